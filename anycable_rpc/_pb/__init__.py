@@ -1,0 +1,1 @@
+"""Generated from `protos/anycable_rpc/_pb/rpc.proto` by `make proto`; imported by `wire.py` alone."""

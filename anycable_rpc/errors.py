@@ -1,0 +1,122 @@
+"""Every error this package raises, as one tree: catch `AnyCableError` for all of them, or a leaf for one."""
+
+from __future__ import annotations
+
+__all__ = [
+    "AnyCableError",
+    "BroadcastFailed",
+    "ConfigurationError",
+    "ExpiredToken",
+    "IncompatibleClient",
+    "InvalidData",
+    "InvalidIdentifier",
+    "InvalidIdentifiers",
+    "InvalidPayload",
+    "InvalidSignedStream",
+    "InvalidState",
+    "InvalidToken",
+    "MissingIdentifiers",
+    "ProtocolError",
+    "Rejected",
+    "UnknownAction",
+    "UnknownChannel",
+]
+
+
+class AnyCableError(Exception):
+    """The root of the tree."""
+
+
+class ConfigurationError(AnyCableError):
+    """A setting or a declaration is wrong; the text says what to do about it."""
+
+
+class Rejected(AnyCableError):
+    """What `reject()` raises. Inside a callback it ends the callback; the framework answers for it."""
+
+    def __init__(self, reason: str = "unauthorized", reconnect: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.reconnect = reconnect
+
+
+class InvalidData(AnyCableError, ValueError):
+    """A value cannot be written as JSON (NaN, a lone surrogate, an object), or a text is not JSON."""
+
+
+class InvalidState(InvalidData):
+    """A key or a value does not fit into the state kept by the server."""
+
+
+class InvalidIdentifiers(InvalidData):
+    """Connection identifiers miss a declared name, have another one, or are not a JSON object."""
+
+
+class ProtocolError(AnyCableError):
+    """The other side sent something that the AnyCable protocol does not have."""
+
+
+class IncompatibleClient(ProtocolError):
+    """The caller speaks another version of the RPC protocol (`versions`: what its metadata says)."""
+
+    def __init__(self, versions: str | None) -> None:
+        super().__init__(
+            "Incompatible AnyCable RPC client.\nCurrent server version: v1.\n"
+            f"Client supported versions: {versions or 'unknown'}."
+        )
+        self.versions = versions
+
+
+class InvalidIdentifier(ProtocolError):
+    """A subscription's identifier is not a JSON object that names a channel."""
+
+
+class UnknownChannel(ProtocolError):
+    """No channel of that name is registered."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Unknown channel: {shorten(name)}")
+        self.name = name
+
+
+class UnknownAction(ProtocolError):
+    """The channel has no action of that name."""
+
+    def __init__(self, channel: str, name: object) -> None:
+        super().__init__(f"{channel} has no action {shorten(name)}")
+        self.channel = channel
+        self.name = name
+
+
+class InvalidPayload(ProtocolError):
+    """What a client sent with an action is malformed, misses a parameter or has one of a wrong type."""
+
+
+class InvalidToken(AnyCableError):
+    """The token is malformed, not yet valid, or not signed with a known secret."""
+
+
+class ExpiredToken(InvalidToken):
+    """The token was valid once."""
+
+
+class MissingIdentifiers(InvalidToken):
+    """The token is valid, but its `ext` claim is missing or not a string."""
+
+
+class InvalidSignedStream(AnyCableError):
+    """The signed stream name is malformed or signed with another secret."""
+
+
+class BroadcastFailed(AnyCableError):
+    """A publication was not accepted; `address` says where it was sent."""
+
+    def __init__(self, message: str, address: str = "") -> None:
+        super().__init__(message)
+        self.address = address
+
+
+def shorten(value: object, limit: int = 80) -> str:
+    """The value as it may stand in an error: quoted, on one line, not longer than `limit` characters."""
+    text = repr(value)
+    return text if len(text) <= limit else text[: limit - 1] + "…"

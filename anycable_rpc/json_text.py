@@ -1,0 +1,62 @@
+"""JSON as it goes over the wire: compact, UTF-8, and nothing that another language could not read."""
+
+from __future__ import annotations
+
+import json
+from math import isinf
+from typing import Any, NoReturn
+
+from .errors import InvalidData
+
+__all__ = ["dumps", "loads"]
+
+_encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def dumps(value: object) -> str:
+    """Write a JSON value as compact text.
+
+    Raises:
+        InvalidData: NaN, a lone surrogate, an object of a class, nesting or an integer beyond all reason.
+    """
+    try:
+        text = _encoder.encode(value)
+        if not text.isascii():
+            text.encode()
+    except UnicodeEncodeError:
+        raise InvalidData("cannot write a lone surrogate as JSON: it is half a character") from None
+    except RecursionError:
+        raise InvalidData("cannot write this value as JSON: it is nested too deeply") from None
+    except TypeError as error:
+        raise InvalidData(f"{error}; convert it first, for example with str()") from None
+    except ValueError as error:
+        raise InvalidData(f"cannot write this value as JSON: {error}") from None
+    return text
+
+
+def loads(text: str) -> Any:
+    """Read a JSON text; `NaN` and `Infinity` are refused.
+
+    Raises:
+        InvalidData: the text is not JSON.
+    """
+    try:
+        return _decoder.decode(text)
+    except RecursionError:
+        raise InvalidData("not JSON: nested too deeply") from None
+    except ValueError as error:
+        raise InvalidData(f"not JSON: {getattr(error, 'msg', error)}") from None
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not a JSON value")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if isinf(number):
+        raise ValueError(f"{digits[:20]} is beyond the range of a number")
+    return number
+
+
+_decoder = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)

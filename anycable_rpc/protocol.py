@@ -1,0 +1,132 @@
+"""The messages of `anycable.RPC` as frozen data, with the field names of `rpc.proto`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+__all__ = [
+    "PROTOCOL_VERSION",
+    "SERVICE",
+    "CommandMessage",
+    "CommandResponse",
+    "ConnectionRequest",
+    "ConnectionResponse",
+    "DisconnectRequest",
+    "DisconnectResponse",
+    "Env",
+    "EnvResponse",
+    "PresenceResponse",
+    "Request",
+    "Response",
+    "Status",
+]
+
+SERVICE = "anycable.RPC"
+PROTOCOL_VERSION = "v1"
+
+
+
+class Status(IntEnum):
+    """What came of a call."""
+
+    ERROR = 0
+    SUCCESS = 1
+    FAILURE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Env:
+    """The client's HTTP request and the state that anycable-go keeps.
+
+    `istate` is flat (key to text) in a Command and nested (identifier to the JSON text of such a map) in a
+    Disconnect (anycable-go `protocol/protocol.go`).
+    """
+
+    url: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    cstate: Mapping[str, str] = field(default_factory=dict[str, str])
+    istate: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, slots=True)
+class EnvResponse:
+    """Changes of state; an empty value deletes the key (anycable-go `common/common.go`)."""
+
+    cstate: Mapping[str, str] = field(default_factory=dict[str, str])
+    istate: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, slots=True)
+class PresenceResponse:
+    """A change of presence: `type` is `join` or `leave`, `info` a JSON text."""
+
+    type: str
+    id: str
+    info: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionRequest:
+    """A client without a token has opened a socket."""
+
+    env: Env = field(default_factory=Env)
+
+
+@dataclass(frozen=True, slots=True)
+class CommandMessage:
+    """A client subscribes, unsubscribes or performs an action."""
+
+    command: str
+    identifier: str
+    connection_identifiers: str
+    data: str = ""
+    env: Env = field(default_factory=Env)
+
+
+@dataclass(frozen=True, slots=True)
+class DisconnectRequest:
+    """A socket is gone; `subscriptions` are the identifiers it had, in no order."""
+
+    identifiers: str
+    subscriptions: tuple[str, ...] = ()
+    env: Env = field(default_factory=Env)
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionResponse:
+    """The answer to Connect; `identifiers` is kept by anycable-go byte for byte."""
+
+    status: Status
+    identifiers: str = ""
+    transmissions: tuple[str, ...] = ()
+    error_msg: str = ""
+    env: EnvResponse | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CommandResponse:
+    """The answer to Command; anycable-go stops streams first and starts `streams` then."""
+
+    status: Status
+    disconnect: bool = False
+    stop_streams: bool = False
+    streams: tuple[str, ...] = ()
+    transmissions: tuple[str, ...] = ()
+    error_msg: str = ""
+    env: EnvResponse | None = None
+    stopped_streams: tuple[str, ...] = ()
+    presence: PresenceResponse | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DisconnectResponse:
+    """The answer to Disconnect; anycable-go only logs it."""
+
+    status: Status
+    error_msg: str = ""
+
+
+Request = ConnectionRequest | CommandMessage | DisconnectRequest
+Response = ConnectionResponse | CommandResponse | DisconnectResponse

@@ -1,0 +1,230 @@
+"""Tokens, signed stream names and derived keys.
+
+The verdict on a token is anycable-go's (1.6, `identity/jwt.go` on golang-jwt v5), which PyJWT's own decoding does
+not give: it refuses `crit`, a future `iat` or a PEM-like secret, and accepts padding and a textual `exp`.
+So PyJWT computes and compares the signatures, and the rules are here.
+"""
+
+from __future__ import annotations
+
+import binascii
+import codecs
+import hmac
+import re
+from base64 import b64decode, b64encode, urlsafe_b64decode
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta, timezone
+from math import ceil
+from time import time
+from typing import Any
+
+from jwt.algorithms import HMACAlgorithm
+from jwt.utils import base64url_encode
+
+from . import json_text
+from .errors import (
+    ConfigurationError,
+    ExpiredToken,
+    InvalidData,
+    InvalidSignedStream,
+    InvalidToken,
+    MissingIdentifiers,
+    shorten,
+)
+
+__all__ = [
+    "BROADCAST_KEY",
+    "MINIMUM_SECRET_BYTES",
+    "TokenSigner",
+    "TokenVerifier",
+    "derive_key",
+    "expiry",
+    "sign_stream",
+    "verify_stream",
+]
+
+BROADCAST_KEY = "broadcast-cable"
+"""What the key for `/_broadcast` is derived from."""
+
+MINIMUM_SECRET_BYTES = 32
+"""HMAC-SHA256 wants a key as long as its output (RFC 7518, section 3.2)."""
+
+_ALGORITHMS = {
+    "HS256": HMACAlgorithm(HMACAlgorithm.SHA256),
+    "HS384": HMACAlgorithm(HMACAlgorithm.SHA384),
+    "HS512": HMACAlgorithm(HMACAlgorithm.SHA512),
+}
+_HEADER = base64url_encode(b'{"alg":"HS256"}')  # the header of the Ruby and JS SDKs
+_TOKEN = re.compile(r"([A-Za-z0-9_-]*)\.([A-Za-z0-9_-]*)\.([A-Za-z0-9_-]*)", re.ASCII)
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_END_OF_TIME = 2**63 - 62135596800  # Go counts from the year 1: a later second wraps round into the past
+
+
+def derive_key(secret: str, purpose: str) -> str:
+    """Derive a key from the application secret: hex of HMAC-SHA256 (anycable-go, anycable-rb `config.rb`)."""
+    return hmac.digest(secret.encode(), purpose.encode(), "sha256").hex()
+
+
+def sign_stream(name: str, secret: str) -> str:
+    """Sign a stream name: standard padded base64 of its JSON text, `--`, hex of HMAC-SHA256.
+
+    anycable-go decodes the standard alphabet only (`streams/controller.go`).
+
+    Raises:
+        InvalidData: the name is not a text, is empty, or has a lone surrogate.
+    """
+    if not isinstance(name, str) or not name:
+        raise InvalidData(f"a stream name is a text that is not empty, not {shorten(name)}")
+    encoded = b64encode(json_text.dumps(name).encode()).decode()
+    return f"{encoded}--{_stream_digest(encoded, secret)}"
+
+
+def verify_stream(signed: str, secret: str) -> str:
+    """Read a signed stream name.
+
+    Raises:
+        InvalidSignedStream: the signature or what it signs is not right.
+    """
+    encoded, _, digest = signed.partition("--")
+    if not hmac.compare_digest(digest.encode(errors="replace"), _stream_digest(encoded, secret).encode()):
+        raise InvalidSignedStream("the signature of the stream name is not right")
+    try:
+        name = json_text.loads(b64decode(encoded, validate=True).decode())
+    except (binascii.Error, UnicodeDecodeError, InvalidData) as error:
+        raise InvalidSignedStream("the signed stream name is not base64 of a JSON text") from error
+    if not isinstance(name, str) or not name:
+        raise InvalidSignedStream("the signed stream name is not a text, or is empty")
+    return name
+
+
+def _stream_digest(encoded: str, secret: str) -> str:
+    if not secret:
+        raise ConfigurationError("signed streams need a secret: set ANYCABLE_SECRET or ANYCABLE_STREAMS_SECRET")
+    return hmac.digest(secret.encode(), encoded.encode(errors="replace"), "sha256").hex()
+
+
+def expiry(
+    ttl: float | timedelta | None, expires_at: float | datetime | None, now: float
+) -> int | None:
+    """The `exp` claim, in epoch seconds: `now` plus `ttl` (seconds), or `expires_at`; None is never.
+
+    Raises:
+        ConfigurationError: both are given, one is not positive, or a datetime has no time zone.
+    """
+    if ttl is not None and expires_at is not None:
+        raise ConfigurationError("give ttl or expires_at, not both")
+    if isinstance(expires_at, datetime):
+        if expires_at.tzinfo is None:
+            raise ConfigurationError("expires_at has no time zone: use datetime.now(timezone.utc) + …")
+        expires_at = expires_at.astimezone(timezone.utc).timestamp()
+    if isinstance(ttl, timedelta):
+        ttl = ttl.total_seconds()
+    moment = expires_at if ttl is None else now + _positive("ttl", ttl)
+    return None if moment is None else ceil(_positive("expires_at", moment))
+
+
+def _positive(name: str, value: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < _END_OF_TIME:
+        raise ConfigurationError(f"{name} is a positive number of seconds, not {shorten(value)}")
+    return value
+
+
+class TokenSigner:
+    """Issues tokens: HS256, claims `ext` and `exp`."""
+
+    def __init__(self, secret: str) -> None:
+        if not secret:
+            raise ConfigurationError("tokens need a secret: set ANYCABLE_SECRET or ANYCABLE_JWT_SECRET")
+        self._key = secret.encode()
+
+    def sign(self, ext: str, exp: int | None = None) -> str:
+        """Issue a token; `ext` is the text of the identifiers, `exp` epoch seconds or None for never."""
+        claims = {"ext": ext} if exp is None else {"ext": ext, "exp": exp}
+        signing_input = _HEADER + b"." + base64url_encode(json_text.dumps(claims).encode())
+        signature = _ALGORITHMS["HS256"].sign(signing_input, self._key)
+        return (signing_input + b"." + base64url_encode(signature)).decode()
+
+
+class TokenVerifier:
+    """Reads tokens signed with one of the secrets, with anycable-go's verdicts."""
+
+    def __init__(self, secrets: Iterable[str], clock: Callable[[], float] = time) -> None:
+        self._keys = [secret.encode() for secret in secrets if secret]
+        self._clock = clock
+        if not self._keys:
+            raise ConfigurationError("tokens need a secret: set ANYCABLE_SECRET or ANYCABLE_JWT_SECRET")
+
+    def verify(self, token: str) -> str:
+        """Return the `ext` claim, as it was signed.
+
+        Raises:
+            ExpiredToken: it was valid once.
+            MissingIdentifiers: it is valid, but `ext` is missing or not a string.
+            InvalidToken: anything else. No error has the token in its text.
+        """
+        claims = self._claims(token)
+        self._check_times(claims)
+        ext = claims.get("ext")
+        if not isinstance(ext, str):
+            raise MissingIdentifiers("the token has no identifiers: its claim 'ext' is missing or not a text")
+        return _SURROGATE.sub("\ufffd", ext)
+
+    def _claims(self, token: str) -> dict[str, Any]:
+        segments = _TOKEN.fullmatch(token)
+        if segments is None:
+            raise InvalidToken("the token is malformed: it is not three segments of base64url")
+        header, claims, signature = segments.groups()
+        algorithm = _json_object(header, "header").get("alg")
+        if not isinstance(algorithm, str) or algorithm not in _ALGORITHMS:
+            raise InvalidToken("the token is not signed with HS256, HS384 or HS512")
+        payload = _json_object(claims, "payload")
+        signed, given = f"{header}.{claims}".encode(), _decode(signature, "signature")
+        if not any(_ALGORITHMS[algorithm].verify(signed, key, given) for key in self._keys):
+            raise InvalidToken("the token's signature is not right: it was signed with another secret")
+        return payload
+
+    def _check_times(self, claims: dict[str, Any]) -> None:
+        now = self._clock()
+        expires = _numeric_date(claims, "exp")
+        if expires is not None and now >= expires:
+            raise ExpiredToken("the token has expired")
+        starts = _numeric_date(claims, "nbf")
+        if starts is not None and now < starts:
+            raise InvalidToken("the token is not valid yet: see its claim 'nbf'")
+
+
+def _numeric_date(claims: dict[str, Any], name: str) -> float | None:
+    """Epoch seconds of a claim, or None where it does not limit: it is absent or 0."""
+    if name not in claims:
+        return None
+    value = claims[name]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InvalidToken(f"the token's claim {name!r} is not a number")
+    if value == 0:
+        return None
+    return float("-inf") if abs(value) >= _END_OF_TIME else int(value)
+
+
+def _json_object(segment: str, name: str) -> dict[str, Any]:
+    try:
+        value = json_text.loads(_decode(segment, name).decode("utf-8", "anycable_rpc.replace_bytes"))
+    except InvalidData:
+        raise InvalidToken(f"the token's {name} is not JSON") from None
+    if not isinstance(value, dict):
+        raise InvalidToken(f"the token's {name} is not a JSON object")
+    return value
+
+
+def _decode(segment: str, name: str) -> bytes:
+    if len(segment) % 4 == 1:
+        raise InvalidToken(f"the token's {name} is not base64url")
+    return urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
+
+
+def _replace_byte(error: UnicodeError) -> tuple[str, int]:
+    """Go puts one U+FFFD for each byte that is not UTF-8; Python's own handler may put one for several."""
+    assert isinstance(error, UnicodeDecodeError)  # noqa: S101 - narrows the type for checkers
+    return "\ufffd", error.start + 1
+
+
+codecs.register_error("anycable_rpc.replace_bytes", _replace_byte)

@@ -1,0 +1,96 @@
+"""State that anycable-go keeps between calls: a mapping that knows what changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, MutableMapping
+from typing import Any
+
+from . import json_text
+from .errors import InvalidData, InvalidState, shorten
+
+__all__ = ["PRESENCE_KEY", "WHISPER_KEY", "State"]
+
+WHISPER_KEY = "$w"
+PRESENCE_KEY = "$p"
+_RAW_KEYS = (WHISPER_KEY, PRESENCE_KEY)
+_DELETED = ""
+
+
+class State(MutableMapping[str, Any]):
+    """JSON values by name, each decoded when it is first read.
+
+    `changes()` encodes what was touched again and returns what differs, so a value edited in place counts.
+    The names `$w` and `$p` hold stream names as they are and belong to the framework.
+    """
+
+    __slots__ = ("_raw", "_values")
+
+    def __init__(self, raw: Mapping[str, str]) -> None:
+        self._raw = raw
+        self._values: dict[str, Any] = {}
+
+    def __getitem__(self, key: str) -> Any:
+        if key in self._values:
+            value = self._values[key]
+            if value is _Missing:
+                raise KeyError(key)
+            return value
+        if key in _RAW_KEYS:
+            raise KeyError(key)
+        try:
+            value = json_text.loads(self._raw[key])
+        except InvalidData as error:
+            raise InvalidState(f"state {shorten(key)} is {error}") from None
+        self._values[key] = value
+        return value
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        if not isinstance(key, str):
+            raise InvalidState(f"a key of the state is not a text: {shorten(key)}")
+        if key in _RAW_KEYS:
+            raise InvalidState(f"{key!r} is reserved: use stream_from(whisper=True) or presence_join()")
+        self._values[key] = value
+
+    def __delitem__(self, key: str) -> None:
+        if key not in self:
+            raise KeyError(key)
+        self._values[key] = _Missing
+
+    def __iter__(self) -> Iterator[str]:
+        kept = [key for key in self._raw if key not in _RAW_KEYS and key not in self._values]
+        return iter(kept + [key for key, value in self._values.items() if value is not _Missing])
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __contains__(self, key: object) -> bool:
+        if key in self._values:
+            return self._values[key] is not _Missing  # type: ignore[index]
+        return key in self._raw and key not in _RAW_KEYS
+
+    def __repr__(self) -> str:
+        return f"State({dict(self)!r})"
+
+    def changes(self) -> dict[str, str]:
+        """The texts to send back: those that differ, and an empty one for each deleted key.
+
+        Raises:
+            InvalidState: a value is not a JSON value.
+        """
+        changed: dict[str, str] = {}
+        for key, value in self._values.items():
+            text = _DELETED if value is _Missing else _dumps(key, value)
+            if text != self._raw.get(key, _DELETED):
+                changed[key] = text
+        return changed
+
+
+class _Missing:
+    """Stands for a deleted value."""
+
+
+def _dumps(key: str, value: Any) -> str:
+    try:
+        return json_text.dumps(value)
+    except InvalidData as error:
+        raise InvalidState(f"state {shorten(key)}: {error}") from None

@@ -1,0 +1,204 @@
+"""Protobuf bytes <-> the messages of `protocol.py`: the one module that imports the generated code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from google.protobuf.message import DecodeError
+
+from ._pb import rpc_pb2 as pb
+from .errors import ProtocolError
+from .protocol import (
+    CommandMessage,
+    CommandResponse,
+    ConnectionRequest,
+    ConnectionResponse,
+    DisconnectRequest,
+    DisconnectResponse,
+    Env,
+    EnvResponse,
+    PresenceResponse,
+    Request,
+    Response,
+    Status,
+)
+
+__all__ = ["METHODS", "decode_request", "decode_response", "encode_request", "encode_response"]
+
+METHODS = ("Connect", "Command", "Disconnect")
+
+
+def decode_request(method: str, data: bytes) -> Request:
+    """Read what anycable-go sent to `method`.
+
+    Raises:
+        ProtocolError: the bytes are not that message.
+    """
+    return _REQUESTS[method](data)
+
+
+def encode_response(response: Response) -> bytes:
+    """Write an answer for anycable-go.
+
+    Raises:
+        ProtocolError: a text in it is not Unicode (it has a lone surrogate).
+    """
+    try:
+        return _ENCODERS[type(response)](response)  # type: ignore[no-any-return]
+    except (UnicodeEncodeError, ValueError) as error:
+        raise ProtocolError(f"the response cannot be written: {error}") from error
+
+
+def encode_request(request: Request) -> bytes:
+    """Write a request, as anycable-go does."""
+    return _ENCODERS[type(request)](request)  # type: ignore[no-any-return]
+
+
+def decode_response(method: str, data: bytes) -> Response:
+    """Read an answer, as anycable-go does.
+
+    Raises:
+        ProtocolError: the bytes are not that message.
+    """
+    return _RESPONSES[method](data)
+
+
+def _parse(message: Any, data: bytes) -> Any:
+    try:
+        return message.FromString(data)
+    except DecodeError:
+        raise ProtocolError(f"not a {message.DESCRIPTOR.name} in protobuf's encoding") from None
+
+
+def _env(env: Any) -> Env:
+    return Env(env.url, dict(env.headers), dict(env.cstate), dict(env.istate))
+
+
+def _env_response(message: Any) -> EnvResponse | None:
+    if not message.HasField("env"):
+        return None
+    return EnvResponse(dict(message.env.cstate), dict(message.env.istate))
+
+
+def _status(value: int) -> Status:
+    return Status(value) if value in (0, 1, 2) else Status.ERROR
+
+
+def _pb_env(env: Env) -> pb.Env:
+    return pb.Env(url=env.url, headers=env.headers, cstate=env.cstate, istate=env.istate)
+
+
+def _pb_env_response(env: EnvResponse | None) -> pb.EnvResponse | None:
+    return None if env is None else pb.EnvResponse(cstate=env.cstate, istate=env.istate)
+
+
+def _read_connect(data: bytes) -> ConnectionRequest:
+    return ConnectionRequest(_env(_parse(pb.ConnectionRequest, data).env))
+
+
+def _read_command(data: bytes) -> CommandMessage:
+    m = _parse(pb.CommandMessage, data)
+    return CommandMessage(m.command, m.identifier, m.connection_identifiers, m.data, _env(m.env))
+
+
+def _read_disconnect(data: bytes) -> DisconnectRequest:
+    m = _parse(pb.DisconnectRequest, data)
+    return DisconnectRequest(m.identifiers, tuple(m.subscriptions), _env(m.env))
+
+
+def _read_connection_response(data: bytes) -> ConnectionResponse:
+    m = _parse(pb.ConnectionResponse, data)
+    return ConnectionResponse(
+        _status(m.status), m.identifiers, tuple(m.transmissions), m.error_msg, _env_response(m)
+    )
+
+
+def _read_command_response(data: bytes) -> CommandResponse:
+    m = _parse(pb.CommandResponse, data)
+    presence = m.presence
+    return CommandResponse(
+        status=_status(m.status),
+        disconnect=m.disconnect,
+        stop_streams=m.stop_streams,
+        streams=tuple(m.streams),
+        transmissions=tuple(m.transmissions),
+        error_msg=m.error_msg,
+        env=_env_response(m),
+        stopped_streams=tuple(m.stopped_streams),
+        presence=PresenceResponse(presence.type, presence.id, presence.info) if m.HasField("presence") else None,
+    )
+
+
+def _read_disconnect_response(data: bytes) -> DisconnectResponse:
+    m = _parse(pb.DisconnectResponse, data)
+    return DisconnectResponse(_status(m.status), m.error_msg)
+
+
+def _write_connect(m: ConnectionRequest) -> bytes:
+    return pb.ConnectionRequest(env=_pb_env(m.env)).SerializeToString()
+
+
+def _write_command(m: CommandMessage) -> bytes:
+    return pb.CommandMessage(
+        command=m.command,
+        identifier=m.identifier,
+        connection_identifiers=m.connection_identifiers,
+        data=m.data,
+        env=_pb_env(m.env),
+    ).SerializeToString()
+
+
+def _write_disconnect(m: DisconnectRequest) -> bytes:
+    return pb.DisconnectRequest(
+        identifiers=m.identifiers, subscriptions=m.subscriptions, env=_pb_env(m.env)
+    ).SerializeToString()
+
+
+def _write_connection_response(m: ConnectionResponse) -> bytes:
+    return pb.ConnectionResponse(
+        status=pb.Status.ValueType(m.status),
+        identifiers=m.identifiers,
+        transmissions=m.transmissions,
+        error_msg=m.error_msg,
+        env=_pb_env_response(m.env),
+    ).SerializeToString()
+
+
+def _write_command_response(m: CommandResponse) -> bytes:
+    p = m.presence
+    return pb.CommandResponse(
+        status=pb.Status.ValueType(m.status),
+        disconnect=m.disconnect,
+        stop_streams=m.stop_streams,
+        streams=m.streams,
+        transmissions=m.transmissions,
+        error_msg=m.error_msg,
+        env=_pb_env_response(m.env),
+        stopped_streams=m.stopped_streams,
+        presence=None if p is None else pb.PresenceResponse(type=p.type, id=p.id, info=p.info),
+    ).SerializeToString()
+
+
+def _write_disconnect_response(m: DisconnectResponse) -> bytes:
+    return pb.DisconnectResponse(status=pb.Status.ValueType(m.status), error_msg=m.error_msg).SerializeToString()
+
+
+_REQUESTS: dict[str, Callable[[bytes], Request]] = {
+    "Connect": _read_connect,
+    "Command": _read_command,
+    "Disconnect": _read_disconnect,
+}
+_RESPONSES: dict[str, Callable[[bytes], Response]] = {
+    "Connect": _read_connection_response,
+    "Command": _read_command_response,
+    "Disconnect": _read_disconnect_response,
+}
+_ENCODERS: dict[type, Callable[[Any], bytes]] = {
+    ConnectionRequest: _write_connect,
+    CommandMessage: _write_command,
+    DisconnectRequest: _write_disconnect,
+    ConnectionResponse: _write_connection_response,
+    CommandResponse: _write_command_response,
+    DisconnectResponse: _write_disconnect_response,
+}
