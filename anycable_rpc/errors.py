@@ -109,11 +109,12 @@ class InvalidSignedStream(AnyCableError):
 
 
 class BroadcastFailed(AnyCableError):
-    """A publication was not accepted; `address` says where it was sent."""
+    """A publication was not accepted at `address`; if `transient`, the same may work later."""
 
-    def __init__(self, message: str, address: str = "") -> None:
+    def __init__(self, message: str, address: str = "", transient: bool = False) -> None:
         super().__init__(message)
         self.address = address
+        self.transient = transient
 
 
 def shorten(value: object, limit: int = 80) -> str:

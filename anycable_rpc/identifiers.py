@@ -7,7 +7,7 @@ remote disconnect names it (anycable-go `hub/hub.go` compares the strings), so a
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from . import json_text
 from .errors import ConfigurationError, InvalidData, InvalidIdentifiers, shorten
@@ -70,7 +70,7 @@ class IdentifiersCodec:
             raise InvalidIdentifiers(f"connection identifiers are {error}") from None
         if not isinstance(identifiers, dict):
             raise InvalidIdentifiers("connection identifiers are not a JSON object")
-        return identifiers
+        return cast("dict[str, Any]", identifiers)
 
     def _check_names(self, identifiers: Mapping[str, Any]) -> None:
         missing = [name for name in self.names if name not in identifiers]
@@ -82,17 +82,19 @@ class IdentifiersCodec:
             raise InvalidIdentifiers(f"identifiers do not fit ({'; '.join(said)}); declared: {declared}")
 
 
-def _check_value(value: Any) -> None:
+def _check_value(value: object) -> None:
     """Refuse what `json` would write, but `loads` would not give back: tuples, and keys that are no text."""
     if value is None or isinstance(value, str | int | float):
         return
     if isinstance(value, list):
-        for item in value:
+        for item in cast("list[object]", value):
             _check_value(item)
     elif isinstance(value, dict):
-        for key, item in value.items():
+        for key, item in cast("dict[object, object]", value).items():
             if not isinstance(key, str):
                 raise InvalidData(f"a key is not a text: {shorten(key)}")
             _check_value(item)
     else:
-        raise InvalidData(f"{type(value).__name__} is not a JSON type; convert it first, for example with str()")
+        raise InvalidData(
+            f"{type(value).__name__} is not a JSON type; convert it first, for example with str()"
+        )

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 
+from .errors import InvalidData, shorten
+from .json_text import dumps
+
 __all__ = [
     "PROTOCOL_VERSION",
     "SERVICE",
@@ -21,11 +24,11 @@ __all__ = [
     "Request",
     "Response",
     "Status",
+    "stream_name",
 ]
 
 SERVICE = "anycable.RPC"
 PROTOCOL_VERSION = "v1"
-
 
 
 class Status(IntEnum):
@@ -126,6 +129,18 @@ class DisconnectResponse:
 
     status: Status
     error_msg: str = ""
+
+
+def stream_name(value: object) -> str:
+    """The value, if it can be the name of a stream.
+
+    Raises:
+        InvalidData: it is not a text, is empty, or has a lone surrogate.
+    """
+    if not isinstance(value, str) or not value:
+        raise InvalidData(f"a stream name is a text that is not empty, not {shorten(value)}")
+    dumps(value)
+    return value
 
 
 Request = ConnectionRequest | CommandMessage | DisconnectRequest

@@ -1,22 +1,22 @@
 """Tokens, signed stream names and derived keys.
 
-The verdict on a token is anycable-go's (1.6, `identity/jwt.go` on golang-jwt v5), which PyJWT's own decoding does
-not give: it refuses `crit`, a future `iat` or a PEM-like secret, and accepts padding and a textual `exp`.
-So PyJWT computes and compares the signatures, and the rules are here.
+The verdict on a token is anycable-go's (1.6, `identity/jwt.go` on golang-jwt v5), which PyJWT's own decoding
+does not give: it refuses `crit`, a future `iat` or a PEM-like secret, and accepts padding and a textual
+`exp`. So PyJWT computes and compares the signatures, and the rules are here. Base64 and JSON are read as Go
+reads them: line breaks in base64 are skipped, and what is not Unicode becomes U+FFFD.
 """
 
 from __future__ import annotations
 
-import binascii
 import codecs
 import hmac
 import re
 from base64 import b64decode, b64encode, urlsafe_b64decode
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from math import ceil
 from time import time
-from typing import Any
+from typing import Any, cast
 
 from jwt.algorithms import HMACAlgorithm
 from jwt.utils import base64url_encode
@@ -31,6 +31,7 @@ from .errors import (
     MissingIdentifiers,
     shorten,
 )
+from .protocol import stream_name
 
 __all__ = [
     "BROADCAST_KEY",
@@ -55,7 +56,8 @@ _ALGORITHMS = {
     "HS512": HMACAlgorithm(HMACAlgorithm.SHA512),
 }
 _HEADER = base64url_encode(b'{"alg":"HS256"}')  # the header of the Ruby and JS SDKs
-_TOKEN = re.compile(r"([A-Za-z0-9_-]*)\.([A-Za-z0-9_-]*)\.([A-Za-z0-9_-]*)", re.ASCII)
+_TOKEN = re.compile(r"([\w\r\n-]*)\.([\w\r\n-]*)\.([\w\r\n-]*)", re.ASCII)
+_PADDED_BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _END_OF_TIME = 2**63 - 62135596800  # Go counts from the year 1: a later second wraps round into the past
 
@@ -73,9 +75,7 @@ def sign_stream(name: str, secret: str) -> str:
     Raises:
         InvalidData: the name is not a text, is empty, or has a lone surrogate.
     """
-    if not isinstance(name, str) or not name:
-        raise InvalidData(f"a stream name is a text that is not empty, not {shorten(name)}")
-    encoded = b64encode(json_text.dumps(name).encode()).decode()
+    encoded = b64encode(json_text.dumps(stream_name(name)).encode()).decode()
     return f"{encoded}--{_stream_digest(encoded, secret)}"
 
 
@@ -89,23 +89,23 @@ def verify_stream(signed: str, secret: str) -> str:
     if not hmac.compare_digest(digest.encode(errors="replace"), _stream_digest(encoded, secret).encode()):
         raise InvalidSignedStream("the signature of the stream name is not right")
     try:
-        name = json_text.loads(b64decode(encoded, validate=True).decode())
-    except (binascii.Error, UnicodeDecodeError, InvalidData) as error:
-        raise InvalidSignedStream("the signed stream name is not base64 of a JSON text") from error
+        name = _read_json(_decode_padded(encoded))
+    except ValueError:
+        raise InvalidSignedStream("the signed stream name is not base64 of a JSON text") from None
     if not isinstance(name, str) or not name:
         raise InvalidSignedStream("the signed stream name is not a text, or is empty")
-    return name
+    return _readable(name)
 
 
 def _stream_digest(encoded: str, secret: str) -> str:
     if not secret:
-        raise ConfigurationError("signed streams need a secret: set ANYCABLE_SECRET or ANYCABLE_STREAMS_SECRET")
+        raise ConfigurationError(
+            "signed streams need a secret: set ANYCABLE_SECRET or ANYCABLE_STREAMS_SECRET"
+        )
     return hmac.digest(secret.encode(), encoded.encode(errors="replace"), "sha256").hex()
 
 
-def expiry(
-    ttl: float | timedelta | None, expires_at: float | datetime | None, now: float
-) -> int | None:
+def expiry(ttl: float | timedelta | None, expires_at: float | datetime | None, now: float) -> int | None:
     """The `exp` claim, in epoch seconds: `now` plus `ttl` (seconds), or `expires_at`; None is never.
 
     Raises:
@@ -115,15 +115,15 @@ def expiry(
         raise ConfigurationError("give ttl or expires_at, not both")
     if isinstance(expires_at, datetime):
         if expires_at.tzinfo is None:
-            raise ConfigurationError("expires_at has no time zone: use datetime.now(timezone.utc) + …")
-        expires_at = expires_at.astimezone(timezone.utc).timestamp()
+            raise ConfigurationError("expires_at has no time zone: use datetime.now(UTC) + …")
+        expires_at = expires_at.astimezone(UTC).timestamp()
     if isinstance(ttl, timedelta):
         ttl = ttl.total_seconds()
     moment = expires_at if ttl is None else now + _positive("ttl", ttl)
     return None if moment is None else ceil(_positive("expires_at", moment))
 
 
-def _positive(name: str, value: float) -> float:
+def _positive(name: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < _END_OF_TIME:
         raise ConfigurationError(f"{name} is a positive number of seconds, not {shorten(value)}")
     return value
@@ -167,7 +167,7 @@ class TokenVerifier:
         ext = claims.get("ext")
         if not isinstance(ext, str):
             raise MissingIdentifiers("the token has no identifiers: its claim 'ext' is missing or not a text")
-        return _SURROGATE.sub("\ufffd", ext)
+        return _readable(ext)
 
     def _claims(self, token: str) -> dict[str, Any]:
         segments = _TOKEN.fullmatch(token)
@@ -200,25 +200,51 @@ def _numeric_date(claims: dict[str, Any], name: str) -> float | None:
     value = claims[name]
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InvalidToken(f"the token's claim {name!r} is not a number")
-    if value == 0:
+    try:
+        seconds = float(value)
+    except OverflowError:
+        raise InvalidToken(f"the token's claim {name!r} is beyond the range of a number") from None
+    if seconds == 0:
         return None
-    return float("-inf") if abs(value) >= _END_OF_TIME else int(value)
+    return float("-inf") if abs(seconds) >= _END_OF_TIME else int(seconds)
 
 
 def _json_object(segment: str, name: str) -> dict[str, Any]:
     try:
-        value = json_text.loads(_decode(segment, name).decode("utf-8", "anycable_rpc.replace_bytes"))
+        value = _read_json(_decode(segment, name))
     except InvalidData:
         raise InvalidToken(f"the token's {name} is not JSON") from None
+    if value is None:  # Go reads null into an empty map
+        return {}
     if not isinstance(value, dict):
         raise InvalidToken(f"the token's {name} is not a JSON object")
-    return value
+    return cast("dict[str, Any]", value)
 
 
 def _decode(segment: str, name: str) -> bytes:
+    segment = _without_line_breaks(segment)
     if len(segment) % 4 == 1:
         raise InvalidToken(f"the token's {name} is not base64url")
     return urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
+
+
+def _decode_padded(text: str) -> bytes:
+    text = _without_line_breaks(text)
+    if len(text) % 4 or not _PADDED_BASE64.fullmatch(text):
+        raise ValueError("not padded base64 of the standard alphabet")
+    return b64decode(text)
+
+
+def _without_line_breaks(text: str) -> str:
+    return text.replace("\r", "").replace("\n", "")
+
+
+def _read_json(data: bytes) -> Any:
+    return json_text.loads(data.decode("utf-8", "anycable_rpc.replace_bytes"))
+
+
+def _readable(text: str) -> str:
+    return _SURROGATE.sub("\ufffd", text)
 
 
 def _replace_byte(error: UnicodeError) -> tuple[str, int]:

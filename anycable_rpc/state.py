@@ -45,10 +45,7 @@ class State(MutableMapping[str, Any]):
         return value
 
     def __setitem__(self, key: str, value: Any) -> None:
-        if not isinstance(key, str):
-            raise InvalidState(f"a key of the state is not a text: {shorten(key)}")
-        if key in _RAW_KEYS:
-            raise InvalidState(f"{key!r} is reserved: use stream_from(whisper=True) or presence_join()")
+        _check_key(key)
         self._values[key] = value
 
     def __delitem__(self, key: str) -> None:
@@ -64,9 +61,9 @@ class State(MutableMapping[str, Any]):
         return sum(1 for _ in self)
 
     def __contains__(self, key: object) -> bool:
-        if key in self._values:
-            return self._values[key] is not _Missing  # type: ignore[index]
-        return key in self._raw and key not in _RAW_KEYS
+        if not isinstance(key, str) or key in _RAW_KEYS:
+            return False
+        return self._values[key] is not _Missing if key in self._values else key in self._raw
 
     def __repr__(self) -> str:
         return f"State({dict(self)!r})"
@@ -87,6 +84,14 @@ class State(MutableMapping[str, Any]):
 
 class _Missing:
     """Stands for a deleted value."""
+
+
+def _check_key(key: object) -> None:
+    if not isinstance(key, str):
+        raise InvalidState(f"a key of the state is not a text: {shorten(key)}")
+    if key in _RAW_KEYS:
+        raise InvalidState(f"{key!r} is reserved: use stream_from(whisper=True) or presence_join()")
+    _dumps(key, key)
 
 
 def _dumps(key: str, value: Any) -> str:

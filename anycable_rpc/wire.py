@@ -45,14 +45,14 @@ def encode_response(response: Response) -> bytes:
         ProtocolError: a text in it is not Unicode (it has a lone surrogate).
     """
     try:
-        return _ENCODERS[type(response)](response)  # type: ignore[no-any-return]
-    except (UnicodeEncodeError, ValueError) as error:
+        return _ENCODERS[type(response)](response)
+    except ValueError as error:
         raise ProtocolError(f"the response cannot be written: {error}") from error
 
 
 def encode_request(request: Request) -> bytes:
     """Write a request, as anycable-go does."""
-    return _ENCODERS[type(request)](request)  # type: ignore[no-any-return]
+    return _ENCODERS[type(request)](request)
 
 
 def decode_response(method: str, data: bytes) -> Response:
@@ -79,6 +79,12 @@ def _env_response(message: Any) -> EnvResponse | None:
     if not message.HasField("env"):
         return None
     return EnvResponse(dict(message.env.cstate), dict(message.env.istate))
+
+
+def _presence(message: Any) -> PresenceResponse | None:
+    if not message.HasField("presence"):
+        return None
+    return PresenceResponse(message.presence.type, message.presence.id, message.presence.info)
 
 
 def _status(value: int) -> Status:
@@ -116,7 +122,6 @@ def _read_connection_response(data: bytes) -> ConnectionResponse:
 
 def _read_command_response(data: bytes) -> CommandResponse:
     m = _parse(pb.CommandResponse, data)
-    presence = m.presence
     return CommandResponse(
         status=_status(m.status),
         disconnect=m.disconnect,
@@ -126,7 +131,7 @@ def _read_command_response(data: bytes) -> CommandResponse:
         error_msg=m.error_msg,
         env=_env_response(m),
         stopped_streams=tuple(m.stopped_streams),
-        presence=PresenceResponse(presence.type, presence.id, presence.info) if m.HasField("presence") else None,
+        presence=_presence(m),
     )
 
 
@@ -157,7 +162,7 @@ def _write_disconnect(m: DisconnectRequest) -> bytes:
 
 def _write_connection_response(m: ConnectionResponse) -> bytes:
     return pb.ConnectionResponse(
-        status=pb.Status.ValueType(m.status),
+        status=m.status.name,
         identifiers=m.identifiers,
         transmissions=m.transmissions,
         error_msg=m.error_msg,
@@ -168,7 +173,7 @@ def _write_connection_response(m: ConnectionResponse) -> bytes:
 def _write_command_response(m: CommandResponse) -> bytes:
     p = m.presence
     return pb.CommandResponse(
-        status=pb.Status.ValueType(m.status),
+        status=m.status.name,
         disconnect=m.disconnect,
         stop_streams=m.stop_streams,
         streams=m.streams,
@@ -181,7 +186,7 @@ def _write_command_response(m: CommandResponse) -> bytes:
 
 
 def _write_disconnect_response(m: DisconnectResponse) -> bytes:
-    return pb.DisconnectResponse(status=pb.Status.ValueType(m.status), error_msg=m.error_msg).SerializeToString()
+    return pb.DisconnectResponse(status=m.status.name, error_msg=m.error_msg).SerializeToString()
 
 
 _REQUESTS: dict[str, Callable[[bytes], Request]] = {

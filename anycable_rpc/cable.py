@@ -1,0 +1,237 @@
+"""Cable: a connection class and its channels, and what a program does with them from outside."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+from functools import cached_property
+from time import time
+from typing import TYPE_CHECKING, Any
+
+from . import publications, runner, signing
+from .actions import actions_of
+from .channel import Channel
+from .connection import Connection
+from .credentials import find_token
+from .errors import ConfigurationError, UnknownAction
+from .identifiers import IdentifiersCodec
+from .protocol import Env
+
+if TYPE_CHECKING:
+    from .broadcasters import Broadcaster
+    from .settings import Settings
+
+__all__ = ["Cable"]
+
+
+class Cable:
+    """What you serve, and what you broadcast with.
+
+    Settings are found on first use, in the environment and in files, so a plain script can broadcast:
+
+    >>> cable = Cable(Connection, channels=[])
+    >>> cable.settings.rpc_host
+    '127.0.0.1:50051'
+
+    Args:
+        connection_class: who may connect.
+        channels: the channel classes that clients may subscribe to.
+        middleware: callables that take a `Callback` and return a context manager to run it in.
+        on_error: called with `error` and `callback` when a callback has raised; `def` or `async def`.
+        settings: instead of those that would be found.
+        broadcaster: instead of the one that the settings name.
+    """
+
+    def __init__(
+        self,
+        connection_class: type[Connection],
+        channels: Iterable[type[Channel]] = (),
+        *,
+        middleware: Iterable[runner.Middleware] = (),
+        on_error: Callable[..., Any] | None = None,
+        settings: Settings | None = None,
+        broadcaster: Broadcaster | None = None,
+    ) -> None:
+        _check_class(connection_class, Connection, "a connection class")
+        self.connection_class = connection_class
+        self.channels: Mapping[str, type[Channel]] = _by_name(channels)
+        self.codec = IdentifiersCodec(connection_class.identified_by)
+        self.middleware = list(middleware)
+        self.on_error = on_error
+        self._settings = settings
+        self._broadcaster = broadcaster
+        self._actions = {channel: actions_of(channel) for channel in self.channels.values()}
+
+    # What the program says to clients
+
+    def broadcast(self, stream: str, data: Any, *, exclude_socket: str | None = None, **meta: Any) -> None:
+        """Send data to everyone who has the stream. `data` is any JSON value.
+
+        Args:
+            stream: the stream's name.
+            data: what subscribers receive.
+            exclude_socket: the `sid` of a connection that does not.
+            meta: `broadcast_type`, `transient` (anycable-go `common/common.go`).
+
+        Raises:
+            InvalidData: something cannot be written as JSON.
+            BroadcastFailed: nobody took it; the text names the address.
+        """
+        self.broadcaster.publish(
+            publications.publication(stream, data, exclude_socket=exclude_socket, **meta)
+        )
+
+    async def abroadcast(
+        self, stream: str, data: Any, *, exclude_socket: str | None = None, **meta: Any
+    ) -> None:
+        """`broadcast` for async code."""
+        await self._apublish(publications.publication(stream, data, exclude_socket=exclude_socket, **meta))
+
+    def disconnect(self, *, reconnect: bool = True, **identifiers: Any) -> None:
+        """Close the connections with these identifiers; give every declared one.
+
+        Raises:
+            InvalidIdentifiers: they are not those declared.
+            BroadcastFailed: nobody took it; the text names the address.
+        """
+        self.broadcaster.publish(publications.remote_disconnect(self.codec.dumps(identifiers), reconnect))
+
+    async def adisconnect(self, *, reconnect: bool = True, **identifiers: Any) -> None:
+        """`disconnect` for async code."""
+        await self._apublish(publications.remote_disconnect(self.codec.dumps(identifiers), reconnect))
+
+    async def _apublish(self, payload: str) -> None:
+        apublish = getattr(self.broadcaster, "apublish", None)
+        await (apublish(payload) if apublish else asyncio.to_thread(self.broadcaster.publish, payload))
+
+    # What the program gives to clients
+
+    def token(
+        self,
+        *,
+        ttl: float | timedelta | None = None,
+        expires_at: float | datetime | None = None,
+        **identifiers: Any,
+    ) -> str:
+        """Issue a token that identifies a connection as `connect` would.
+
+        Args:
+            ttl: seconds or a timedelta; without it and `expires_at`, `ANYCABLE_JWT_TTL` (an hour).
+            expires_at: epoch seconds, or a datetime with a time zone.
+            identifiers: every declared one.
+
+        Raises:
+            InvalidIdentifiers: they are not those declared.
+            ConfigurationError: there is no secret, or the time makes no sense.
+        """
+        if ttl is None and expires_at is None:
+            ttl = self.settings.jwt_ttl or None
+        exp = signing.expiry(ttl, expires_at, time())
+        return self._signer.sign(self.codec.dumps(identifiers), exp)
+
+    def signed_stream_name(self, name: str) -> str:
+        """Sign a stream's name, so that a client may subscribe to it without a channel (`$pubsub`)."""
+        return signing.sign_stream(name, self.settings.resolved_streams_secret() or "")
+
+    # Where it finds things
+
+    @property
+    def settings(self) -> Settings:
+        """The settings; found on first use. Setting them afterwards makes everything start anew."""
+        if self._settings is None:
+            from .settings import load
+
+            self._settings = load()
+        return self._settings
+
+    @settings.setter
+    def settings(self, settings: Settings) -> None:
+        self._settings = settings
+        for cached in ("_signer", "_verifier"):
+            self.__dict__.pop(cached, None)
+
+    @property
+    def broadcaster(self) -> Broadcaster:
+        """What publishes; made on first use, by the settings."""
+        if self._broadcaster is None:
+            from .broadcasters import broadcaster_for
+
+            self._broadcaster = broadcaster_for(self.settings)
+        return self._broadcaster
+
+    @broadcaster.setter
+    def broadcaster(self, broadcaster: Broadcaster) -> None:
+        self._broadcaster = broadcaster
+
+    @property
+    def debug(self) -> bool:
+        """Whether answers may say what went wrong inside."""
+        return self.settings.debug
+
+    @property
+    def is_async(self) -> bool:
+        """Whether anything in the app is `async def`: then an event loop runs it."""
+        methods = [getattr(self.connection_class, name) for name in ("connect", "disconnect")]
+        for channel, actions in self._actions.items():
+            methods += [getattr(channel, name) for name in ("subscribed", "unsubscribed", *actions)]
+        methods += [self.on_error] if self.on_error else []
+        return any(map(runner.is_async, methods)) or any(map(runner.is_async_middleware, self.middleware))
+
+    # What the RPC asks
+
+    def bind(self, channel: Channel, name: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments with which a payload calls an action.
+
+        Raises:
+            UnknownAction: the channel has no such action.
+            InvalidPayload: something is missing or of a wrong type.
+        """
+        action = self._actions[type(channel)].get(name)
+        if action is None:
+            raise UnknownAction(type(channel).__name__, name)
+        return action.bind(payload)
+
+    def find_token(self, env: Env) -> str:
+        """The token that Connect should look at; empty when there is none or it is not for us to read."""
+        if self._verifier is None or not self.settings.connect_tokens:
+            return ""
+        return find_token(env.url, env.headers, self.settings.jwt_param)
+
+    def verify_token(self, token: str) -> str:
+        """The identifiers text in a token.
+
+        Raises:
+            InvalidToken: it is not valid, or there is no secret.
+        """
+        if self._verifier is None:
+            raise ConfigurationError("tokens need a secret: set ANYCABLE_SECRET or ANYCABLE_JWT_SECRET")
+        return self._verifier.verify(token)
+
+    @cached_property
+    def _signer(self) -> signing.TokenSigner:
+        return signing.TokenSigner(self.settings.resolved_jwt_secret() or "")
+
+    @cached_property
+    def _verifier(self) -> signing.TokenVerifier | None:
+        secrets = self.settings.jwt_secrets()
+        return signing.TokenVerifier(secrets) if secrets else None
+
+
+def _check_class(value: object, base: type, what: str) -> None:
+    if not isinstance(value, type) or not issubclass(value, base):
+        raise ConfigurationError(f"{value!r} is not {what}: derive it from anycable_rpc.{base.__name__}")
+
+
+def _by_name(channels: Iterable[type[Channel]]) -> dict[str, type[Channel]]:
+    named: dict[str, type[Channel]] = {}
+    for channel in channels:
+        _check_class(channel, Channel, "a channel class")
+        if channel is Channel:
+            raise ConfigurationError("Channel itself cannot be registered: derive a class from it")
+        if channel.name in named:
+            raise ConfigurationError(
+                f"two channels are called {channel.name!r}: give one of them another `name`"
+            )
+        named[channel.name] = channel
+    return named

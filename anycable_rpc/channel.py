@@ -1,0 +1,166 @@
+"""A channel: one subscription of one connection, as seen during one call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+
+from . import json_text, transmissions
+from .actions import is_action
+from .errors import ConfigurationError, InvalidData, Rejected, shorten
+from .protocol import PresenceResponse
+from .state import PRESENCE_KEY, WHISPER_KEY, State
+
+if TYPE_CHECKING:
+    from .cable import Cable
+    from .connection import Connection
+
+__all__ = ["Channel"]
+
+
+class Channel:
+    """The base of your channel classes.
+
+    An object of it lives for one call: keep in `state` what must outlast it. Everything that a channel says
+    (`stream_from`, `transmit`, …) is recorded and travels with the reply.
+
+    >>> class ChatChannel(Channel):
+    ...     def subscribed(self):
+    ...         self.stream_from(f"chat/{self.params['room']}")
+    """
+
+    name: ClassVar[str]
+    """What clients subscribe to; the class's own name unless it is set. It is not inherited."""
+
+    state: Any
+    """What anycable-go keeps for this subscription between calls: a mapping of JSON values (see `State`)."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "name" not in cls.__dict__:
+            cls.name = cls.__name__
+        for name, method in cls.__dict__.items():
+            if is_action(method) and hasattr(Channel, name):
+                raise ConfigurationError(
+                    f"{cls.__name__}.{name} cannot be an action: clients must not call a method of Channel itself"
+                )
+
+    def __init__(
+        self, connection: Connection, identifier: str, params: Mapping[str, Any], istate: Mapping[str, str]
+    ) -> None:
+        self.connection = connection
+        self.identifier = identifier
+        self.params = params
+        self.state = State(istate)
+        self._istate = istate
+        self._marks: dict[str, str] = {}
+        self._streams: dict[str, None] = {}
+        self._stopped: dict[str, None] = {}
+        self._stop_all = False
+        self._presence: PresenceResponse | None = None
+
+    @property
+    def cable(self) -> Cable:
+        """The cable that the channel is registered with."""
+        return self.connection.cable
+
+    def subscribed(self) -> Any:
+        """Called when a client subscribes; `reject()` refuses it."""
+
+    def unsubscribed(self) -> Any:
+        """Called when the client unsubscribes or its socket is gone."""
+
+    def stream_from(self, stream: str, whisper: bool = False) -> None:
+        """Start to deliver what is broadcast to the stream.
+
+        With `whisper` the client may whisper to it: anycable-go then delivers its messages to the others
+        without asking here. One stream of a subscription can have that; the last one does.
+        """
+        _check_stream(stream)
+        self._stopped.pop(stream, None)
+        self._streams[stream] = None
+        if whisper:
+            self._marks[WHISPER_KEY] = stream
+
+    def stop_stream_from(self, stream: str) -> None:
+        """Stop a stream, whether it was started now or earlier."""
+        _check_stream(stream)
+        self._streams.pop(stream, None)
+        self._stopped[stream] = None
+        if self._mark(WHISPER_KEY) == stream:
+            self._marks[WHISPER_KEY] = ""
+
+    def stop_all_streams(self) -> None:
+        """Stop all streams of this subscription; those started afterwards are kept."""
+        self._streams.clear()
+        self._stopped.clear()
+        self._stop_all = True
+        if self._mark(WHISPER_KEY):
+            self._marks[WHISPER_KEY] = ""
+
+    def transmit(self, data: Any) -> None:
+        """Send data to this subscriber, with the reply. `data` is any JSON value.
+
+        Raises:
+            InvalidData: it is not a JSON value.
+        """
+        self.connection._transmissions.append(transmissions.message(self.identifier, data))
+
+    def reject(self) -> NoReturn:
+        """Refuse the subscription and end the callback. In an action it only ends the action.
+
+        Raises:
+            Rejected: always; do not catch it.
+        """
+        raise Rejected("rejected")
+
+    @property
+    def presence_id(self) -> str:
+        """Who joins by default: the connection's identifiers, sorted and joined with `:`."""
+        return ":".join(sorted(str(value) for value in self.connection.identifiers.values()))
+
+    @property
+    def presence_info(self) -> Any:
+        """What others see of who joins, by default: a JSON value."""
+        return None
+
+    def presence_join(self, id: str | None = None, info: Any = None, *, stream: str | None = None) -> None:  # noqa: A002 - the protocol's name
+        """Say that somebody is here (anycable-go 1.6 and later, with a broker).
+
+        The stream is the first started in this call, else the one joined before.
+        """
+        stream = stream or next(iter(self._streams), None) or self._mark(PRESENCE_KEY)
+        if not stream:
+            raise ConfigurationError("presence_join() needs a stream: call stream_from() first or give stream=…")
+        self.stream_from(stream)
+        self._marks[PRESENCE_KEY] = stream
+        info = self.presence_info if info is None else info
+        text = "" if info is None else json_text.dumps(info)
+        self._presence = PresenceResponse("join", _presence_id(self.presence_id if id is None else id), text)
+
+    def presence_leave(self, id: str | None = None) -> None:  # noqa: A002 - the protocol's name
+        """Say that somebody is here no more."""
+        self._presence = PresenceResponse("leave", _presence_id(self.presence_id if id is None else id))
+
+    def _mark(self, key: str) -> str:
+        return self._marks.get(key, self._istate.get(key, ""))
+
+    def _istate_changes(self) -> dict[str, str]:
+        marks = {key: text for key, text in self._marks.items() if text != self._istate.get(key, "")}
+        changes: dict[str, str] = self.state.changes()
+        return changes | marks
+
+
+def _check_stream(stream: object) -> None:
+    """A stream's name goes into the reply as it is."""
+    if not isinstance(stream, str) or not stream:
+        raise InvalidData(f"a stream name is a text that is not empty, not {shorten(stream)}")
+    json_text.dumps(stream)
+
+
+def _presence_id(value: object) -> str:
+    text = str(value)
+    if not text:
+        raise InvalidData("a presence id must not be empty")
+    json_text.dumps(text)
+    return text

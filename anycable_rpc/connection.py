@@ -1,0 +1,166 @@
+"""A connection: one client, as seen during one call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from urllib.parse import parse_qsl, urlsplit
+
+from . import json_text, transmissions
+from .errors import ConfigurationError, Rejected
+from .identifiers import IdentifiersCodec
+from .protocol import Env
+from .state import State
+
+if TYPE_CHECKING:
+    from .cable import Cable
+
+__all__ = ["Connection"]
+
+
+class Connection:
+    """The base of your connection class: who may connect, and as whom.
+
+    An object of it lives for one call. What must outlast the call is an identifier (set in `connect`, the same
+    from then on) or in `state`.
+
+    >>> class ChatConnection(Connection):
+    ...     identified_by = ("user_id",)
+    ...
+    ...     def connect(self):
+    ...         self.user_id = self.cookies.get("user_id") or self.reject()
+    """
+
+    identified_by: ClassVar[tuple[str, ...]] = ()
+    """Names of the identifiers, in the order of the identifiers text; each becomes an attribute."""
+
+    state: Any
+    """What anycable-go keeps for this connection between calls: a mapping of JSON values (see `State`)."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for name in IdentifiersCodec(cls.identified_by).names:
+            _declare(cls, name)
+
+    def __init__(
+        self, cable: Cable, env: Env, sid: str = "", identifiers: Mapping[str, Any] | None = None
+    ) -> None:
+        self.cable = cable
+        self.env = env
+        self.sid = sid
+        self.state = State(env.cstate)
+        self._connecting = identifiers is None
+        self._identifiers: dict[str, Any] = dict(identifiers or {})
+        self._transmissions: list[str] = []
+        self._closed = False
+
+    def connect(self) -> Any:
+        """Called when a client without a token has opened a socket: set the identifiers, or `reject()`.
+
+        Unless you write it, only clients with a token get in (and anybody, where nothing identifies a
+        connection).
+        """
+        if self.identified_by:
+            self.reject()
+
+    def disconnect(self) -> Any:
+        """Called when the socket is gone, after each channel's `unsubscribed`."""
+
+    @property
+    def identifiers(self) -> Mapping[str, Any]:
+        """Who the connection is: the identifiers by name. Those of a token may have names not declared here."""
+        return MappingProxyType(self._identifiers)
+
+    @property
+    def url(self) -> str:
+        """The URL of the client's WebSocket request. It may carry a token: keep it out of logs."""
+        return self.env.url
+
+    @cached_property
+    def query_params(self) -> Mapping[str, str]:
+        """The parameters in the URL; of repeated ones the first."""
+        try:
+            query = urlsplit(self.env.url).query
+        except ValueError:
+            return {}
+        return dict(reversed(parse_qsl(query, keep_blank_values=True, errors="replace")))
+
+    @cached_property
+    def headers(self) -> Mapping[str, str]:
+        """The headers that anycable-go forwards (its option `--headers`, by default `cookie`), in lower case.
+
+        A client writes what it likes into them.
+        """
+        return {name: value for name, value in self.env.headers.items() if name != "REMOTE_ADDR"}
+
+    @cached_property
+    def cookies(self) -> Mapping[str, str]:
+        """The cookies by name, values as they were sent; of repeated ones the first."""
+        pairs = (pair.partition("=") for pair in reversed(self.headers.get("cookie", "").split(";")))
+        return {name.strip(): value.strip() for name, equals, value in pairs if equals}
+
+    @property
+    def remote_addr(self) -> str:
+        """The address of the socket's other end: the client's, or a proxy's."""
+        return self.env.headers.get("REMOTE_ADDR", "")
+
+    def reject(self, reason: str = "unauthorized", reconnect: bool = False) -> NoReturn:
+        """Refuse the connection and end the callback. `reconnect` tells the client whether to try again.
+
+        Raises:
+            Rejected: always; do not catch it.
+        """
+        raise Rejected(reason, reconnect)
+
+    def transmit(self, data: Any) -> None:
+        """Send a message to this client, with the reply. `data` is a JSON value, sent as it is.
+
+        Raises:
+            InvalidData: it is not a JSON value.
+        """
+        self._transmissions.append(json_text.dumps(data))
+
+    def close(self, reason: str | None = None, reconnect: bool = True) -> None:
+        """Close the connection once the callback has ended. Not for refusing a client: use `reject`."""
+        if not self._closed:
+            self._closed = True
+            self._transmissions.append(transmissions.disconnect(reason, reconnect))
+
+
+class _Identifier:
+    """The attribute of one identifier: written during `connect`, read-only from then on."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, connection: Connection | None, owner: type) -> Any:
+        if connection is None:
+            return self
+        try:
+            return connection._identifiers[self._name]
+        except KeyError:
+            raise AttributeError(self._missing(connection)) from None
+
+    def __set__(self, connection: Connection, value: Any) -> None:
+        if not connection._connecting:
+            raise AttributeError(
+                f"{self._name!r} is an identifier: it is settled when the client connects. Keep what changes in "
+                "connection.state"
+            )
+        connection._identifiers[self._name] = value
+
+    def _missing(self, connection: Connection) -> str:
+        if connection._connecting:
+            return f"the identifier {self._name!r} is not set yet"
+        known = ", ".join(connection._identifiers) or "none"
+        return f"the connection's identifiers have no {self._name!r} (they have: {known}); was its token issued elsewhere?"
+
+
+def _declare(cls: type[Connection], name: str) -> None:
+    if not name.isidentifier() or name.startswith("_"):
+        raise ConfigurationError(f"{name!r} cannot be an identifier: it cannot be the name of an attribute")
+    if hasattr(Connection, name) or name in ("cable", "env", "sid", "state"):
+        raise ConfigurationError(f"{name!r} cannot be an identifier: Connection has an attribute of that name")
+    setattr(cls, name, _Identifier(name))

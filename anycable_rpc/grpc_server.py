@@ -1,0 +1,231 @@
+"""The gRPC server: bytes between anycable-go and a `Service`, with health, TLS, overload and drain.
+
+A `def` app runs on threads, an `async def` app on an event loop: two servers of one shape. Both admit
+`rpc_pool_size` calls at a time and answer RESOURCE_EXHAUSTED, which anycable-go retries, to those beyond.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import grpc.aio
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as aio_health
+
+from .errors import AnyCableError, ConfigurationError
+from .protocol import SERVICE
+from .wire import METHODS
+
+if TYPE_CHECKING:
+    from .service import Service
+    from .settings import Settings
+
+__all__ = ["AsyncServer", "BindError", "ThreadedServer", "options"]
+
+logger = logging.getLogger("anycable_rpc")
+
+_FLUSH = 0.5  # seconds for the last answers to leave
+_SPARE_THREADS = 4  # so that refusals and health checks are answered when every other thread is busy
+_HEALTH_NAMES = (health.OVERALL_HEALTH, SERVICE)
+_SERVING = health_pb2.HealthCheckResponse.SERVING
+_FULL = "all {} places are taken; compare ANYCABLE_RPC_POOL_SIZE with anycable-go's --rpc_concurrency"
+
+
+class BindError(AnyCableError):
+    """The system refused the address."""
+
+
+def options(settings: Settings) -> list[tuple[str, Any]]:
+    """grpcio's channel arguments: anycable-go pings every 10 s, also without calls, and grpcio's own defaults
+    take that for abuse (GOAWAY, too_many_pings). Those of the user come last and win.
+    """
+    age = int(settings.rpc_max_connection_age * 1000)
+    arguments: dict[str, Any] = {
+        "grpc.so_reuseport": 0,
+        "grpc.keepalive_permit_without_calls": 1,
+        "grpc.http2.min_recv_ping_interval_without_data_ms": 5000,
+        "grpc.http2.min_ping_interval_without_data_ms": 5000,
+        "grpc.http2.max_ping_strikes": 0,
+    }
+    if age > 0:
+        arguments["grpc.max_connection_age_ms"] = age
+    for name, value in settings.rpc_server_args.items():
+        arguments[name if name.startswith("grpc.") else f"grpc.{name}"] = value
+    return list(arguments.items())
+
+
+class _Admission:
+    """Counts the calls under way; one beyond the limit does not come in."""
+
+    def __init__(self, limit: int) -> None:
+        self.refusal = _FULL.format(limit)
+        self._limit = limit
+        self._under_way = 0
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def __call__(self) -> Iterator[bool]:
+        with self._changed:
+            admitted = self._under_way < self._limit
+            self._under_way += admitted
+        try:
+            yield admitted
+        finally:
+            with self._changed:
+                self._under_way -= admitted
+                self._changed.notify_all()
+
+    def wait_idle(self, timeout: float) -> bool:
+        """Wait until no call is under way; False when the time is over."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._under_way, timeout)
+
+
+class ThreadedServer:
+    """Serves a `def` app: each call on a thread of its own."""
+
+    def __init__(self, service: Service, settings: Settings) -> None:
+        self._service = service
+        self._admission = _Admission(settings.rpc_pool_size)
+        self._server = grpc.server(
+            ThreadPoolExecutor(settings.rpc_pool_size + _SPARE_THREADS, "anycable_rpc"), options=options(settings)
+        )
+        self._health = health.HealthServicer(experimental_non_blocking=True)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        self._server.add_generic_rpc_handlers((_handlers(self._handler),))
+        self.address = _bind(self._server, settings)
+
+    def start(self) -> None:
+        """Accept calls."""
+        self._server.start()
+        for name in _HEALTH_NAMES:
+            self._health.set(name, _SERVING)
+
+    def stop(self, grace: float) -> bool:
+        """Refuse new calls and wait up to `grace` seconds for those under way; False when some were cut."""
+        self._health.enter_graceful_shutdown()
+        stopped = self._server.stop(grace)
+        idle = self._admission.wait_idle(grace)
+        if not stopped.wait(_FLUSH if idle else 0):
+            self._server.stop(0).wait()  # who watches the health would otherwise hold it up
+        return idle
+
+    def _handler(self, method: str) -> Callable[[bytes, grpc.ServicerContext], bytes]:
+        def handle(data: bytes, context: grpc.ServicerContext) -> bytes:
+            with self._admission() as admitted:
+                if not admitted:
+                    context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, self._admission.refusal)
+                return self._service.handle(method, data, _metadata(context))
+
+        return handle
+
+
+class AsyncServer:
+    """Serves an `async def` app on the running event loop."""
+
+    def __init__(self, service: Service, settings: Settings) -> None:
+        self._service = service
+        self._admission = _Admission(settings.rpc_pool_size)
+        self._server = grpc.aio.server(options=options(settings))
+        self._health = aio_health.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        self._server.add_generic_rpc_handlers((_handlers(self._handler),))
+        self.address = _bind(self._server, settings)
+
+    async def start(self) -> None:
+        """Accept calls."""
+        await self._server.start()
+        for name in _HEALTH_NAMES:
+            await self._health.set(name, _SERVING)
+
+    async def stop(self, grace: float) -> bool:
+        """Refuse new calls and wait up to `grace` seconds for those under way; False when some were cut."""
+        await self._health.enter_graceful_shutdown()
+        stopping = asyncio.ensure_future(self._server.stop(grace))
+        idle = await asyncio.to_thread(self._admission.wait_idle, grace)
+        await asyncio.wait([stopping], timeout=_FLUSH if idle else 0)
+        if not stopping.done():
+            await self._server.stop(0)  # who watches the health would otherwise hold it up
+        await stopping
+        return idle
+
+    def _handler(self, method: str) -> Any:
+        async def handle(data: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
+            with self._admission() as admitted:
+                if not admitted:
+                    await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, self._admission.refusal)
+                return await self._service.ahandle(method, data, _metadata(context))
+
+        return handle
+
+
+def _handlers(handler: Callable[[str], Any]) -> grpc.GenericRpcHandler:
+    """No (de)serialisers: what comes and goes is bytes."""
+    return grpc.method_handlers_generic_handler(
+        SERVICE, {method: grpc.unary_unary_rpc_method_handler(handler(method)) for method in METHODS}
+    )
+
+
+def _metadata(context: Any) -> dict[str, str]:
+    return {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+
+
+def _bind(server: Any, settings: Settings) -> str:
+    """Listen, and return HOST:PORT with the real port."""
+    host, _, wanted = settings.rpc_host.rpartition(":")
+    credentials = _credentials(settings)
+    try:
+        if credentials is None:
+            port = server.add_insecure_port(settings.rpc_host)
+        else:
+            port = server.add_secure_port(settings.rpc_host, credentials)
+    except RuntimeError:
+        port = 0
+    if not port:
+        raise BindError(f"cannot listen on {settings.rpc_host}: {_reason(host, int(wanted))}")
+    return f"{host}:{port}"
+
+
+def _reason(host: str, port: int) -> str:
+    """gRPC does not say why; the system does."""
+    try:
+        name = host.strip("[]") or None
+        for family, kind, protocol, _, address in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM):
+            with socket.socket(family, kind, protocol) as probe:
+                probe.bind(address)
+    except OSError as error:
+        return f"{error.strerror}; choose another address with --rpc-host"
+    return "gRPC refused it; check the TLS certificate and key, if there are any"
+
+
+def _credentials(settings: Settings) -> grpc.ServerCredentials | None:
+    key, certificate = settings.rpc_tls_key, settings.rpc_tls_cert
+    if not key and not certificate:
+        return None
+    if not key or not certificate:
+        raise ConfigurationError("TLS needs both: set --rpc-tls-cert and --rpc-tls-key")
+    pair = _pem(key.get_secret_value(), "--rpc-tls-key"), _pem(certificate, "--rpc-tls-cert")
+    return grpc.ssl_server_credentials([pair])
+
+
+def _pem(value: str, option: str) -> bytes:
+    """A PEM text, or the file that has one."""
+    if "-----BEGIN" in value:
+        return value.encode()
+    try:
+        content = Path(value).read_bytes()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not a file name"
+        raise ConfigurationError(f"{option}: the file cannot be read: {reason}") from None
+    if b"-----BEGIN" not in content:
+        raise ConfigurationError(f"{option}: the file has no PEM block")
+    return content

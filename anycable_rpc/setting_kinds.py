@@ -1,0 +1,232 @@
+"""The kinds of values that settings have: how each is read from text, and what is said when it cannot be."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from ipaddress import IPv6Address
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+
+from .errors import shorten
+
+__all__ = [
+    "Address",
+    "Arguments",
+    "Broker",
+    "Count",
+    "Group",
+    "Host",
+    "Kind",
+    "Level",
+    "Lifetime",
+    "Names",
+    "Parameter",
+    "Paths",
+    "Port",
+    "Seconds",
+    "Secret",
+    "Secrets",
+    "Switch",
+    "Text",
+    "WebURL",
+    "seconds",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How a value is called in a usage text and in an error; `name` is empty where a flag takes none."""
+
+    name: str
+    expected: str
+    secret: bool = False
+    several: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Settings that stand together in a usage text, and the commands that take them as flags."""
+
+    title: str
+    commands: frozenset[str]
+
+
+_EXAMPLE = "give HOST:PORT, for example 127.0.0.1:50051"
+_HOST_NAME = re.compile(r"[A-Za-z0-9._-]+", re.ASCII)
+_IN_BRACKETS = re.compile(r"\[([^\[\]]+)\]")
+_PARAMETER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
+_PATHS = re.compile(r"/[^\s,?#\x00]*(,/[^\s,?#\x00]*)*")
+_URL = re.compile(r"https?://[^\s/?#\x00][^\s\x00]*")
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_DURATION = re.compile(rf"(?:[0-9]+(?:\.[0-9]+)?[{''.join(_UNITS)}])+", re.ASCII)
+_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?", re.ASCII)
+_LONGEST = 2**31 // 1000  # gRPC counts milliseconds in a C int
+_LEVELS = {"debug": "debug", "info": "info", "warn": "warning", "warning": "warning", "error": "error", "fatal": "critical"}
+
+
+def seconds(text: str) -> float | None:
+    """A lifetime: seconds, a duration like `90s`, `10m` or `1h30m`, or None for `none` and 0: without an end.
+
+    Raises:
+        ValueError: it is none of these, or longer than 3000 years.
+    """
+    if text == "none":
+        return None
+    if _NUMBER.fullmatch(text):
+        total = float(text)
+    elif _DURATION.fullmatch(text):
+        total = sum(float(part[:-1]) * _UNITS[part[-1]] for part in re.findall(rf"{_NUMBER.pattern}[a-z]", text))
+    else:
+        raise ValueError("must be seconds, a duration like 90s, 10m or 1h30m, or none")
+    if total > 1e11:
+        raise ValueError("must be less than 3000 years")
+    return total or None
+
+
+def _lifetime(value: Any) -> Any:
+    if isinstance(value, str):
+        return seconds(value.strip())
+    return None if value == 0 and not isinstance(value, bool) else _no_switch(value)
+
+
+def _no_switch(value: Any) -> Any:
+    """pydantic takes true for 1."""
+    if isinstance(value, bool):
+        raise ValueError("must be a number, not true or false")
+    return value
+
+
+def _address(text: str) -> str:
+    if "://" in text:
+        raise ValueError(
+            f"{shorten(text.split('://')[0])}:// is for anycable-go, which connects to addresses; this server listens on one: "
+            f"{_EXAMPLE} (if both read the same variable, give this one --rpc-host)"
+        )
+    host, colon, port = text.rpartition(":")
+    if not colon or not host:
+        raise ValueError(f"{shorten(text)} is not HOST:PORT: {_EXAMPLE}, or 0.0.0.0:50051 to listen on every interface")
+    if ":" in host and not _IN_BRACKETS.fullmatch(host):
+        raise ValueError(f"{shorten(text)} is not HOST:PORT: write an IPv6 address in brackets, for example [::1]:50051")
+    if not re.fullmatch("[0-9]{1,5}", port) or int(port) > 65535:
+        raise ValueError(f"{shorten(text)} does not end in a port from 0 to 65535: {_EXAMPLE}")
+    _host(host)
+    return text
+
+
+def _host(text: str) -> str:
+    """A name or an IP address; IPv6 with or without brackets."""
+    brackets = _IN_BRACKETS.fullmatch(text)
+    bare = brackets[1] if brackets else text
+    if brackets or ":" in bare:
+        try:
+            IPv6Address(bare)
+        except ValueError:
+            raise ValueError(f"{shorten(text)} is not an IPv6 address or a host name without a port") from None
+    elif not _HOST_NAME.fullmatch(bare):
+        raise ValueError(f"{shorten(text)} is not a host name or an IP address")
+    return bare
+
+
+def _matching(pattern: re.Pattern[str]) -> AfterValidator:
+    def check(text: str) -> str:
+        if not pattern.fullmatch(text):
+            raise ValueError
+        return text
+
+    return AfterValidator(check)
+
+
+def _level(text: str) -> str:
+    if text.lower() not in _LEVELS:
+        raise ValueError
+    return _LEVELS[text.lower()]
+
+
+def _json(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        raise ValueError("must be JSON, and is not") from None
+
+
+def _comma_text(text: str) -> list[str]:
+    return [item.strip() for item in text.split(",") if item.strip()]
+
+
+def _one_is_several(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _split(items: tuple[str, ...]) -> tuple[str, ...]:
+    """A flag may be repeated, and each time name several."""
+    return tuple(part for item in items for part in _comma_text(item))
+
+
+def _secrets(value: Any) -> Any:
+    """A list is taken as it is, since a secret may have commas in it; so is a JSON list in a text."""
+    if isinstance(value, str):
+        value = _json(value) if value.lstrip().startswith("[") else _comma_text(value)
+    return [item for item in value if item != ""] if isinstance(value, list | tuple) else value
+
+
+def _empty_is_unset(value: Any) -> Any:
+    return None if value == "" else value
+
+
+def _argument(value: Any) -> Any:
+    """A channel argument is a number or a text; in a variable it can only be text."""
+    if isinstance(value, str) and re.fullmatch("-?[0-9]{1,10}", value):
+        return int(value)
+    return int(value) if isinstance(value, bool) else value
+
+
+Text = Annotated[str, Kind("TEXT", "a text")]
+Level = Annotated[str, AfterValidator(_level), Kind("LEVEL", "debug, info, warn or error")]
+Switch = Annotated[bool, Kind("", "true or false")]
+Count = Annotated[
+    int, BeforeValidator(_no_switch), Field(ge=1, le=10_000), Kind("NUMBER", "a whole number from 1 to 10000")
+]
+Seconds = Annotated[
+    float,
+    BeforeValidator(_no_switch),
+    Field(ge=0, le=_LONGEST, allow_inf_nan=False),
+    Kind("SECONDS", f"a number of seconds from 0 to {_LONGEST}"),
+]
+Lifetime = Annotated[
+    Annotated[float, Field(ge=0, le=1e11, allow_inf_nan=False)] | None,
+    BeforeValidator(_lifetime),
+    Kind("SECONDS", "a number of seconds, a duration like 10m, or none"),
+]
+Address = Annotated[str, AfterValidator(_address), Kind("HOST:PORT", "HOST:PORT")]
+Host = Annotated[str, AfterValidator(_host), Kind("HOST", "a host name or an IP address")]
+Port = Annotated[
+    int, BeforeValidator(_no_switch), Field(ge=0, le=65535), Kind("PORT", "a port from 0 to 65535")
+]
+Paths = Annotated[str, _matching(_PATHS), Kind("PATH", "a path that begins with /, or several with commas between")]
+WebURL = Annotated[
+    Annotated[str, _matching(_URL)] | None, Kind("URL", "an address like http://localhost:8090/_broadcast")
+]
+Parameter = Annotated[str, _matching(_PARAMETER), Kind("NAME", "a name without spaces")]
+Broker = Annotated[str | None, BeforeValidator(_empty_is_unset), Kind("NAME", "the name of a broker")]
+Names = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_one_is_several),
+    AfterValidator(_split),
+    Kind("A,B,…", "names with commas between", several=True),
+]
+Secret = Annotated[SecretStr | None, BeforeValidator(_empty_is_unset), Kind("KEY", "a text", secret=True)]
+Secrets = Annotated[
+    tuple[SecretStr, ...],
+    BeforeValidator(_secrets),
+    Kind("KEY", "a text or a list of texts", secret=True, several=True),
+]
+Arguments = Annotated[
+    dict[str, Annotated[int | str, BeforeValidator(_argument)]],
+    BeforeValidator(_json),
+    Kind("JSON", "an object with numbers and texts"),
+]

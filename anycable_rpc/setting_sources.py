@@ -1,0 +1,211 @@
+"""Where settings come from, strongest first: flags, the environment, a TOML file, pyproject.toml."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, get_origin
+
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, EnvSettingsSource, InitSettingsSource
+
+from .errors import ConfigurationError, shorten
+from .setting_kinds import Kind
+
+__all__ = ["chain", "described", "explain", "kind_of", "origins", "variables"]
+
+CONFIG_VARIABLE = "ANYCABLE_RPC_CONFIG"
+CONFIG_FILE = "anycable_rpc.toml"
+_SPECIAL = {"config": (CONFIG_VARIABLE,), "port": ("ANYCABLE_PORT", "PORT")}
+_PASSWORD = re.compile(r"//[^/@\s]*@")
+
+
+def variables(name: str) -> tuple[str, ...]:
+    """The environment variables that set the field, strongest first."""
+    return _SPECIAL.get(name, (f"ANYCABLE_{name.upper()}",))
+
+
+@lru_cache
+def kind_of(cls: type[BaseSettings], name: str) -> Kind:
+    """What kind of value the field has."""
+    return next(mark for mark in cls.model_fields[name].metadata if isinstance(mark, Kind))
+
+
+class Flags(InitSettingsSource):
+    """What the model was called with: the flags of a command line, or arguments in a program."""
+
+    def label(self, name: str) -> str:
+        """The flag."""
+        return f"--{name.replace('_', '-')}"
+
+
+class Environment(EnvSettingsSource):
+    """The variables of known fields; whatever else begins with `ANYCABLE_` is anycable-go's."""
+
+    def label(self, name: str) -> str:
+        """The variable."""
+        return self._variable(name) or f"{variables(name)[0]}__…"
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """The text of the first variable that is set."""
+        variable = self._variable(field_name)
+        return (None if variable is None else self.env_vars[variable.lower()]), field_name, False
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        """Leave text to the field's own validators, but a JSON object, which `ANYCABLE_…__NAME` may add to."""
+        try:
+            decoded = json.loads(value)
+        except (ValueError, RecursionError):
+            return value
+        return decoded if isinstance(decoded, dict) else value
+
+    def explode_env_vars(
+        self, field_name: str, field: FieldInfo, env_vars: Mapping[str, str | None]
+    ) -> dict[str, Any]:
+        """Collect `ANYCABLE_…__NAME` for fields that are objects, and for these only."""
+        return super().explode_env_vars(field_name, field, env_vars) if get_origin(field.annotation) is dict else {}
+
+    def _variable(self, name: str) -> str | None:
+        return next((variable for variable in variables(name) if self._is_meant(variable)), None)
+
+    def _is_meant(self, variable: str) -> bool:
+        """PORT is anybody's, and Kubernetes sets ANYCABLE_PORT=tcp://… for a service called `anycable`."""
+        text = self.env_vars.get(variable.lower())
+        if text is None or (variable == "ANYCABLE_PORT" and text.startswith("tcp://")):
+            return False
+        return variable.startswith("ANYCABLE_") or text.isdecimal()
+
+
+class File(InitSettingsSource):
+    """A table of a TOML file."""
+
+    def __init__(self, cls: type[BaseSettings], path: Path, *table: str) -> None:
+        self._place = f"{path} [{'.'.join(table)}]" if table else str(path)
+        content: Any = _read(path)
+        for name in table:
+            content = content.get(name, {}) if isinstance(content, dict) else None
+        if not isinstance(content, dict):
+            raise ConfigurationError(f"{self._place} is not a table")
+        if "config" in content:
+            raise ConfigurationError(f"config in {self._place}: only --config and {CONFIG_VARIABLE} name a file")
+        super().__init__(cls, content)
+
+    def label(self, name: str) -> str:
+        """The key and the file."""
+        return f"{name} in {self._place}"
+
+
+Source = Flags | Environment | File
+
+
+def chain(cls: type[BaseSettings], values: Mapping[str, Any]) -> tuple[Source, ...]:
+    """The sources, strongest first; `values` are those of the flags."""
+    flags, environment = Flags(cls, dict(values)), Environment(cls)
+    return flags, environment, *_files(cls, _config(flags, environment))
+
+
+def _config(*sources: Flags | Environment) -> tuple[str, Path] | None:
+    """The file that the strongest source names, and the name of that source."""
+    for source in sources:
+        path = source().get("config")
+        if isinstance(path, str) and path:
+            return source.label("config"), Path(path)
+    return None
+
+
+def _files(cls: type[BaseSettings], named: tuple[str, Path] | None) -> Iterator[File]:
+    pyproject = Path("pyproject.toml")
+    if named and not _is_file(named[1]):
+        raise ConfigurationError(f"{named[0]}: there is no file {shorten(str(named[1]))}")
+    path = named[1] if named else Path(CONFIG_FILE)
+    if _is_file(path):
+        yield File(cls, path)
+    if _is_file(pyproject):
+        yield File(cls, pyproject, "tool", "anycable_rpc")
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # too long a name, or a NUL in it
+        return False
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{path} is not UTF-8, as TOML has to be") from None
+    except (ValueError, RecursionError) as error:
+        raise ConfigurationError(f"{path} is not TOML: {error}") from None
+
+
+def origins(cls: type[BaseSettings], values: Mapping[str, Any]) -> dict[str, str]:
+    """Each name that a source gives, and the label of the strongest one: the sources are asked one by one."""
+    return {name: source.label(name) for source in reversed(chain(cls, values)) for name in source()}
+
+
+def explain(cls: type[BaseSettings], error: ValidationError, values: Mapping[str, Any]) -> str:
+    """What is wrong, a line for each setting; secrets are not quoted."""
+    labels = origins(cls, values)
+    lines: dict[str, str] = {}
+    for detail in error.errors(include_url=False):
+        name = str(detail["loc"][0]) if detail["loc"] else ""
+        label = f"{labels.get(name, variables(name)[0])}: " if name else ""
+        lines.setdefault(name, label + _reason(cls, name, detail))
+    return "\n".join(lines.values())
+
+
+def _reason(cls: type[BaseSettings], name: str, detail: Mapping[str, Any]) -> str:
+    if detail["type"] == "extra_forbidden":
+        return f"there is no such setting{_near(name, cls.model_fields)}"
+    own = str(detail["ctx"]["error"]) if detail["type"] == "value_error" else ""
+    if own or not name:
+        return own
+    kind = kind_of(cls, name)
+    return f"must be {kind.expected}" + ("" if kind.secret else f", not {_hide(shorten(detail['input']))}")
+
+
+def _near(name: str, known: Mapping[str, Any]) -> str:
+    near = get_close_matches(name.replace("-", "_").lower(), known)
+    return f"; did you mean {' or '.join(near)}?" if near else ""
+
+
+def described(settings: BaseSettings, values: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Name, value and source of each setting; of a secret only whether it is set."""
+    labels = origins(type(settings), values)
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        secret = kind_of(type(settings), name).secret
+        yield name, ("set" if value else "not set") if secret else _shown(value), labels.get(name, "default")
+
+
+def _shown(value: Any) -> str:
+    match value:
+        case None | "" | () | {}:
+            return "not set"
+        case bool():
+            return "true" if value else "false"
+        case float():
+            return f"{value:g}"
+        case tuple():
+            return ",".join(value)
+        case dict():
+            return json.dumps(value)
+        case str() if "\n" in value:
+            return "set"  # a certificate
+        case _:
+            return _hide(str(value))
+
+
+def _hide(text: str) -> str:
+    """The text without the password of a URL."""
+    return _PASSWORD.sub("//***@", text)

@@ -1,0 +1,224 @@
+"""The settings: every name, kind and default; the one place where flags, `ANYCABLE_*` and files are read."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from typing_extensions import Self
+
+from . import setting_sources, signing
+from .errors import ConfigurationError
+from .setting_kinds import (
+    Address,
+    Arguments,
+    Broker,
+    Count,
+    Group,
+    Host,
+    Level,
+    Lifetime,
+    Names,
+    Parameter,
+    Paths,
+    Port,
+    Seconds,
+    Secret,
+    Secrets,
+    Switch,
+    Text,
+    WebURL,
+)
+
+__all__ = ["Settings", "load", "warnings_for"]
+
+APP = Group("App", frozenset({"serve", "dev", "token"}))
+WEB = Group("App", frozenset({"dev"}))
+RPC = Group("RPC server", frozenset({"serve", "dev"}))
+KEYS = Group("Keys", frozenset({"serve", "dev", "token"}))
+TOKENS = Group("Keys", frozenset({"serve", "dev"}))
+BROADCASTING = Group("Broadcasting", frozenset({"serve", "dev"}))
+GATEWAY = Group("Gateway (the names are anycable-go's)", frozenset({"dev"}))
+LOG = Group("Log", frozenset({"serve", "dev"}))
+
+OFF = "none"
+"""What anycable-go takes for a key that is switched off."""
+
+
+class Settings(BaseSettings):
+    """What the program runs with. Strongest first: what it is called with (that is what flags become), the
+    environment, the TOML file, `[tool.anycable_rpc]` of pyproject.toml in the current folder, the defaults.
+
+    Raises:
+        ConfigurationError: a value cannot be used; the text names each one and where it came from.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="ANYCABLE_",
+        env_nested_delimiter="__",
+        env_ignore_empty=True,
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        str_strip_whitespace=True,
+    )
+
+    app: Annotated[Text | None, APP] = Field(None, description="the cable, as module:attr")
+    config: Annotated[Text | None, APP] = Field(
+        None, description=f"a TOML file with settings; without it {setting_sources.CONFIG_FILE}, where there is one"
+    )
+    web: Annotated[Text | None, WEB] = Field(
+        None, description="an ASGI app to serve beside the gateway, as module:attr"
+    )
+
+    rpc_host: Annotated[Address, RPC] = Field(
+        "127.0.0.1:50051", description="where the RPC server listens; IPv6 in brackets"
+    )
+    rpc_pool_size: Annotated[Count, RPC] = Field(30, description="how many calls run at a time")
+    rpc_max_connection_age: Annotated[Seconds, RPC] = Field(
+        300, description="after how long anycable-go has to connect anew; 0 is never"
+    )
+    rpc_tls_cert: Annotated[Text | None, RPC] = Field(None, description="a certificate: PEM text, or its file")
+    rpc_tls_key: Annotated[Secret, RPC] = Field(None, description="its private key: PEM text, or its file")
+    rpc_server_args: Annotated[Arguments, RPC] = Field(
+        {}, description="gRPC's own channel arguments; the prefix grpc. may be left out"
+    )
+    shutdown_timeout: Annotated[Seconds, RPC] = Field(30, description="how long calls under way may take to end")
+    version_check_enabled: Annotated[Switch, RPC] = Field(
+        True, description="refuse callers that speak another version of the protocol"
+    )
+    sid_header_enabled: Annotated[Switch, RPC] = Field(True, description="tell the client its session id")
+
+    secret: Annotated[Secret, KEYS] = Field(None, description="the secret that the other keys come from")
+    jwt_secret: Annotated[Secret, KEYS] = Field(
+        None, description="signs and verifies tokens (else the secret does); none switches tokens off"
+    )
+    jwt_secrets_old: Annotated[Secrets, TOKENS] = Field(
+        (), description="verify tokens that were signed before the key was changed; may be repeated"
+    )
+    jwt_ttl: Annotated[Lifetime, TOKENS] = Field(3600, description="how long tokens are valid; none is for ever")
+    jwt_param: Annotated[Parameter, TOKENS] = Field("jid", description="the URL parameter with the token")
+    connect_tokens: Annotated[Switch, TOKENS] = Field(
+        True, description="identify by token where anycable-go leaves that to Connect"
+    )
+    streams_secret: Annotated[Secret, TOKENS] = Field(None, description="signs stream names (else the secret does)")
+    broadcast_key: Annotated[Secret, TOKENS] = Field(
+        None, description="authorizes broadcasts (else a key made from the secret)"
+    )
+
+    broadcast_adapter: Annotated[Text, BROADCASTING] = Field("http", description="how this program broadcasts")
+    http_broadcast_url: Annotated[WebURL, BROADCASTING] = Field(
+        None, description="where anycable-go takes broadcasts (else localhost: port 8080 with a key, 8090 without)"
+    )
+
+    host: Annotated[Host, GATEWAY] = Field("127.0.0.1", description="the host to listen on")
+    port: Annotated[Port, GATEWAY] = Field(8080, description="the port to listen on")
+    path: Annotated[Paths, GATEWAY] = Field("/cable", description="where the WebSocket is")
+    enforce_jwt: Annotated[Switch, GATEWAY] = Field(False, description="refuse clients without a token")
+    noauth: Annotated[Switch, GATEWAY] = Field(False, description="let everybody in, without asking the app")
+    norpc: Annotated[Switch, GATEWAY] = Field(False, description="never ask the app")
+    public: Annotated[Switch, GATEWAY] = Field(False, description="--noauth, and streams need no signature")
+    public_streams: Annotated[Switch, GATEWAY] = Field(False, description="streams need no signature")
+    headers: Annotated[Names, GATEWAY] = Field(("cookie",), description="the client's headers that the app sees")
+    allowed_origins: Annotated[Names, GATEWAY] = Field(
+        (), description="pages that may connect, like www.example.com,*.example.io; without it all may"
+    )
+    ping_interval: Annotated[Seconds, GATEWAY] = Field(3, description="time between pings")
+    broker: Annotated[Broker, GATEWAY] = Field(None, description="what keeps history and presence: memory")
+    presence_ttl: Annotated[Seconds, GATEWAY] = Field(15, description="how long one who has left is still shown")
+    turbo_streams: Annotated[Switch, GATEWAY] = Field(False, description="serve Turbo Streams")
+
+    log_level: Annotated[Level, LOG] = Field("info", description="debug, info, warn or error")
+    debug: Annotated[Switch, LOG] = Field(
+        False, description="log everything, and tell the other side what went wrong inside"
+    )
+    log_grpc: Annotated[Switch, LOG] = Field(False, description="log what gRPC does too")
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise ConfigurationError(setting_sources.explain(type(self), error, values)) from None
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Ours instead of pydantic's."""
+        return setting_sources.chain(settings_cls, init_settings())
+
+    @model_validator(mode="after")
+    def _check_tls(self) -> Self:
+        if (self.rpc_tls_cert is None) != (self.rpc_tls_key is None):
+            raise ValueError("TLS needs both: set --rpc-tls-cert and --rpc-tls-key (ANYCABLE_RPC_TLS_CERT, …_KEY)")
+        return self
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Where the WebSocket is: `path` may have several, with commas between."""
+        return tuple(self.path.split(","))
+
+    def resolved_jwt_secret(self) -> str | None:
+        """What signs tokens; None when there are none."""
+        return _resolved(self.jwt_secret or self.secret)
+
+    def jwt_secrets(self) -> tuple[str, ...]:
+        """What verifies tokens: the one that signs first; empty when there are none."""
+        current = self.resolved_jwt_secret()
+        return (current, *map(SecretStr.get_secret_value, self.jwt_secrets_old)) if current else ()
+
+    def resolved_streams_secret(self) -> str | None:
+        """What signs stream names; None when they are not signed."""
+        return _resolved(self.streams_secret or self.secret)
+
+    def resolved_broadcast_key(self) -> str | None:
+        """What authorizes broadcasts; None when nothing does."""
+        if self.broadcast_key:
+            return _resolved(self.broadcast_key)
+        secret = _resolved(self.secret)
+        return signing.derive_key(secret, signing.BROADCAST_KEY) if secret else None
+
+    def resolved_http_broadcast_url(self) -> str:
+        """Where broadcasts go; without a key anycable-go takes them on a port of their own."""
+        port = 8080 if self.resolved_broadcast_key() else 8090
+        return self.http_broadcast_url or f"http://localhost:{port}/_broadcast"
+
+
+def _resolved(secret: SecretStr | None) -> str | None:
+    text = secret.get_secret_value() if secret else OFF
+    return None if text == OFF else text
+
+
+def load(**values: Any) -> Settings:
+    """Find the settings; `values` are stronger than all that is found.
+
+    Raises:
+        ConfigurationError: a value cannot be used; the text names each one and where it came from.
+    """
+    return Settings(**values)
+
+
+def warnings_for(settings: Settings) -> list[str]:
+    """What a person who starts a server should know about its keys."""
+    said = [
+        f"{name} is shorter than {signing.MINIMUM_SECRET_BYTES} bytes, so tokens can be forged by trying: "
+        "make a longer one, for example with `openssl rand -hex 32`"
+        for name, texts in _verifying(settings).items()
+        if any(len(text.encode()) < signing.MINIMUM_SECRET_BYTES for text in texts)
+    ]
+    if settings.jwt_secrets_old and not settings.jwt_secrets():
+        said.append("jwt_secrets_old has no effect: there is no jwt_secret and no secret")
+    return said
+
+
+def _verifying(settings: Settings) -> dict[str, tuple[str, ...]]:
+    """The secrets that verify tokens, by the name of the setting they are from."""
+    secrets = settings.jwt_secrets()
+    current = "jwt_secret" if settings.jwt_secret else "secret"
+    return {current: secrets[:1], "jwt_secrets_old": secrets[1:]}

@@ -1,0 +1,14 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+
+from ..colours import App
+
+
+@pytest.fixture(params=["def", "async"])
+def app(request: pytest.FixtureRequest) -> Callable[..., App]:
+    """Makes an app; each test runs with `def` and with `async def` callbacks."""
+    return partial(App, request.param)
