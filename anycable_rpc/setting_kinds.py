@@ -6,7 +6,7 @@ import json
 import re
 from dataclasses import dataclass
 from ipaddress import IPv6Address
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
@@ -61,10 +61,13 @@ _PARAMETER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
 _PATHS = re.compile(r"/[^\s,?#\x00]*(,/[^\s,?#\x00]*)*")
 _URL = re.compile(r"https?://[^\s/?#\x00][^\s\x00]*")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-_DURATION = re.compile(rf"(?:[0-9]+(?:\.[0-9]+)?[{''.join(_UNITS)}])+", re.ASCII)
-_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?", re.ASCII)
+_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
+_PART = re.compile(rf"({_NUMBER.pattern})([{''.join(_UNITS)}])")
+_DURATION = re.compile(rf"(?:{_PART.pattern})+")
 _LONGEST = 2**31 // 1000  # gRPC counts milliseconds in a C int
-_LEVELS = {"debug": "debug", "info": "info", "warn": "warning", "warning": "warning", "error": "error", "fatal": "critical"}
+_LEVELS = {"warn": "warning", "fatal": "critical"} | {
+    level: level for level in ("debug", "info", "warning", "error", "critical")
+}
 
 
 def seconds(text: str) -> float | None:
@@ -78,7 +81,7 @@ def seconds(text: str) -> float | None:
     if _NUMBER.fullmatch(text):
         total = float(text)
     elif _DURATION.fullmatch(text):
-        total = sum(float(part[:-1]) * _UNITS[part[-1]] for part in re.findall(rf"{_NUMBER.pattern}[a-z]", text))
+        total = sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
     else:
         raise ValueError("must be seconds, a duration like 90s, 10m or 1h30m, or none")
     if total > 1e11:
@@ -89,7 +92,7 @@ def seconds(text: str) -> float | None:
 def _lifetime(value: Any) -> Any:
     if isinstance(value, str):
         return seconds(value.strip())
-    return None if value == 0 and not isinstance(value, bool) else _no_switch(value)
+    return _no_switch(value) or None
 
 
 def _no_switch(value: Any) -> Any:
@@ -102,14 +105,15 @@ def _no_switch(value: Any) -> Any:
 def _address(text: str) -> str:
     if "://" in text:
         raise ValueError(
-            f"{shorten(text.split('://')[0])}:// is for anycable-go, which connects to addresses; this server listens on one: "
-            f"{_EXAMPLE} (if both read the same variable, give this one --rpc-host)"
+            f"an address with {shorten(text.split('//')[0] + '//')} is for anycable-go, which connects to it; "
+            f"this server listens: {_EXAMPLE} (where both read the same variable, give this one --rpc-host)"
         )
     host, colon, port = text.rpartition(":")
     if not colon or not host:
-        raise ValueError(f"{shorten(text)} is not HOST:PORT: {_EXAMPLE}, or 0.0.0.0:50051 to listen on every interface")
+        every = "or 0.0.0.0:50051 to listen on every interface"
+        raise ValueError(f"{shorten(text)} is not HOST:PORT: {_EXAMPLE}, {every}")
     if ":" in host and not _IN_BRACKETS.fullmatch(host):
-        raise ValueError(f"{shorten(text)} is not HOST:PORT: write an IPv6 address in brackets, for example [::1]:50051")
+        raise ValueError(f"{shorten(text)} is not HOST:PORT: write IPv6 in brackets, for example [::1]:50051")
     if not re.fullmatch("[0-9]{1,5}", port) or int(port) > 65535:
         raise ValueError(f"{shorten(text)} does not end in a port from 0 to 65535: {_EXAMPLE}")
     _host(host)
@@ -124,7 +128,7 @@ def _host(text: str) -> str:
         try:
             IPv6Address(bare)
         except ValueError:
-            raise ValueError(f"{shorten(text)} is not an IPv6 address or a host name without a port") from None
+            raise ValueError(f"{shorten(text)} is not an IPv6 address, or has a port") from None
     elif not _HOST_NAME.fullmatch(bare):
         raise ValueError(f"{shorten(text)} is not a host name or an IP address")
     return bare
@@ -171,7 +175,9 @@ def _secrets(value: Any) -> Any:
     """A list is taken as it is, since a secret may have commas in it; so is a JSON list in a text."""
     if isinstance(value, str):
         value = _json(value) if value.lstrip().startswith("[") else _comma_text(value)
-    return [item for item in value if item != ""] if isinstance(value, list | tuple) else value
+    if isinstance(value, list | tuple):
+        return [item for item in cast("list[Any]", value) if item != ""]
+    return value
 
 
 def _empty_is_unset(value: Any) -> Any:
@@ -207,7 +213,9 @@ Host = Annotated[str, AfterValidator(_host), Kind("HOST", "a host name or an IP 
 Port = Annotated[
     int, BeforeValidator(_no_switch), Field(ge=0, le=65535), Kind("PORT", "a port from 0 to 65535")
 ]
-Paths = Annotated[str, _matching(_PATHS), Kind("PATH", "a path that begins with /, or several with commas between")]
+Paths = Annotated[
+    str, _matching(_PATHS), Kind("PATH", "a path that begins with /, or several with commas between")
+]
 WebURL = Annotated[
     Annotated[str, _matching(_URL)] | None, Kind("URL", "an address like http://localhost:8090/_broadcast")
 ]

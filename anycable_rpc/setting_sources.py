@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, get_origin
+from typing import Any, cast, get_origin
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
@@ -58,18 +58,20 @@ class Environment(EnvSettingsSource):
         return (None if variable is None else self.env_vars[variable.lower()]), field_name, False
 
     def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
-        """Leave text to the field's own validators, but a JSON object, which `ANYCABLE_…__NAME` may add to."""
+        """Leave text to the field's validators, but a JSON object, which `ANYCABLE_…__NAME` may add to."""
         try:
             decoded = json.loads(value)
         except (ValueError, RecursionError):
             return value
-        return decoded if isinstance(decoded, dict) else value
+        return cast("dict[str, Any]", decoded) if isinstance(decoded, dict) else value
 
     def explode_env_vars(
         self, field_name: str, field: FieldInfo, env_vars: Mapping[str, str | None]
     ) -> dict[str, Any]:
         """Collect `ANYCABLE_…__NAME` for fields that are objects, and for these only."""
-        return super().explode_env_vars(field_name, field, env_vars) if get_origin(field.annotation) is dict else {}
+        if get_origin(field.annotation) is not dict:
+            return {}
+        return super().explode_env_vars(field_name, field, env_vars)
 
     def _variable(self, name: str) -> str | None:
         return next((variable for variable in variables(name) if self._is_meant(variable)), None)
@@ -87,13 +89,14 @@ class File(InitSettingsSource):
 
     def __init__(self, cls: type[BaseSettings], path: Path, *table: str) -> None:
         self._place = f"{path} [{'.'.join(table)}]" if table else str(path)
-        content: Any = _read(path)
+        content = _read(path)
         for name in table:
-            content = content.get(name, {}) if isinstance(content, dict) else None
-        if not isinstance(content, dict):
-            raise ConfigurationError(f"{self._place} is not a table")
+            inner = content.get(name, {})
+            if not isinstance(inner, dict):
+                raise ConfigurationError(f"{self._place} is not a table")
+            content = cast("dict[str, Any]", inner)
         if "config" in content:
-            raise ConfigurationError(f"config in {self._place}: only --config and {CONFIG_VARIABLE} name a file")
+            raise ConfigurationError(f"config in {self._place}: use --config or {CONFIG_VARIABLE} instead")
         super().__init__(cls, content)
 
     def label(self, name: str) -> str:
@@ -175,7 +178,7 @@ def _reason(cls: type[BaseSettings], name: str, detail: Mapping[str, Any]) -> st
 
 
 def _near(name: str, known: Mapping[str, Any]) -> str:
-    near = get_close_matches(name.replace("-", "_").lower(), known)
+    near = get_close_matches(name.replace("-", "_").lower(), known, n=2, cutoff=0.7)
     return f"; did you mean {' or '.join(near)}?" if near else ""
 
 
@@ -195,9 +198,9 @@ def _shown(value: Any) -> str:
         case bool():
             return "true" if value else "false"
         case float():
-            return f"{value:g}"
+            return f"{value:.15g}"
         case tuple():
-            return ",".join(value)
+            return ",".join(cast("tuple[str, ...]", value))
         case dict():
             return json.dumps(value)
         case str() if "\n" in value:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
-from typing_extensions import Self
 
 from . import setting_sources, signing
 from .errors import ConfigurationError
@@ -66,7 +65,7 @@ class Settings(BaseSettings):
 
     app: Annotated[Text | None, APP] = Field(None, description="the cable, as module:attr")
     config: Annotated[Text | None, APP] = Field(
-        None, description=f"a TOML file with settings; without it {setting_sources.CONFIG_FILE}, where there is one"
+        None, description=f"a TOML file; without it {setting_sources.CONFIG_FILE}, where there is one"
     )
     web: Annotated[Text | None, WEB] = Field(
         None, description="an ASGI app to serve beside the gateway, as module:attr"
@@ -79,12 +78,14 @@ class Settings(BaseSettings):
     rpc_max_connection_age: Annotated[Seconds, RPC] = Field(
         300, description="after how long anycable-go has to connect anew; 0 is never"
     )
-    rpc_tls_cert: Annotated[Text | None, RPC] = Field(None, description="a certificate: PEM text, or its file")
-    rpc_tls_key: Annotated[Secret, RPC] = Field(None, description="its private key: PEM text, or its file")
+    rpc_tls_cert: Annotated[Text | None, RPC] = Field(
+        None, description="a certificate, as PEM text or a file"
+    )
+    rpc_tls_key: Annotated[Secret, RPC] = Field(None, description="its private key, as PEM text or a file")
     rpc_server_args: Annotated[Arguments, RPC] = Field(
         {}, description="gRPC's own channel arguments; the prefix grpc. may be left out"
     )
-    shutdown_timeout: Annotated[Seconds, RPC] = Field(30, description="how long calls under way may take to end")
+    shutdown_timeout: Annotated[Seconds, RPC] = Field(30, description="how long calls may take to end")
     version_check_enabled: Annotated[Switch, RPC] = Field(
         True, description="refuse callers that speak another version of the protocol"
     )
@@ -92,24 +93,24 @@ class Settings(BaseSettings):
 
     secret: Annotated[Secret, KEYS] = Field(None, description="the secret that the other keys come from")
     jwt_secret: Annotated[Secret, KEYS] = Field(
-        None, description="signs and verifies tokens (else the secret does); none switches tokens off"
+        None, description="signs and verifies tokens (else: secret); none switches them off"
     )
     jwt_secrets_old: Annotated[Secrets, TOKENS] = Field(
         (), description="verify tokens that were signed before the key was changed; may be repeated"
     )
-    jwt_ttl: Annotated[Lifetime, TOKENS] = Field(3600, description="how long tokens are valid; none is for ever")
+    jwt_ttl: Annotated[Lifetime, TOKENS] = Field(3600, description="how long tokens are valid, or none")
     jwt_param: Annotated[Parameter, TOKENS] = Field("jid", description="the URL parameter with the token")
     connect_tokens: Annotated[Switch, TOKENS] = Field(
         True, description="identify by token where anycable-go leaves that to Connect"
     )
-    streams_secret: Annotated[Secret, TOKENS] = Field(None, description="signs stream names (else the secret does)")
+    streams_secret: Annotated[Secret, TOKENS] = Field(None, description="signs stream names (else: secret)")
     broadcast_key: Annotated[Secret, TOKENS] = Field(
-        None, description="authorizes broadcasts (else a key made from the secret)"
+        None, description="authorizes broadcasts (else made from secret)"
     )
 
-    broadcast_adapter: Annotated[Text, BROADCASTING] = Field("http", description="how this program broadcasts")
+    broadcast_adapter: Annotated[Text, BROADCASTING] = Field("http", description="how to broadcast")
     http_broadcast_url: Annotated[WebURL, BROADCASTING] = Field(
-        None, description="where anycable-go takes broadcasts (else localhost: port 8080 with a key, 8090 without)"
+        None, description="where broadcasts go (else localhost: port 8080 with a key, 8090 without)"
     )
 
     host: Annotated[Host, GATEWAY] = Field("127.0.0.1", description="the host to listen on")
@@ -118,15 +119,15 @@ class Settings(BaseSettings):
     enforce_jwt: Annotated[Switch, GATEWAY] = Field(False, description="refuse clients without a token")
     noauth: Annotated[Switch, GATEWAY] = Field(False, description="let everybody in, without asking the app")
     norpc: Annotated[Switch, GATEWAY] = Field(False, description="never ask the app")
-    public: Annotated[Switch, GATEWAY] = Field(False, description="--noauth, and streams need no signature")
+    public: Annotated[Switch, GATEWAY] = Field(False, description="noauth and public-streams")
     public_streams: Annotated[Switch, GATEWAY] = Field(False, description="streams need no signature")
-    headers: Annotated[Names, GATEWAY] = Field(("cookie",), description="the client's headers that the app sees")
+    headers: Annotated[Names, GATEWAY] = Field(("cookie",), description="what the app sees of the headers")
     allowed_origins: Annotated[Names, GATEWAY] = Field(
         (), description="pages that may connect, like www.example.com,*.example.io; without it all may"
     )
     ping_interval: Annotated[Seconds, GATEWAY] = Field(3, description="time between pings")
     broker: Annotated[Broker, GATEWAY] = Field(None, description="what keeps history and presence: memory")
-    presence_ttl: Annotated[Seconds, GATEWAY] = Field(15, description="how long one who has left is still shown")
+    presence_ttl: Annotated[Seconds, GATEWAY] = Field(15, description="how long those who left are present")
     turbo_streams: Annotated[Switch, GATEWAY] = Field(False, description="serve Turbo Streams")
 
     log_level: Annotated[Level, LOG] = Field("info", description="debug, info, warn or error")
@@ -156,7 +157,7 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _check_tls(self) -> Self:
         if (self.rpc_tls_cert is None) != (self.rpc_tls_key is None):
-            raise ValueError("TLS needs both: set --rpc-tls-cert and --rpc-tls-key (ANYCABLE_RPC_TLS_CERT, …_KEY)")
+            raise ValueError("TLS needs both: set rpc_tls_cert and rpc_tls_key, or neither")
         return self
 
     @property

@@ -44,15 +44,16 @@ def encode_response(response: Response) -> bytes:
     Raises:
         ProtocolError: a text in it is not Unicode (it has a lone surrogate).
     """
-    try:
-        return _ENCODERS[type(response)](response)
-    except ValueError as error:
-        raise ProtocolError(f"the response cannot be written: {error}") from error
+    return _encode(response)
 
 
 def encode_request(request: Request) -> bytes:
-    """Write a request, as anycable-go does."""
-    return _ENCODERS[type(request)](request)
+    """Write a request, as anycable-go does.
+
+    Raises:
+        ProtocolError: a text in it is not Unicode.
+    """
+    return _encode(request)
 
 
 def decode_response(method: str, data: bytes) -> Response:
@@ -64,10 +65,17 @@ def decode_response(method: str, data: bytes) -> Response:
     return _RESPONSES[method](data)
 
 
+def _encode(message: Request | Response) -> bytes:
+    try:
+        return _ENCODERS[type(message)](message)
+    except ValueError as error:
+        raise ProtocolError(f"{type(message).__name__} cannot be written: {error}") from error
+
+
 def _parse(message: Any, data: bytes) -> Any:
     try:
         return message.FromString(data)
-    except DecodeError:
+    except (DecodeError, ValueError):  # protobuf without its C code raises UnicodeDecodeError
         raise ProtocolError(f"not a {message.DESCRIPTOR.name} in protobuf's encoding") from None
 
 

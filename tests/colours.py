@@ -20,7 +20,7 @@ Answer = Callable[[Request], Response]
 
 def settings(**values: Any) -> Settings:
     """Settings with these values, whatever the environment says."""
-    return Settings.model_validate(values)
+    return Settings(**values)
 
 
 def asynchronous(method: Callable[..., Any]) -> Callable[..., Any]:

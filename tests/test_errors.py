@@ -1,0 +1,119 @@
+"""The tree of errors: what catches what, and the facts they carry."""
+
+from __future__ import annotations
+
+import pytest
+
+from anycable_rpc import errors
+from anycable_rpc.errors import (
+    AnyCableError,
+    BroadcastFailed,
+    ConfigurationError,
+    ExpiredToken,
+    IncompatibleClient,
+    InvalidData,
+    InvalidIdentifier,
+    InvalidIdentifiers,
+    InvalidPayload,
+    InvalidSignedStream,
+    InvalidState,
+    InvalidToken,
+    MissingIdentifiers,
+    ProtocolError,
+    Rejected,
+    UnknownAction,
+    UnknownChannel,
+    shorten,
+)
+
+PARENTS = {
+    ConfigurationError: AnyCableError,
+    Rejected: AnyCableError,
+    InvalidData: AnyCableError,
+    InvalidState: InvalidData,
+    InvalidIdentifiers: InvalidData,
+    ProtocolError: AnyCableError,
+    IncompatibleClient: ProtocolError,
+    InvalidIdentifier: ProtocolError,
+    UnknownChannel: ProtocolError,
+    UnknownAction: ProtocolError,
+    InvalidPayload: ProtocolError,
+    InvalidToken: AnyCableError,
+    ExpiredToken: InvalidToken,
+    MissingIdentifiers: InvalidToken,
+    InvalidSignedStream: AnyCableError,
+    BroadcastFailed: AnyCableError,
+}
+
+
+@pytest.mark.parametrize(("error", "parent"), PARENTS.items())
+def test_each_error_has_its_place_in_the_tree(error: type, parent: type) -> None:
+    assert error.__bases__[0] is parent
+
+
+def test_the_tree_is_complete() -> None:
+    assert {error.__name__ for error in PARENTS} | {"AnyCableError"} == set(errors.__all__)
+
+
+def test_invalid_data_is_a_value_error_too() -> None:
+    assert issubclass(InvalidData, ValueError)
+
+
+def test_rejected_says_why_and_whether_to_come_back() -> None:
+    error = Rejected("banned", reconnect=True)
+
+    assert (str(error), error.reason, error.reconnect) == ("banned", "banned", True)
+
+
+def test_rejected_means_unauthorized_for_good() -> None:
+    error = Rejected()
+
+    assert (error.reason, error.reconnect) == ("unauthorized", False)
+
+
+@pytest.mark.parametrize(("versions", "said"), [("v2,v3", "v2,v3"), (None, "unknown"), ("", "unknown")])
+def test_an_incompatible_client_is_told_both_versions(versions: str | None, said: str) -> None:
+    error = IncompatibleClient(versions)
+
+    assert str(error) == (
+        "Incompatible AnyCable RPC client.\nCurrent server version: v1.\n"
+        f"Client supported versions: {said}."
+    )
+    assert error.versions == versions
+
+
+def test_an_unknown_channel_is_named() -> None:
+    error = UnknownChannel("Nope")
+
+    assert (str(error), error.name) == ("Unknown channel: 'Nope'", "Nope")
+
+
+def test_an_unknown_action_is_named_with_its_channel() -> None:
+    error = UnknownAction("ChatChannel", 7)
+
+    assert (str(error), error.channel, error.name) == ("ChatChannel has no action 7", "ChatChannel", 7)
+
+
+def test_a_failed_broadcast_says_where_it_went_and_whether_to_try_again() -> None:
+    error = BroadcastFailed("no answer", "http://localhost:8090/_broadcast", transient=True)
+
+    assert (str(error), error.address, error.transient) == (
+        "no answer",
+        "http://localhost:8090/_broadcast",
+        True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("a\nb", r"'a\nb'"),
+        ("\ud800", r"'\ud800'"),
+        (None, "None"),
+        ("x" * 78, "'" + "x" * 78 + "'"),
+        ("x" * 79, "'" + "x" * 78 + "…"),
+    ],
+)
+def test_a_shortened_value_is_one_line_of_at_most_eighty_characters(value: object, text: str) -> None:
+    assert shorten(value) == text
+    assert len(text) <= 80

@@ -1,0 +1,71 @@
+"""The RPC messages as data."""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError, fields
+
+import pytest
+
+from anycable_rpc import protocol
+from anycable_rpc.errors import InvalidData
+from anycable_rpc.protocol import (
+    CommandMessage,
+    CommandResponse,
+    ConnectionRequest,
+    ConnectionResponse,
+    DisconnectRequest,
+    DisconnectResponse,
+    Env,
+    EnvResponse,
+    PresenceResponse,
+    Status,
+    stream_name,
+)
+
+MESSAGES = [
+    Env(),
+    EnvResponse(),
+    PresenceResponse("join", "42"),
+    ConnectionRequest(),
+    CommandMessage("subscribe", "{}", "{}"),
+    DisconnectRequest("{}"),
+    ConnectionResponse(Status.SUCCESS),
+    CommandResponse(Status.SUCCESS),
+    DisconnectResponse(Status.SUCCESS),
+]
+
+
+@pytest.mark.parametrize("message", MESSAGES, ids=lambda message: type(message).__name__)
+def test_a_message_cannot_be_changed(message: object) -> None:
+    for field in fields(message):  # type: ignore[arg-type]
+        with pytest.raises(FrozenInstanceError):
+            setattr(message, field.name, None)
+    assert not hasattr(message, "__dict__")
+
+
+def test_equal_messages_are_equal() -> None:
+    assert CommandResponse(Status.SUCCESS, streams=("a",)) == CommandResponse(Status.SUCCESS, streams=("a",))
+    assert CommandResponse(Status.SUCCESS) != CommandResponse(Status.FAILURE)
+
+
+def test_no_message_shares_its_maps_with_another() -> None:
+    assert Env().headers is not Env().headers
+
+
+def test_the_status_has_the_numbers_of_the_proto() -> None:
+    assert {status.name: status.value for status in Status} == {"ERROR": 0, "SUCCESS": 1, "FAILURE": 2}
+
+
+def test_the_service_and_its_version_have_their_names() -> None:
+    assert (protocol.SERVICE, protocol.PROTOCOL_VERSION) == ("anycable.RPC", "v1")
+
+
+@pytest.mark.parametrize("name", ["chat/1", " ", "чат", "--", "\x00"])
+def test_any_text_can_be_the_name_of_a_stream(name: str) -> None:
+    assert stream_name(name) == name
+
+
+@pytest.mark.parametrize("name", ["", None, 1, b"chat", ["chat"], "\ud800"])
+def test_nothing_else_can(name: object) -> None:
+    with pytest.raises(InvalidData):
+        stream_name(name)
