@@ -2,6 +2,7 @@
 
 from .actions import action
 from .cable import Cable
+from .call import Callback
 from .channel import Channel
 from .connection import Connection
 from .errors import (
@@ -16,7 +17,6 @@ from .errors import (
     Rejected,
 )
 from .identifiers import IdentifiersCodec
-from .rpc import Callback
 
 __all__ = [
     "AnyCableError",

@@ -78,13 +78,9 @@ class Cable:
             InvalidData: something cannot be written as JSON.
             BroadcastFailed: nobody took it; the text names the address.
         """
-        self.broadcaster.publish(
-            publications.publication(stream, data, exclude_socket=exclude_socket, **meta)
-        )
+        self.broadcaster.publish(publications.publication(stream, data, exclude_socket=exclude_socket, **meta))
 
-    async def abroadcast(
-        self, stream: str, data: Any, *, exclude_socket: str | None = None, **meta: Any
-    ) -> None:
+    async def abroadcast(self, stream: str, data: Any, *, exclude_socket: str | None = None, **meta: Any) -> None:
         """`broadcast` for async code."""
         await self._apublish(publications.publication(stream, data, exclude_socket=exclude_socket, **meta))
 
@@ -230,8 +226,6 @@ def _by_name(channels: Iterable[type[Channel]]) -> dict[str, type[Channel]]:
         if channel is Channel:
             raise ConfigurationError("Channel itself cannot be registered: derive a class from it")
         if channel.name in named:
-            raise ConfigurationError(
-                f"two channels are called {channel.name!r}: give one of them another `name`"
-            )
+            raise ConfigurationError(f"two channels are called {channel.name!r}: give one of them another `name`")
         named[channel.name] = channel
     return named

@@ -115,8 +115,8 @@ class Channel:
         raise Rejected("rejected")
 
     @property
-    def presence_id(self) -> str:
-        """Who joins by default: the connection's identifiers, sorted and joined with `:`."""
+    def presence_id(self) -> Any:
+        """Who joins by default: the values of the connection's identifiers, sorted and joined with `:`."""
         return ":".join(sorted(str(value) for value in self.connection.identifiers.values()))
 
     @property
@@ -124,7 +124,7 @@ class Channel:
         """What others see of who joins, by default: a JSON value."""
         return None
 
-    def presence_join(self, id: str | None = None, info: Any = None, *, stream: str | None = None) -> None:  # noqa: A002 - the protocol's name
+    def presence_join(self, id: Any = None, info: Any = None, *, stream: str | None = None) -> None:  # noqa: A002 - the protocol's name
         """Say that somebody is here (anycable-go 1.6 and later, with a broker).
 
         The stream is the first started in this call, else the one joined before.
@@ -138,7 +138,7 @@ class Channel:
         text = "" if info is None else json_text.dumps(info)
         self._presence = PresenceResponse("join", _presence_id(self.presence_id if id is None else id), text)
 
-    def presence_leave(self, id: str | None = None) -> None:  # noqa: A002 - the protocol's name
+    def presence_leave(self, id: Any = None) -> None:  # noqa: A002 - the protocol's name
         """Say that somebody is here no more."""
         self._presence = PresenceResponse("leave", _presence_id(self.presence_id if id is None else id))
 

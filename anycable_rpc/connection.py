@@ -44,9 +44,7 @@ class Connection:
         for name in IdentifiersCodec(cls.identified_by).names:
             _declare(cls, name)
 
-    def __init__(
-        self, cable: Cable, env: Env, sid: str = "", identifiers: Mapping[str, Any] | None = None
-    ) -> None:
+    def __init__(self, cable: Cable, env: Env, sid: str = "", identifiers: Mapping[str, Any] | None = None) -> None:
         self.cable = cable
         self.env = env
         self.sid = sid
@@ -155,7 +153,9 @@ class _Identifier:
         if connection._connecting:
             return f"the identifier {self._name!r} is not set yet"
         known = ", ".join(connection._identifiers) or "none"
-        return f"the connection's identifiers have no {self._name!r} (they have: {known}); was its token issued elsewhere?"
+        return (
+            f"the connection's identifiers have no {self._name!r} (they have: {known}); was its token issued elsewhere?"
+        )
 
 
 def _declare(cls: type[Connection], name: str) -> None:

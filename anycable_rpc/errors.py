@@ -119,5 +119,8 @@ class BroadcastFailed(AnyCableError):
 
 def shorten(value: object, limit: int = 80) -> str:
     """The value as it may stand in an error: quoted, on one line, not longer than `limit` characters."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except Exception:  # nested too deeply, too many digits: the error to report is another one
+        text = f"<{type(value).__name__}>"
     return text if len(text) <= limit else text[: limit - 1] + "…"

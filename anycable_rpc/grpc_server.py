@@ -33,7 +33,7 @@ __all__ = ["AsyncServer", "BindError", "ThreadedServer", "options"]
 
 logger = logging.getLogger("anycable_rpc")
 
-_FLUSH = 0.5  # seconds for the last answers to leave
+_FLUSH = 0.5  # seconds for the last answers to leave, and for those who watch the health
 _SPARE_THREADS = 4  # so that refusals and health checks are answered when every other thread is busy
 _HEALTH_NAMES = (health.OVERALL_HEALTH, SERVICE)
 _SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -64,30 +64,43 @@ def options(settings: Settings) -> list[tuple[str, Any]]:
 
 
 class _Admission:
-    """Counts the calls under way; one beyond the limit does not come in."""
+    """Counts the calls under way, and refuses those beyond the limit or after the end."""
 
     def __init__(self, limit: int) -> None:
-        self.refusal = _FULL.format(limit)
         self._limit = limit
         self._under_way = 0
+        self._closed = False
         self._changed = threading.Condition()
 
     @contextmanager
-    def __call__(self) -> Iterator[bool]:
+    def __call__(self) -> Iterator[tuple[grpc.StatusCode, str] | None]:
+        """What to refuse the call with; None lets it in. anycable-go tries again after either refusal."""
         with self._changed:
-            admitted = self._under_way < self._limit
-            self._under_way += admitted
+            refusal = self._refusal()
+            self._under_way += refusal is None
         try:
-            yield admitted
+            yield refusal
         finally:
             with self._changed:
-                self._under_way -= admitted
+                self._under_way -= refusal is None
                 self._changed.notify_all()
+
+    def close(self) -> None:
+        """Let no more calls in."""
+        with self._changed:
+            self._closed = True
 
     def wait_idle(self, timeout: float) -> bool:
         """Wait until no call is under way; False when the time is over."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._under_way, timeout)
+
+    def _refusal(self) -> tuple[grpc.StatusCode, str] | None:
+        if self._closed:
+            return grpc.StatusCode.UNAVAILABLE, "the server is shutting down"
+        if self._under_way >= self._limit:
+            return grpc.StatusCode.RESOURCE_EXHAUSTED, _FULL.format(self._limit)
+        return None
 
 
 class ThreadedServer:
@@ -111,19 +124,21 @@ class ThreadedServer:
             self._health.set(name, _SERVING)
 
     def stop(self, grace: float) -> bool:
-        """Refuse new calls and wait up to `grace` seconds for those under way; False when some were cut."""
+        """Refuse new calls and wait up to `grace` seconds for those under way; False when some were cut.
+
+        gRPC's own drain comes last: a call that meets it is cancelled, and anycable-go does not try again then.
+        """
+        self._admission.close()
         self._health.enter_graceful_shutdown()
-        stopped = self._server.stop(grace)
         idle = self._admission.wait_idle(grace)
-        if not stopped.wait(_FLUSH if idle else 0):
-            self._server.stop(0).wait()  # who watches the health would otherwise hold it up
+        self._server.stop(_FLUSH if idle else 0).wait()
         return idle
 
     def _handler(self, method: str) -> Callable[[bytes, grpc.ServicerContext], bytes]:
         def handle(data: bytes, context: grpc.ServicerContext) -> bytes:
-            with self._admission() as admitted:
-                if not admitted:
-                    context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, self._admission.refusal)
+            with self._admission() as refusal:
+                if refusal:
+                    context.abort(*refusal)
                 return self._service.handle(method, data, _metadata(context))
 
         return handle
@@ -148,21 +163,18 @@ class AsyncServer:
             await self._health.set(name, _SERVING)
 
     async def stop(self, grace: float) -> bool:
-        """Refuse new calls and wait up to `grace` seconds for those under way; False when some were cut."""
+        """The same as that of `ThreadedServer`."""
+        self._admission.close()
         await self._health.enter_graceful_shutdown()
-        stopping = asyncio.ensure_future(self._server.stop(grace))
         idle = await asyncio.to_thread(self._admission.wait_idle, grace)
-        await asyncio.wait([stopping], timeout=_FLUSH if idle else 0)
-        if not stopping.done():
-            await self._server.stop(0)  # who watches the health would otherwise hold it up
-        await stopping
+        await self._server.stop(_FLUSH if idle else 0)
         return idle
 
     def _handler(self, method: str) -> Any:
         async def handle(data: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
-            with self._admission() as admitted:
-                if not admitted:
-                    await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, self._admission.refusal)
+            with self._admission() as refusal:
+                if refusal:
+                    await context.abort(*refusal)
                 return await self._service.ahandle(method, data, _metadata(context))
 
         return handle

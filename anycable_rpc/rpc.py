@@ -1,32 +1,27 @@
-"""Connect, Command and Disconnect as generators: a request goes in, the user's callbacks come out one by one, and
-the response is what they return.
+"""Connect, Command and Disconnect as generators: a request goes in, the user's callbacks come out one by one,
+and the response is what they return.
 
 Who runs a callback throws what it raised back in; what an exception becomes is decided here.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from . import json_text, transmissions
+from . import transmissions
+from .call import Call, Callback, ServedByGateway, Steps, json_object
 from .channel import Channel
 from .connection import Connection
 from .errors import (
     ExpiredToken,
     IncompatibleClient,
-    InvalidData,
-    InvalidIdentifier,
-    InvalidIdentifiers,
     InvalidPayload,
     InvalidToken,
     MissingIdentifiers,
     ProtocolError,
     Rejected,
-    UnknownChannel,
     shorten,
 )
 from .protocol import (
@@ -46,40 +41,10 @@ from .protocol import (
 if TYPE_CHECKING:
     from .cable import Cable
 
-__all__ = ["Callback", "Steps", "check_version", "respond"]
-
-logger = logging.getLogger("anycable_rpc")
-
-SERVED_BY_GATEWAY = frozenset({"$pubsub", "Turbo::StreamsChannel", "CableReady::Stream"})
-"""Channels of anycable-go's own: their messages and their end reach the RPC all the same."""
+__all__ = ["check_version", "error_response", "respond"]
 
 DEFAULT_ACTION = "receive"
 """The action for a payload that names none (Action Cable `channel/base.rb`)."""
-
-
-@dataclass(slots=True)
-class Callback:
-    """One call of the user's code; what middleware gets.
-
-    `name` is `connect`, `subscribed`, `unsubscribed`, `disconnect`, an action's name or `on_error`.
-    """
-
-    name: str
-    function: Callable[..., Any]
-    connection: Connection
-    channel: Channel | None = None
-    arguments: Mapping[str, Any] = field(default_factory=dict[str, Any])
-
-    def __call__(self) -> Any:
-        """Call the function; a coroutine of an `async def` is for the caller to await."""
-        return self.function(**self.arguments)
-
-    def __str__(self) -> str:
-        return f"{type(self.channel or self.connection).__name__}.{self.name}"
-
-
-Steps = Generator[Callback, Any, Response]
-"""Yields callbacks, is sent what they return or thrown what they raise, returns the response."""
 
 
 def check_version(versions: str | None) -> None:
@@ -103,7 +68,7 @@ def error_response(request: type[Request], error_msg: str) -> Response:
 
 
 def _connect(cable: Cable, request: ConnectionRequest, sid: str) -> Steps:
-    call = _Call(cable, request, sid)
+    call = Call(cable, request, sid)
     try:
         token = cable.find_token(request.env)
         if token:
@@ -126,7 +91,7 @@ def _connect_by_token(cable: Cable, token: str, sid: str) -> ConnectionResponse:
     return ConnectionResponse(Status.SUCCESS, identifiers, (transmissions.welcome(sid),), env=EnvResponse())
 
 
-def _connect_by_callback(call: _Call, connection: Connection) -> Steps:
+def _connect_by_callback(call: Call, connection: Connection) -> Steps:
     said = connection._transmissions
     try:
         yield call.starts(Callback("connect", connection.connect, connection))
@@ -141,16 +106,16 @@ def _connect_by_callback(call: _Call, connection: Connection) -> Steps:
 
 
 def _command(cable: Cable, request: CommandMessage, sid: str) -> Steps:
-    call = _Call(cable, request, sid, request.connection_identifiers, request.identifier)
+    call = Call(cable, request, sid, request.connection_identifiers, request.identifier)
     return (yield from _COMMANDS.get(request.command, _unknown_command)(call, request))
 
 
-def _unknown_command(call: _Call, request: CommandMessage) -> Steps:
+def _unknown_command(call: Call, request: CommandMessage) -> Steps:
     error = ProtocolError(f"Unknown command: {shorten(request.command)}")
     return CommandResponse(Status.ERROR, error_msg=(yield from call.fails(error)))
 
 
-def _subscribe(call: _Call, request: CommandMessage) -> Steps:
+def _subscribe(call: Call, request: CommandMessage) -> Steps:
     rejection = transmissions.reject_subscription(request.identifier)
     said: list[str] = []
     error_msg = ""
@@ -177,7 +142,7 @@ def _rejection(said: tuple[str, ...], error_msg: str) -> CommandResponse:
     )
 
 
-def _unsubscribe(call: _Call, request: CommandMessage) -> Steps:
+def _unsubscribe(call: Call, request: CommandMessage) -> Steps:
     """Never an ERROR: anycable-go would keep the subscription."""
     said: tuple[str, ...] = ()
     closed = False
@@ -189,7 +154,7 @@ def _unsubscribe(call: _Call, request: CommandMessage) -> Steps:
             yield call.starts(Callback("unsubscribed", channel.unsubscribed, connection, channel))
         cstate = connection.state.changes()
         said, closed = tuple(connection._transmissions), connection._closed
-    except _ServedByGateway:
+    except ServedByGateway:
         pass
     except Exception as error:
         yield from call.fails(error)
@@ -198,7 +163,7 @@ def _unsubscribe(call: _Call, request: CommandMessage) -> Steps:
     )
 
 
-def _message(call: _Call, request: CommandMessage) -> Steps:
+def _message(call: Call, request: CommandMessage) -> Steps:
     try:
         connection = call.connection()
         channel = call.channel(connection, request.env.istate)
@@ -207,7 +172,7 @@ def _message(call: _Call, request: CommandMessage) -> Steps:
         with suppress(Rejected):
             yield call.starts(Callback(name, getattr(channel, name), connection, channel, arguments))
         return _reply(connection, channel)
-    except _ServedByGateway:
+    except ServedByGateway:
         return CommandResponse(Status.SUCCESS, env=EnvResponse())
     except Exception as error:
         return CommandResponse(Status.ERROR, error_msg=(yield from call.fails(error)))
@@ -231,23 +196,23 @@ def _reply(connection: Connection, channel: Channel) -> CommandResponse:
 def _disconnect(cable: Cable, request: DisconnectRequest, sid: str) -> Steps:
     """Runs every callback, whatever another one raises."""
     failures: list[str] = []
-    call = _Call(cable, request, sid, request.identifiers)
+    call = Call(cable, request, sid, request.identifiers)
     try:
         connection = call.connection()
     except ProtocolError as error:
         return DisconnectResponse(Status.ERROR, (yield from call.fails(error)))
     for identifier in (*request.subscriptions, None):
-        call = _Call(cable, request, sid, request.identifiers, identifier or "")
+        call = Call(cable, request, sid, request.identifiers, identifier or "")
         try:
             yield call.starts(_end(call, connection, identifier))
-        except (Rejected, _ServedByGateway):
+        except (Rejected, ServedByGateway):
             continue
         except Exception as error:
             failures.append((yield from call.fails(error)))
     return DisconnectResponse(Status.ERROR if failures else Status.SUCCESS, "; ".join(failures))
 
 
-def _end(call: _Call, connection: Connection, identifier: str | None) -> Callback:
+def _end(call: Call, connection: Connection, identifier: str | None) -> Callback:
     """The callback that ends a subscription, or (None) the connection."""
     if identifier is None:
         return Callback("disconnect", connection.disconnect, connection)
@@ -257,110 +222,17 @@ def _end(call: _Call, connection: Connection, identifier: str | None) -> Callbac
 
 def _nested(istate: Mapping[str, str], identifier: str) -> dict[str, str]:
     """The state of one subscription in a Disconnect: a JSON text by identifier."""
-    state = _json_object(istate.get(identifier) or "{}", ProtocolError, "the state of a subscription")
+    state = json_object(istate.get(identifier) or "{}", ProtocolError, "the state of a subscription")
     return {key: value for key, value in state.items() if isinstance(value, str)}
-
-
-def _params(identifier: str) -> dict[str, Any]:
-    params = _json_object(identifier, InvalidIdentifier, "a subscription's identifier")
-    if not isinstance(params.get("channel"), str):
-        raise InvalidIdentifier("a subscription's identifier names no channel")
-    return params
 
 
 def _payload(data: str) -> tuple[str, dict[str, Any]]:
     """The action's name and the payload of a message."""
-    payload = _json_object(data, InvalidPayload, "the data of a message")
+    payload = json_object(data, InvalidPayload, "the data of a message")
     name = payload.get("action") or DEFAULT_ACTION
     if not isinstance(name, str):
         raise InvalidPayload(f"the name of an action is a text, not {shorten(name)}")
     return name, payload
-
-
-def _json_object(text: str, error: type[ProtocolError], what: str) -> dict[str, Any]:
-    try:
-        value = json_text.loads(text)
-    except InvalidData as invalid:
-        raise error(f"{what} is {invalid}") from None
-    if not isinstance(value, dict):
-        raise error(f"{what} is not a JSON object")
-    return value
-
-
-class _ServedByGateway(UnknownChannel):
-    """The channel is anycable-go's own."""
-
-
-@dataclass(slots=True)
-class _Call:
-    """What is being answered, for the log and for `error_msg`."""
-
-    cable: Cable
-    request: Request
-    sid: str
-    identifiers: str = ""
-    identifier: str = ""
-    callback: Callback | None = None
-
-    def connection(self) -> Connection:
-        """The connection of a call after Connect.
-
-        Raises:
-            ProtocolError: the identifiers are not a JSON object.
-        """
-        try:
-            identifiers = self.cable.codec.loads(self.identifiers)
-        except InvalidIdentifiers as error:
-            raise ProtocolError(str(error)) from None
-        return self.cable.connection_class(self.cable, self.request.env, self.sid, identifiers)
-
-    def channel(self, connection: Connection, istate: Mapping[str, str]) -> Channel:
-        """The channel that the identifier names.
-
-        Raises:
-            InvalidIdentifier: it is not a JSON object with a text `channel`.
-            UnknownChannel: nothing is registered under that name.
-            _ServedByGateway: so it is, but the name is one of anycable-go's own.
-        """
-        params = _params(self.identifier)
-        name = params.pop("channel")
-        channel_class = self.cable.channels.get(name)
-        if channel_class is None:
-            raise (_ServedByGateway if name in SERVED_BY_GATEWAY else UnknownChannel)(name)
-        return channel_class(connection, self.identifier, params, istate)
-
-    def starts(self, callback: Callback) -> Callback:
-        """Remember what runs now."""
-        self.callback = callback
-        return callback
-
-    def fails(self, error: Exception) -> Generator[Callback, Any, str]:
-        """Log the error once and tell `on_error`, unless it is the client's; returns the `error_msg`."""
-        context = {
-            "sid": self.sid,
-            "identifiers": self.identifiers,
-            "channel": self.identifier,
-            "action": self.callback.name if self.callback else "",
-        }
-        said = ", ".join(f"{name}={shorten(value, 200)}" for name, value in context.items() if value)
-        if isinstance(error, ProtocolError):
-            logger.warning("%s (%s)", error, said, extra=context)
-            return str(error)
-        failure = f"{self.callback or type(self.request).__name__} failed"
-        logger.error("%s (%s)", failure, said, exc_info=error, extra=context)
-        yield from self._tell(error)
-        return f"{failure}: {type(error).__name__}: {error}" if self.cable.debug else failure
-
-    def _tell(self, error: Exception) -> Generator[Callback, Any, None]:
-        if self.cable.on_error is None or self.callback is None:
-            return
-        arguments = {"error": error, "callback": self.callback}
-        try:
-            yield Callback(
-                "on_error", self.cable.on_error, self.callback.connection, self.callback.channel, arguments
-            )
-        except Exception as failure:
-            logger.error("on_error failed itself", exc_info=failure)
 
 
 _METHODS: Mapping[type[Request], Callable[[Cable, Any, str], Steps]] = {
@@ -368,7 +240,7 @@ _METHODS: Mapping[type[Request], Callable[[Cable, Any, str], Steps]] = {
     CommandMessage: _command,
     DisconnectRequest: _disconnect,
 }
-_COMMANDS: Mapping[str, Callable[[_Call, CommandMessage], Steps]] = {
+_COMMANDS: Mapping[str, Callable[[Call, CommandMessage], Steps]] = {
     "subscribe": _subscribe,
     "unsubscribe": _unsubscribe,
     "message": _message,

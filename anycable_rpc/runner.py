@@ -15,9 +15,9 @@ from contextvars import copy_context
 from functools import lru_cache
 from typing import Any, TypeVar
 
+from .call import Callback, Steps
 from .errors import ConfigurationError
 from .protocol import Response
-from .rpc import Callback, Steps
 
 __all__ = ["BackgroundLoop", "Middleware", "arun", "is_async", "is_async_middleware", "run"]
 
@@ -169,9 +169,7 @@ class BackgroundLoop:
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
-                threading.Thread(
-                    target=_run_loop, args=(self._loop,), name="anycable_rpc loop", daemon=True
-                ).start()
+                threading.Thread(target=_run_loop, args=(self._loop,), name="anycable_rpc loop", daemon=True).start()
             return self._loop
 
 

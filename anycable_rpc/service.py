@@ -8,9 +8,10 @@ from concurrent.futures import Executor
 
 from . import runner, wire
 from .cable import Cable
+from .call import Steps
 from .errors import ProtocolError
 from .protocol import CommandMessage, ConnectionRequest, DisconnectRequest, Request, Response
-from .rpc import Steps, check_version, error_response, respond
+from .rpc import check_version, error_response, respond
 
 __all__ = ["Service"]
 

@@ -105,7 +105,7 @@ def _no_switch(value: Any) -> Any:
 def _address(text: str) -> str:
     if "://" in text:
         raise ValueError(
-            f"an address with {shorten(text.split('//')[0] + '//')} is for anycable-go, which connects to it; "
+            f"an address with {shorten(text.split('//')[0])} is for anycable-go, which connects to it; "
             f"this server listens: {_EXAMPLE} (where both read the same variable, give this one --rpc-host)"
         )
     host, colon, port = text.rpartition(":")
@@ -210,12 +210,8 @@ Lifetime = Annotated[
 ]
 Address = Annotated[str, AfterValidator(_address), Kind("HOST:PORT", "HOST:PORT")]
 Host = Annotated[str, AfterValidator(_host), Kind("HOST", "a host name or an IP address")]
-Port = Annotated[
-    int, BeforeValidator(_no_switch), Field(ge=0, le=65535), Kind("PORT", "a port from 0 to 65535")
-]
-Paths = Annotated[
-    str, _matching(_PATHS), Kind("PATH", "a path that begins with /, or several with commas between")
-]
+Port = Annotated[int, BeforeValidator(_no_switch), Field(ge=0, le=65535), Kind("PORT", "a port from 0 to 65535")]
+Paths = Annotated[str, _matching(_PATHS), Kind("PATH", "a path that begins with /, or several with commas between")]
 WebURL = Annotated[
     Annotated[str, _matching(_URL)] | None, Kind("URL", "an address like http://localhost:8090/_broadcast")
 ]

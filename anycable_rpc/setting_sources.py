@@ -65,9 +65,7 @@ class Environment(EnvSettingsSource):
             return value
         return cast("dict[str, Any]", decoded) if isinstance(decoded, dict) else value
 
-    def explode_env_vars(
-        self, field_name: str, field: FieldInfo, env_vars: Mapping[str, str | None]
-    ) -> dict[str, Any]:
+    def explode_env_vars(self, field_name: str, field: FieldInfo, env_vars: Mapping[str, str | None]) -> dict[str, Any]:
         """Collect `ANYCABLE_…__NAME` for fields that are objects, and for these only."""
         if get_origin(field.annotation) is not dict:
             return {}

@@ -78,9 +78,7 @@ class Settings(BaseSettings):
     rpc_max_connection_age: Annotated[Seconds, RPC] = Field(
         300, description="after how long anycable-go has to connect anew; 0 is never"
     )
-    rpc_tls_cert: Annotated[Text | None, RPC] = Field(
-        None, description="a certificate, as PEM text or a file"
-    )
+    rpc_tls_cert: Annotated[Text | None, RPC] = Field(None, description="a certificate, as PEM text or a file")
     rpc_tls_key: Annotated[Secret, RPC] = Field(None, description="its private key, as PEM text or a file")
     rpc_server_args: Annotated[Arguments, RPC] = Field(
         {}, description="gRPC's own channel arguments; the prefix grpc. may be left out"
@@ -104,9 +102,7 @@ class Settings(BaseSettings):
         True, description="identify by token where anycable-go leaves that to Connect"
     )
     streams_secret: Annotated[Secret, TOKENS] = Field(None, description="signs stream names (else: secret)")
-    broadcast_key: Annotated[Secret, TOKENS] = Field(
-        None, description="authorizes broadcasts (else made from secret)"
-    )
+    broadcast_key: Annotated[Secret, TOKENS] = Field(None, description="authorizes broadcasts (else made from secret)")
 
     broadcast_adapter: Annotated[Text, BROADCASTING] = Field("http", description="how to broadcast")
     http_broadcast_url: Annotated[WebURL, BROADCASTING] = Field(

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import jwt
@@ -53,7 +53,7 @@ class TestDeclaration:
 
     @pytest.mark.parametrize("channel", [None, Connection, "Chat", Channel])
     def test_channels_are_classes_of_channels(self, channel: Any) -> None:
-        with pytest.raises(ConfigurationError, match="channel class|Channel itself"):
+        with pytest.raises(ConfigurationError, match=r"channel class|Channel itself"):
             Cable(Connection, [channel])
 
     def test_two_channels_cannot_share_a_name(self) -> None:
@@ -126,7 +126,7 @@ class TestToken:
         return claims
 
     def test_it_carries_the_identifiers_and_ends_in_an_hour(self) -> None:
-        before = datetime.now(timezone.utc).timestamp()
+        before = datetime.now(UTC).timestamp()
         claims = self.claims(cable().token(tenant=None, user=42))
 
         assert claims["ext"] == '{"user":42,"tenant":null}'
@@ -134,11 +134,11 @@ class TestToken:
 
     @pytest.mark.parametrize("ttl", [60, 60.0, timedelta(minutes=1)])
     def test_its_time_to_live_is_seconds_or_a_timedelta(self, ttl: Any) -> None:
-        now = datetime.now(timezone.utc).timestamp()
+        now = datetime.now(UTC).timestamp()
 
         assert now < self.claims(cable().token(user=1, tenant=2, ttl=ttl))["exp"] <= now + 65
 
-    @pytest.mark.parametrize("moment", [4102444800, datetime(2100, 1, 1, tzinfo=timezone.utc)])
+    @pytest.mark.parametrize("moment", [4102444800, datetime(2100, 1, 1, tzinfo=UTC)])
     def test_its_end_is_epoch_seconds_or_a_datetime(self, moment: Any) -> None:
         assert self.claims(cable().token(user=1, tenant=2, expires_at=moment))["exp"] == 4102444800
 

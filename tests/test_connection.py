@@ -107,7 +107,7 @@ def test_reject_raises() -> None:
 
 
 def test_what_is_not_json_cannot_be_transmitted() -> None:
-    with pytest.raises(InvalidData, match="str()"):
+    with pytest.raises(InvalidData, match=r"str\(\)"):
         connection().transmit(object())
 
 

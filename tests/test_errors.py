@@ -76,8 +76,7 @@ def test_an_incompatible_client_is_told_both_versions(versions: str | None, said
     error = IncompatibleClient(versions)
 
     assert str(error) == (
-        "Incompatible AnyCable RPC client.\nCurrent server version: v1.\n"
-        f"Client supported versions: {said}."
+        f"Incompatible AnyCable RPC client.\nCurrent server version: v1.\nClient supported versions: {said}."
     )
     assert error.versions == versions
 
@@ -112,7 +111,9 @@ def test_a_failed_broadcast_says_where_it_went_and_whether_to_try_again() -> Non
         (None, "None"),
         ("x" * 78, "'" + "x" * 78 + "'"),
         ("x" * 79, "'" + "x" * 78 + "…"),
+        (10**5000, "<int>"),
     ],
+    ids=["line break", "surrogate", "None", "fits", "too long", "no repr"],
 )
 def test_a_shortened_value_is_one_line_of_at_most_eighty_characters(value: object, text: str) -> None:
     assert shorten(value) == text

@@ -81,16 +81,19 @@ class Running:
     def call(self, method: str, request: Request | bytes, **options: Any) -> Any:
         data = request if isinstance(request, bytes) else wire.encode_request(request)
         options = {"metadata": METADATA, "timeout": 10, **options}
-        return self.channel.unary_unary(f"/anycable.RPC/{method}")(data, **options)
+        return unary(self.channel, method)(data, **options)
 
     def future(self, method: str, request: Request) -> Any:
-        call = self.channel.unary_unary(f"/anycable.RPC/{method}")
-        return call.future(wire.encode_request(request), metadata=METADATA, timeout=20)
+        return unary(self.channel, method).future(wire.encode_request(request), metadata=METADATA, timeout=20)
 
     def health(self, service: str) -> int:
         check = health_pb2_grpc.HealthStub(self.channel).Check
         status: int = check(health_pb2.HealthCheckRequest(service=service), timeout=5).status
         return status
+
+
+def unary(channel: grpc.Channel, method: str) -> Any:
+    return channel.unary_unary(f"/anycable.RPC/{method}")
 
 
 def cable_of(gate: Gate, twin: Callable[[type[Any]], type[Any]]) -> Cable:
@@ -224,10 +227,8 @@ class Contract:
         with ThreadPoolExecutor(1) as pool:
             stopping = pool.submit(server.stop, 10)
             turned = next(watch).status
-            with pytest.raises(grpc.RpcError) as error:
-                late = grpc.insecure_channel(server.address)
-                late.unary_unary("/anycable.RPC/Connect")(b"", metadata=METADATA, timeout=5)
-            late.close()
+            with grpc.insecure_channel(server.address) as late, pytest.raises(grpc.RpcError) as error:
+                unary(late, "Connect")(b"", metadata=METADATA, timeout=5)
             began = time.monotonic()
             server.gate.opened.set()
             drained = stopping.result(10)
@@ -260,9 +261,9 @@ class Contract:
         server, stop = start(Gate(), tls)
         trusted = grpc.ssl_channel_credentials(certificate.read_bytes())
         with grpc.secure_channel(server.address, trusted) as channel:
-            answer = channel.unary_unary("/anycable.RPC/Connect")(b"", metadata=METADATA, timeout=10)
+            answer = unary(channel, "Connect")(b"", metadata=METADATA, timeout=10)
         with grpc.insecure_channel(server.address) as channel, pytest.raises(grpc.RpcError):
-            channel.unary_unary("/anycable.RPC/Connect")(b"", metadata=METADATA, timeout=10)
+            unary(channel, "Connect")(b"", metadata=METADATA, timeout=10)
         stop(1)
 
         assert wire.decode_response("Connect", answer).status is Status.SUCCESS

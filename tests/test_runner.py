@@ -12,7 +12,13 @@ from typing import Any
 import pytest
 
 from anycable_rpc import Callback, Channel, Connection, runner
-from anycable_rpc.protocol import CommandMessage, CommandResponse, ConnectionRequest, ConnectionResponse, Status
+from anycable_rpc.protocol import (
+    CommandMessage,
+    CommandResponse,
+    ConnectionRequest,
+    ConnectionResponse,
+    Status,
+)
 from anycable_rpc.rpc import respond
 
 from .colours import App
@@ -250,7 +256,7 @@ class TestThreads:
         async def later() -> None: ...
 
         class Chat(Channel):
-            subscribed = partial(later)  # type: ignore[assignment]
+            subscribed = partial(later)
 
         class Future(Channel):
             def subscribed(self) -> Any:

@@ -15,6 +15,7 @@ from anycable_rpc.protocol import (
     DisconnectRequest,
     DisconnectResponse,
     EnvResponse,
+    Request,
     Status,
 )
 from anycable_rpc.service import Service
@@ -23,7 +24,7 @@ from anycable_rpc.wire import decode_response, encode_request
 from .colours import App
 
 METADATA = {"sid": "s1", "protov": "v1"}
-REQUESTS = {
+REQUESTS: dict[str, Request] = {
     "Connect": ConnectionRequest(),
     "Command": CommandMessage("subscribe", "{}", "{}"),
     "Disconnect": DisconnectRequest("{}"),
@@ -69,8 +70,7 @@ def test_a_caller_of_another_version_is_refused(method: str, versions: str, said
 
     assert response == RESPONSES[method](
         status=Status.ERROR,
-        error_msg="Incompatible AnyCable RPC client.\nCurrent server version: v1.\n"
-        f"Client supported versions: {said}.",
+        error_msg=f"Incompatible AnyCable RPC client.\nCurrent server version: v1.\nClient supported versions: {said}.",
     )
 
 

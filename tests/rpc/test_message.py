@@ -117,9 +117,7 @@ def act(name: str, **env: Any) -> CommandMessage:
 
 
 def done(*transmissions: str, **fields: Any) -> CommandResponse:
-    return CommandResponse(
-        **{"status": Status.SUCCESS, "transmissions": transmissions, "env": EnvResponse(), **fields}
-    )
+    return CommandResponse(**{"status": Status.SUCCESS, "transmissions": transmissions, "env": EnvResponse(), **fields})
 
 
 def says(text: str) -> str:
@@ -152,9 +150,7 @@ class TestDispatch:
         "name",
         ["zz", "helper", "subscribed", "unsubscribed", "stop_all_streams", "transmit", "state", "__init__", "name"],
     )
-    def test_only_actions_can_be_called(
-        self, chat: App, caplog: pytest.LogCaptureFixture, name: str
-    ) -> None:
+    def test_only_actions_can_be_called(self, chat: App, caplog: pytest.LogCaptureFixture, name: str) -> None:
         assert chat(act(name)) == failed(f"Chat has no action {name!r}")
         (record,) = caplog.records
         assert (record.levelno, record.exc_info) == (logging.WARNING, None)
@@ -190,9 +186,7 @@ class TestDispatch:
 
         assert chat(request) == done()
 
-    def test_an_exception_is_an_error_and_nothing_is_applied(
-        self, chat: App, caplog: pytest.LogCaptureFixture
-    ) -> None:
+    def test_an_exception_is_an_error_and_nothing_is_applied(self, chat: App, caplog: pytest.LogCaptureFixture) -> None:
         assert chat(act("boom"), sid="s1") == failed("Chat.boom failed")
         (record,) = caplog.records
         assert record.exc_info is not None
@@ -337,9 +331,7 @@ class TestUnsubscribe:
             says('"bye"'), env=EnvResponse({"last": "1"})
         )
 
-    def test_an_exception_stops_the_streams_all_the_same(
-        self, app: MakeApp, caplog: pytest.LogCaptureFixture
-    ) -> None:
+    def test_an_exception_stops_the_streams_all_the_same(self, app: MakeApp, caplog: pytest.LogCaptureFixture) -> None:
         class Broken(Channel):
             name = "Chat"
 
@@ -389,9 +381,7 @@ class TestIdentifiers:
         assert app(User, [Odd])(act("go")) == failed("Odd.go failed")
         assert "it is settled when the client connects" in caplog.text
 
-    def test_those_of_a_foreign_token_may_be_others(
-        self, app: MakeApp, caplog: pytest.LogCaptureFixture
-    ) -> None:
+    def test_those_of_a_foreign_token_may_be_others(self, app: MakeApp, caplog: pytest.LogCaptureFixture) -> None:
         class Foreign(Channel):
             name = "Chat"
 

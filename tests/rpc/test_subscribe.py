@@ -21,6 +21,7 @@ REJECT = f'{{"identifier":{QUOTED},"type":"reject_subscription"}}'
 
 class User(Connection):
     identified_by = ("user",)
+    user: str
 
 
 def subscribe(
@@ -86,9 +87,7 @@ def test_a_whisper_stream_is_marked(app: MakeApp) -> None:
         def subscribed(self) -> None:
             self.stream_from("chat", whisper=True)
 
-    assert app(User, [Chat])(subscribe()) == confirmed(
-        streams=("chat",), env=EnvResponse(istate={"$w": "chat"})
-    )
+    assert app(User, [Chat])(subscribe()) == confirmed(streams=("chat",), env=EnvResponse(istate={"$w": "chat"}))
 
 
 def test_state_of_channel_and_connection_is_sent(app: MakeApp) -> None:
@@ -151,11 +150,11 @@ class TestPresence:
             streams=("pres",), env=EnvResponse(istate={"$p": "pres"}), presence=PresenceResponse("leave", "2")
         )
 
-    @pytest.mark.parametrize("id", ["", "\ud800"])
-    def test_an_odd_id_is_refused(self, app: MakeApp, id: str) -> None:
+    @pytest.mark.parametrize("who", ["", "\ud800"])
+    def test_an_odd_id_is_refused(self, app: MakeApp, who: str) -> None:
         class Chat(Channel):
             def subscribed(self) -> None:
-                self.presence_join(id, stream="pres")
+                self.presence_join(who, stream="pres")
 
         assert app(User, [Chat])(subscribe()) == rejected(error_msg="Chat.subscribed failed")
 

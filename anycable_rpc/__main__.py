@@ -1,0 +1,5 @@
+"""`python -m anycable_rpc`."""
+
+from .cli import main
+
+main()

@@ -1,0 +1,148 @@
+"""One RPC under way: the callbacks that it runs, and what is said when one fails."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from . import json_text
+from .channel import Channel
+from .connection import Connection
+from .errors import (
+    InvalidData,
+    InvalidIdentifier,
+    InvalidIdentifiers,
+    ProtocolError,
+    UnknownChannel,
+    shorten,
+)
+from .protocol import Request, Response
+
+if TYPE_CHECKING:
+    from .cable import Cable
+
+__all__ = ["SERVED_BY_GATEWAY", "Call", "Callback", "ServedByGateway", "Steps", "json_object"]
+
+logger = logging.getLogger("anycable_rpc")
+
+SERVED_BY_GATEWAY = frozenset({"$pubsub", "Turbo::StreamsChannel", "CableReady::Stream"})
+"""Channels of anycable-go's own: their messages and their end reach the RPC all the same."""
+
+
+@dataclass(slots=True)
+class Callback:
+    """One call of the user's code; what middleware gets.
+
+    `name` is `connect`, `subscribed`, `unsubscribed`, `disconnect`, an action's name or `on_error`.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    connection: Connection
+    channel: Channel | None = None
+    arguments: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    def __call__(self) -> Any:
+        """Call the function; a coroutine of an `async def` is for the caller to await."""
+        return self.function(**self.arguments)
+
+    def __str__(self) -> str:
+        return f"{type(self.channel or self.connection).__name__}.{self.name}"
+
+
+Steps = Generator[Callback, Any, Response]
+"""Yields callbacks, is sent what they return or thrown what they raise, returns the response."""
+
+
+class ServedByGateway(UnknownChannel):
+    """The channel is not registered, but anycable-go's own."""
+
+
+@dataclass(slots=True)
+class Call:
+    """What is being answered, for the log and for `error_msg`."""
+
+    cable: Cable
+    request: Request
+    sid: str
+    identifiers: str = ""
+    identifier: str = ""
+    callback: Callback | None = None
+
+    def connection(self) -> Connection:
+        """The connection of a call after Connect.
+
+        Raises:
+            ProtocolError: the identifiers are not a JSON object.
+        """
+        try:
+            identifiers = self.cable.codec.loads(self.identifiers)
+        except InvalidIdentifiers as error:
+            raise ProtocolError(str(error)) from None
+        return self.cable.connection_class(self.cable, self.request.env, self.sid, identifiers)
+
+    def channel(self, connection: Connection, istate: Mapping[str, str]) -> Channel:
+        """The channel that the identifier names.
+
+        Raises:
+            InvalidIdentifier: it is not a JSON object with a text `channel`.
+            UnknownChannel: nothing is registered under that name.
+            ServedByGateway: so it is, but the name is one of anycable-go's own.
+        """
+        params = _params(self.identifier)
+        name = params.pop("channel")
+        channel_class = self.cable.channels.get(name)
+        if channel_class is None:
+            raise (ServedByGateway if name in SERVED_BY_GATEWAY else UnknownChannel)(name)
+        return channel_class(connection, self.identifier, params, istate)
+
+    def starts(self, callback: Callback) -> Callback:
+        """Remember what runs now."""
+        self.callback = callback
+        return callback
+
+    def fails(self, error: Exception) -> Generator[Callback, Any, str]:
+        """Log the error once and tell `on_error`, unless it is the client's; returns the `error_msg`."""
+        context = {
+            "sid": self.sid,
+            "identifiers": self.identifiers,
+            "channel": self.identifier,
+            "action": self.callback.name if self.callback else "",
+        }
+        said = ", ".join(f"{name}={shorten(value, 200)}" for name, value in context.items() if value)
+        if isinstance(error, ProtocolError):
+            logger.warning("%s (%s)", error, said, extra=context)
+            return str(error)
+        failure = f"{self.callback or type(self.request).__name__} failed"
+        logger.error("%s (%s)", failure, said, exc_info=error, extra=context)
+        yield from self._tell(error)
+        return f"{failure}: {type(error).__name__}: {error}" if self.cable.debug else failure
+
+    def _tell(self, error: Exception) -> Generator[Callback, Any, None]:
+        if self.cable.on_error is None or self.callback is None:
+            return
+        arguments = {"error": error, "callback": self.callback}
+        try:
+            yield Callback("on_error", self.cable.on_error, self.callback.connection, self.callback.channel, arguments)
+        except Exception as failure:
+            logger.error("on_error failed itself", exc_info=failure)
+
+
+def _params(identifier: str) -> dict[str, Any]:
+    params = json_object(identifier, InvalidIdentifier, "a subscription's identifier")
+    if not isinstance(params.get("channel"), str):
+        raise InvalidIdentifier("a subscription's identifier names no channel")
+    return params
+
+
+def json_object(text: str, error: type[ProtocolError], what: str) -> dict[str, Any]:
+    """Read a JSON object; `error` is raised with what is wrong about `what`."""
+    try:
+        value = json_text.loads(text)
+    except InvalidData as invalid:
+        raise error(f"{what} is {invalid}") from None
+    if not isinstance(value, dict):
+        raise error(f"{what} is not a JSON object")
+    return value

@@ -1,0 +1,177 @@
+"""The command line: `python -m anycable_rpc`, also installed as `anycable-rpc`."""
+
+from __future__ import annotations
+
+import platform
+from difflib import get_close_matches
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import click
+
+from . import __version__
+from .errors import AnyCableError
+from .go_options import NOT_YET
+from .identifiers import IdentifiersCodec
+from .issuing import identifiers, issue
+from .launching import cable_of, check_broadcaster, prepared, settings_of, started, web_of
+from .options import SettingsCommand, first_word, given
+from .protocol import PROTOCOL_VERSION
+from .settings import warnings_for
+
+__all__ = ["main", "program"]
+
+
+class Program(click.Group):
+    """The commands; `serve` need not be named, and options may stand before a command."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the command first."""
+        return super().parse_args(ctx, args if args[:1] in (["-h"], ["--help"], ["--version"]) else self._ordered(args))
+
+    def _ordered(self, args: list[str]) -> list[str]:
+        commands = [command for command in self.commands.values() if isinstance(command, SettingsCommand)]
+        place = first_word(args, {option for command in commands for option in command.valued()})
+        if place is None or ":" in args[place]:
+            return ["serve", *args]
+        word = args[place]
+        if word not in self.commands:
+            near = get_close_matches(word, self.commands, n=1)
+            meant = f"did you mean {near[0]}?" if near else f"the commands are {', '.join(self.commands)}"
+            raise click.UsageError(f"{word!r} is not a command; {meant} An app is named as module:attr")
+        return [word, *args[:place], *args[place + 1 :]]
+
+
+def _print_versions(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        click.echo(_versions())
+        ctx.exit()
+
+
+@click.group(
+    cls=Program,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="""\b
+Examples:
+  anycable-rpc chat:cable               serve the app to anycable-go
+  anycable-rpc dev chat:cable           serve it to browsers, without anycable-go
+  anycable-rpc token user_id=42         issue a token
+  anycable-rpc serve --show-settings    print each setting and where it came from
+
+Each option of a command is also a variable (--rpc-host is ANYCABLE_RPC_HOST) and a key in anycable_rpc.toml and
+in [tool.anycable_rpc] of pyproject.toml (rpc_host).""",
+)
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_versions,
+              help="print the versions, and end")  # fmt: skip
+def program() -> None:
+    """The AnyCable RPC server for Python.
+
+    Without a command it is serve: `anycable-rpc chat:cable`.
+    """
+
+
+@program.command(
+    cls=SettingsCommand,
+    epilog="""\b
+Examples:
+  anycable-rpc chat:cable
+  anycable-rpc chat:cable --rpc-host 0.0.0.0:50051 --secret "$SECRET"
+  ANYCABLE_APP=chat:cable anycable-rpc
+
+The first SIGTERM or SIGINT lets calls under way end; the second ends them. Exit codes: 0 stopped, 1 crash,
+2 wrong usage or an app that cannot be imported, 3 the address is refused.""",
+)
+@click.argument("words", nargs=-1, metavar="[MODULE:ATTR]")
+@click.pass_context
+def serve(ctx: click.Context, /, words: tuple[str, ...], **values: Any) -> None:
+    """Serve an app to anycable-go, over gRPC."""
+    settings, cable = prepared(ctx, words, values)
+    check_broadcaster(cable)
+
+    def start() -> None:
+        from .serving import serve as run
+
+        run(cable, settings, click.echo)
+
+    started(start)
+
+
+@program.command(
+    cls=SettingsCommand,
+    epilog="""\b
+Examples:
+  anycable-rpc dev chat:cable
+  anycable-rpc dev chat:cable --port 3334 --secret "$SECRET" --enforce-jwt
+
+The other options of anycable-go are taken too; those that have no effect here say so.""",
+)
+@click.argument("words", nargs=-1, metavar="[MODULE:ATTR]")
+@click.pass_context
+def dev(ctx: click.Context, /, words: tuple[str, ...], **values: Any) -> None:
+    """Serve an app to browsers, with a gateway in place of anycable-go, for development."""
+    settings, cable = prepared(ctx, words, values)
+    for name in sorted(NOT_YET & given(values).keys()):
+        click.echo(f"warning: --{name.replace('_', '-')} has no effect here yet", err=True)
+    web = web_of(settings)
+
+    def start() -> None:
+        from .dev import run
+
+        run(cable, settings, web)
+
+    started(start)
+
+
+@program.command(
+    cls=SettingsCommand,
+    epilog="""\b
+Examples:
+  anycable-rpc token user_id=42 --ttl 10m           the text "42"
+  anycable-rpc token user_id:=42 tenant:=null       the number 42, another identity
+  anycable-rpc token user_id=42 --app chat:cable    with the names and in the order of the app""",
+)
+@click.argument("words", nargs=-1, metavar="NAME=TEXT|NAME:=JSON…")
+@click.option("--ttl", metavar="SECONDS", help="how long it is valid: 3600, 10m, 1h30m; none is for ever")
+@click.option("--expires-at", metavar="TIME", help="until when: epoch seconds, or 2030-01-01T00:00:00Z")
+@click.pass_context
+def token(
+    ctx: click.Context, /, words: tuple[str, ...], ttl: str | None, expires_at: str | None, **values: Any
+) -> None:
+    """Issue a token, and print nothing else. It needs no app; with --app the names are checked."""
+    settings = settings_of(ctx, values)
+    named = identifiers(words)
+    if not named and not given(values).get("app"):
+        raise click.UsageError("name an identifier, for example user_id=42", ctx)
+    codec = cable_of(ctx, settings, given(values)).codec if given(values).get("app") else IdentifiersCodec(named)
+    try:
+        issued = issue(settings, codec, named, ttl, expires_at)
+    except AnyCableError as error:
+        raise click.UsageError(str(error), ctx) from None
+    for line in warnings_for(settings):
+        click.echo(f"warning: {line}", err=True)
+    click.echo(issued)
+
+
+@program.command("version")
+def print_version() -> None:
+    """Print the versions of this package, Python, grpcio, protobuf and the RPC protocol."""
+    click.echo(_versions())
+
+
+def _versions() -> str:
+    packages = ", ".join(f"{name} {_installed(name)}" for name in ("grpcio", "protobuf"))
+    return (
+        f"anycable-rpc {__version__} (Python {platform.python_version()}, {packages}, RPC protocol {PROTOCOL_VERSION})"
+    )
+
+
+def _installed(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def main() -> None:
+    """The console script."""
+    program()

@@ -1,0 +1,36 @@
+"""The options of anycable-go (1.6.16) that `dev` knows and leaves without effect, spelt with dashes."""
+
+from __future__ import annotations
+
+__all__ = ["IGNORED", "NOT_YET", "SWITCHES"]
+
+_VALUED = """
+api-path api-port api-secret cable-ready-key cable-ready-secret config-path disconnect-mode disconnect-rate
+disconnect-timeout ds-path ds-poll-interval ds-sse-ttl enats-addr enats-cluster enats-cluster-name
+enats-cluster-routes enats-gateway enats-gateway-advertise enats-gateways enats-max-payload enats-server-name
+enats-store-dir health-path history-limit history-ttl http-broadcast-path http-broadcast-port
+http-broadcast-secret http-rpc-secret hub-gopool-size jwt-id-key jwt-id-param log-format max-conn
+max-message-size metrics-host metrics-http metrics-log-filter metrics-port metrics-rotate-interval metrics-tags
+nats-channel nats-servers node-id ping-timestamp-precision pong-timeout presets proxy-cookies pubsub
+pusher-api-port pusher-app-id pusher-app-key pusher-secret read-buffer-size redis-channel
+redis-keepalive-interval redis-sentinels redis-tls-ca-cert-path redis-tls-client-cert-path
+redis-tls-client-key-path redis-url redisx-stream rpc-concurrency rpc-impl rpc-max-call-recv-size
+rpc-max-call-send-size rpc-request-timeout rpc-tls-root-ca sessions-ttl shutdown-delay sse-path ssl-cert ssl-key
+stats-refresh-interval statsd-host statsd-max-packet-size statsd-prefix statsd-tags-format turbo-rails-key
+turbo-streams-secret write-buffer-size ws-max-pending-size ws-write-timeout
+"""
+
+_SWITCHES = """
+cable-ready cable-ready-cleartext ds ds-skip-auth embed-nats enable-native-pings enable-ws-compression
+enats-debug enats-trace ignore-config-path jwt-id-enforce metrics-log nats-dont-randomize-servers print-config
+redis-tls-verify rpc-enable-tls rpc-tls-verify sse streams-presence streams-whisper turbo-rails-cleartext
+"""
+
+SWITCHES = frozenset(_SWITCHES.split())
+"""Those that take no value."""
+
+IGNORED = frozenset(_VALUED.split()) | SWITCHES
+"""All of them."""
+
+NOT_YET = frozenset({"broker", "presence_ttl", "turbo_streams"})
+"""Settings that the gateway reads and does not honour yet."""

@@ -1,0 +1,88 @@
+"""What the command `token` is told, read from the words of a command line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from time import time
+from typing import TYPE_CHECKING, Any
+
+from . import json_text
+from .errors import ConfigurationError, InvalidData
+from .identifiers import RESERVED_NAMES, IdentifiersCodec
+from .setting_kinds import seconds
+from .signing import TokenSigner, expiry
+
+if TYPE_CHECKING:
+    from .settings import Settings
+
+__all__ = ["identifiers", "issue"]
+
+
+def identifiers(words: Iterable[str]) -> dict[str, Any]:
+    """Read `name=text` and `name:=json`, in their order.
+
+    Raises:
+        ConfigurationError: a word is neither, or names what another one names. It is not quoted: it may be a
+            part of a secret that was to be one word.
+    """
+    found: dict[str, Any] = {}
+    for place, word in enumerate(words, 1):
+        name, value = _pair(place, word)
+        if name in found:
+            raise ConfigurationError(f"the identifier {name!r} is given twice")
+        if name in RESERVED_NAMES:
+            raise ConfigurationError(f"{name!r} cannot be an identifier; for the time there are --ttl and --expires-at")
+        found[name] = value
+    return found
+
+
+def _pair(place: int, word: str) -> tuple[str, Any]:
+    name, equals, text = word.partition("=")
+    if not equals or not name.removesuffix(":"):
+        raise ConfigurationError(f"identifier {place} is neither NAME=TEXT (user_id=42) nor NAME:=JSON (user_id:=42)")
+    if not name.endswith(":"):
+        return name, text
+    try:
+        return name[:-1], json_text.loads(text)
+    except InvalidData as error:
+        raise ConfigurationError(f"the identifier {name[:-1]!r} is {error}; a text is {name[:-1]}=TEXT") from None
+
+
+def issue(
+    settings: Settings, codec: IdentifiersCodec, named: dict[str, Any], ttl: str | None, expires_at: str | None
+) -> str:
+    """Issue a token; without a time the settings' `jwt_ttl` holds.
+
+    Raises:
+        ConfigurationError: there is no secret, or a time makes no sense.
+        InvalidIdentifiers: they are not those of the codec.
+    """
+    if ttl is not None and expires_at is not None:
+        raise ConfigurationError("give --ttl or --expires-at, not both")
+    signer = TokenSigner(settings.resolved_jwt_secret() or "")
+    lifetime = settings.jwt_ttl if ttl is None else _lifetime(ttl)
+    exp = expiry(lifetime, None, time()) if expires_at is None else expiry(None, _moment(expires_at), 0)
+    return signer.sign(codec.dumps(named), exp)
+
+
+def _lifetime(text: str) -> float | None:
+    try:
+        return seconds(text)
+    except ValueError as error:
+        raise ConfigurationError(f"--ttl: {error}") from None
+
+
+def _moment(text: str) -> float | datetime:
+    """Epoch seconds, or an ISO date with a time zone."""
+    if text.isdecimal():
+        return float(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = datetime.min
+    if moment.tzinfo is None:
+        raise ConfigurationError(
+            "--expires-at: must be epoch seconds, or a date with a time zone like 2030-01-01T00:00:00Z"
+        )
+    return moment

@@ -1,0 +1,131 @@
+"""From a command line to a running server: settings, app, log, start."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Mapping
+from errno import EACCES, EADDRINUSE, EADDRNOTAVAIL
+from typing import Any
+
+import click
+
+from . import loading
+from .cable import Cable
+from .errors import ConfigurationError
+from .options import given
+from .setting_sources import described, origins
+from .settings import Settings, load, warnings_for
+
+__all__ = ["NotBound", "cable_of", "check_broadcaster", "prepared", "settings_of", "started", "web_of"]
+
+logger = logging.getLogger("anycable_rpc")
+
+_REFUSED = (EACCES, EADDRINUSE, EADDRNOTAVAIL)
+_GATEWAY_PACKAGES = ("starlette", "uvicorn", "websockets")
+_NO_APP = """\
+which app? Name it as module:attr in one of three ways:
+  on the command line   {command} chat:cable
+  in the environment    ANYCABLE_APP=chat:cable
+  in pyproject.toml     [tool.anycable_rpc]
+                        app = "chat:cable\""""
+
+
+class NotBound(click.ClickException):
+    """The system refused the address."""
+
+    exit_code = 3
+
+
+def prepared(ctx: click.Context, words: tuple[str, ...], values: Mapping[str, Any]) -> tuple[Settings, Cable]:
+    """The settings, and the cable that has them."""
+    if len(words) > 1:
+        raise click.UsageError("give one app, as module:attr; quote a value that has spaces", ctx)
+    values = {**values, "app": words[0]} if words else values
+    settings = settings_of(ctx, values)
+    if settings.log_grpc:
+        os.environ.setdefault("GRPC_VERBOSITY", "DEBUG")  # read when grpc is imported
+    cable = cable_of(ctx, settings, given(values))
+    _set_up_logging(settings)
+    cable.settings = settings
+    for line in warnings_for(settings):
+        logger.warning(line)
+    return settings, cable
+
+
+def settings_of(ctx: click.Context, values: Mapping[str, Any]) -> Settings:
+    flags = given(values)
+    settings = load(**flags)
+    if values["show_settings"]:
+        click.echo(_table(settings, flags))
+        ctx.exit()
+    return settings
+
+
+def _table(settings: Settings, flags: Mapping[str, Any]) -> str:
+    rows = list(described(settings, flags))
+    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
+    return "\n".join(f"{name:{widths[0]}}  {value:{widths[1]}}  {origin}" for name, value, origin in rows)
+
+
+def cable_of(ctx: click.Context, settings: Settings, flags: Mapping[str, Any]) -> Cable:
+    if not settings.app:
+        raise click.UsageError(_NO_APP.format(command=ctx.command_path), ctx)
+    loading.current_folder_first()
+    try:
+        return loading.load_cable(settings.app)
+    except loading.BrokenModule:
+        raise
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{origins(Settings, flags)['app']}: {error}") from None
+
+
+def web_of(settings: Settings) -> loading.ASGI | None:
+    """The ASGI app to serve beside the gateway; without it the start goes on."""
+    if not settings.web:
+        return None
+    try:
+        return loading.load_asgi(settings.web)
+    except ConfigurationError as error:
+        logger.warning("starting without the pages of %s: %s", settings.web, error, exc_info=settings.debug)
+        return None
+
+
+def check_broadcaster(cable: Cable) -> None:
+    """An app that never broadcasts can be served nevertheless."""
+    try:
+        _ = cable.broadcaster
+    except ConfigurationError as error:
+        logger.warning("the app cannot broadcast: %s", error)
+
+
+def started(start: Callable[[], None]) -> None:
+    """Run a server until it ends."""
+    try:
+        from .grpc_server import BindError
+
+        try:
+            start()
+        except BindError as error:
+            raise NotBound(str(error)) from None
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in _GATEWAY_PACKAGES:
+            raise ConfigurationError(f"{error.name} is not installed: pip install 'anycable-rpc[gateway]'") from None
+        raise
+    except OSError as error:
+        if error.errno in _REFUSED and error.filename is None:
+            raise NotBound(f"cannot listen: {error.strerror}") from None
+        raise
+
+
+def _set_up_logging(settings: Settings) -> None:
+    """Log to stderr, unless the app has set up logging."""
+    level = logging.DEBUG if settings.debug else settings.log_level.upper()
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    for name in ("anycable_rpc", "grpc") if settings.log_grpc else ("anycable_rpc",):
+        log = logging.getLogger(name)
+        log.setLevel(level)
+        if not log.hasHandlers():
+            log.addHandler(handler)

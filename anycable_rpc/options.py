@@ -1,0 +1,178 @@
+"""Command-line options made from the fields of the settings, so that their names, kinds and errors are the model's."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from logging import getLogger
+from typing import Any, cast
+
+import click
+
+from . import go_options
+from .errors import ConfigurationError
+from .loading import BrokenModule
+from .setting_kinds import Group
+from .setting_sources import kind_of, variables
+from .settings import Settings
+
+__all__ = ["SettingOption", "SettingsCommand", "first_word", "given"]
+
+logger = getLogger("anycable_rpc")
+
+
+class SettingOption(click.Option):
+    """One field as a flag; its text goes to the model as it is."""
+
+    def __init__(self, name: str) -> None:
+        field = Settings.model_fields[name]
+        self.kind = kind_of(Settings, name)
+        self.group = next(mark for mark in field.metadata if isinstance(mark, Group))
+        self.about = field.description or ""
+        self.usual: Any = field.default
+        super().__init__([_flag(name), name], multiple=self.kind.several)
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str]:
+        """The flag with what it takes, and what it is for."""
+        flag = f"{self.opts[0]} {self.kind.name}" if self.kind.name else f"--[no-]{self.opts[0][2:]}"
+        return flag, f"{self.about}  [{self._default()}{variables(self.name or '')[0]}]"
+
+    def _default(self) -> str:
+        usual = ",".join(self.usual) if self.kind.several else self.usual
+        if not self.kind.name:
+            usual = "on" if usual else ""
+        return f"default: {usual}; " if usual else ""
+
+
+class IgnoredOption(click.Option):
+    """An option of anycable-go that has no effect here."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__([f"--{name}"], multiple=True, hidden=True, expose_value=False, callback=_warn)
+
+
+class SettingsCommand(click.Command):
+    """A command with the flags of the settings that name it."""
+
+    def __init__(self, name: str, **rest: Any) -> None:
+        super().__init__(name, **rest)
+        show = click.Option(
+            ["--show-settings"], is_flag=True, help="print each setting and where it came from, and end"
+        )
+        self.params += [*map(SettingOption, _fields(name)), show]
+        if name == "dev":
+            self.params += map(IgnoredOption, go_options.IGNORED)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take `--a_b` for `--a-b`, and let a switch stand alone, have a value or be refused by `--no-`."""
+        try:
+            return super().parse_args(ctx, list(self._canonical(args)))
+        except click.NoSuchOption as error:
+            raise click.UsageError(_whose(error), ctx) from None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; what it raises becomes an exit code."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except ConfigurationError as error:
+            if isinstance(error, BrokenModule):
+                click.echo("".join(traceback.format_exception(error.__cause__)), err=True)
+            raise click.UsageError(str(error), ctx) from None
+        except Exception as error:
+            click.echo(f"{ctx.command_path} crashed: {type(error).__name__}: {error}", err=True)
+            logger.critical("crashed", exc_info=error)
+            ctx.exit(1)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the options under the titles of their groups."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for option in self.get_params(ctx):
+            record = option.get_help_record(ctx)
+            if record:
+                title = option.group.title if isinstance(option, SettingOption) else "Options"
+                sections.setdefault(title, []).append(record)
+        for title, records in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(records)
+
+    def valued(self) -> set[str]:
+        """The options that take the next word as their value."""
+        options = [option for option in self.params if isinstance(option, click.Option) and not option.is_flag]
+        return {option.opts[0] for option in options} - self._switches()
+
+    def _switches(self) -> set[str]:
+        own = {option.opts[0] for option in self.params if isinstance(option, SettingOption) and not option.kind.name}
+        ignored = {option.opts[0] for option in self.params if isinstance(option, IgnoredOption)}
+        return own | (ignored & {f"--{name}" for name in go_options.SWITCHES})
+
+    def _canonical(self, args: list[str]) -> Iterator[str]:
+        valued, switches, words = self.valued(), self._switches(), iter(args)
+        for word in words:
+            name, equals, value = _parts(word)
+            positive = name.replace("--no-", "--", 1)
+            if word == "--" or not word.startswith("--"):
+                yield word
+                yield from words if word == "--" else ()
+            elif not equals and name in switches:
+                yield f"{name}=true"
+            elif not equals and positive in switches:
+                yield f"{positive}=false"
+            else:
+                yield name + equals + value
+                yield from islice(words, not equals and name in valued)
+
+
+def first_word(args: list[str], valued: set[str]) -> int | None:
+    """Where the first word is that is neither an option nor the value of one."""
+    words = iter(enumerate(args))
+    for place, word in words:
+        name, equals, _ = _parts(word)
+        if word == "--":
+            return None
+        if not word.startswith("-"):
+            return place
+        if not equals and name in valued:
+            next(words, None)
+    return None
+
+
+def given(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings among a command's parameters that are on the command line."""
+    return {
+        name: list(cast("tuple[str, ...]", value)) if isinstance(value, tuple) else value
+        for name, value in values.items()
+        if name in Settings.model_fields and value is not None and value != ()
+    }
+
+
+def _fields(command: str) -> list[str]:
+    groups = {name: field.metadata for name, field in Settings.model_fields.items()}
+    return [
+        name for name, marks in groups.items() if any(isinstance(m, Group) and command in m.commands for m in marks)
+    ]
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _parts(word: str) -> tuple[str, str, str]:
+    name, equals, value = word.partition("=")
+    return name.replace("_", "-"), equals, value
+
+
+def _warn(ctx: click.Context, option: click.Parameter, value: tuple[str, ...]) -> None:
+    if value:
+        click.echo(f"warning: {option.opts[0]} is an option of anycable-go that has no effect here yet", err=True)
+
+
+def _whose(error: click.NoSuchOption) -> str:
+    name = error.option_name
+    if name[2:].removeprefix("no-").replace("-", "_") in _fields("dev"):
+        return f"{name} is an option of the command dev"
+    if name[2:] in go_options.IGNORED:
+        return f"{name} is an option of anycable-go"
+    return error.format_message()

@@ -1,0 +1,147 @@
+"""State between calls: a mapping that knows what changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from anycable_rpc.errors import InvalidState
+from anycable_rpc.state import PRESENCE_KEY, WHISPER_KEY, State
+
+from .strategies import json_values
+
+RAW = {"room": '"lobby"', "count": "1", "tags": '["a"]', "$w": "chat/1", "$p": "chat/1"}
+
+
+def test_values_are_read_from_json() -> None:
+    state = State(RAW)
+
+    assert (state["room"], state["count"], state["tags"]) == ("lobby", 1, ["a"])
+
+
+def test_it_is_a_mapping_of_what_is_the_apps() -> None:
+    state = State(RAW)
+    state["new"] = None
+
+    assert state == {"room": "lobby", "count": 1, "tags": ["a"], "new": None}
+    assert (len(state), sorted(state), "room" in state) == (4, ["count", "new", "room", "tags"], True)
+    assert repr(State({"count": "1"})) == "State({'count': 1})"
+
+
+@pytest.mark.parametrize("key", ["missing", WHISPER_KEY, PRESENCE_KEY])
+def test_what_is_not_there_is_a_key_error(key: str) -> None:
+    state = State(RAW)
+
+    assert key not in state
+    assert state.get(key) is None
+    with pytest.raises(KeyError):
+        state[key]
+    with pytest.raises(KeyError):
+        del state[key]
+
+
+def test_a_key_that_is_no_text_is_not_there() -> None:
+    assert 1 not in State({"1": "1"})
+
+
+def test_each_value_is_decoded_once_and_only_when_it_is_read() -> None:
+    state = State({"broken": "{", "tags": "[]"})
+
+    assert state["tags"] is state["tags"]
+    with pytest.raises(InvalidState, match="state 'broken' is not JSON"):
+        state["broken"]
+
+
+def test_nothing_touched_is_nothing_changed() -> None:
+    assert State(RAW).changes() == {}
+
+
+@pytest.mark.parametrize(
+    ("act", "changes"),
+    [
+        (lambda state: state["room"], {}),
+        (lambda state: state.update(room="den"), {"room": '"den"'}),
+        (lambda state: state.update(room="lobby"), {}),
+        (lambda state: state.update(room=None), {"room": "null"}),
+        (lambda state: state["tags"].append("b"), {"tags": '["a","b"]'}),
+        (lambda state: state.update(count=True), {"count": "true"}),
+        (lambda state: state.pop("room"), {"room": ""}),
+        (lambda state: state.update(new=1) or state.pop("new"), {}),
+        (lambda state: state.pop("room") and state.update(room="lobby"), {}),
+        (lambda state: state.clear(), {"room": "", "count": "", "tags": ""}),
+        (lambda state: state.setdefault("seen", []).append(7), {"seen": "[7]"}),
+    ],
+    ids=[
+        "read",
+        "write",
+        "the same",
+        "None",
+        "in place",
+        "bool",
+        "pop",
+        "come and go",
+        "back",
+        "clear",
+        "new",
+    ],
+)
+def test_what_differs_is_sent_back_and_an_empty_text_deletes(
+    act: Callable[[State], object], changes: dict[str, str]
+) -> None:
+    state = State(RAW)
+
+    act(state)
+
+    assert state.changes() == changes
+
+
+def test_a_deleted_value_is_gone() -> None:
+    state = State(RAW)
+
+    del state["room"]
+
+    assert "room" not in state
+    assert "room" not in list(state)
+    with pytest.raises(KeyError):
+        state["room"]
+    with pytest.raises(KeyError):
+        del state["room"]
+
+
+@pytest.mark.parametrize("key", [WHISPER_KEY, PRESENCE_KEY])
+def test_the_frameworks_keys_are_not_for_writing(key: str) -> None:
+    with pytest.raises(InvalidState, match="is reserved"):
+        State({})[key] = "chat/1"
+
+
+@pytest.mark.parametrize("key", [1, None, "\ud800"])
+def test_a_key_is_a_text_that_can_be_sent(key: Any) -> None:
+    with pytest.raises(InvalidState):
+        State({})[key] = 1
+
+
+@pytest.mark.parametrize(
+    "value", [float("nan"), "\ud800", object(), 10**5000], ids=["NaN", "surrogate", "object", "huge"]
+)
+def test_a_value_that_is_no_json_value_is_named_by_its_key(value: object) -> None:
+    state = State({})
+    state["draft"] = value
+
+    with pytest.raises(InvalidState, match="state 'draft': "):
+        state.changes()
+
+
+@given(st.dictionaries(st.text(st.sampled_from("abc")), json_values))
+def test_changes_applied_as_anycable_go_does_give_the_same_state_again(values: dict[str, Any]) -> None:
+    state = State({"a": "1", "b": '"x"'})
+    state.clear()
+    state.update(values)
+
+    kept = {key: text for key, text in state.changes().items() if text}
+    unchanged = {key: text for key, text in {"a": "1", "b": '"x"'}.items() if key not in state.changes()}
+
+    assert State(unchanged | kept) == values
