@@ -1,0 +1,1 @@
+"""What our own code costs, beside what it stands on: `make bench`."""
