@@ -1,0 +1,136 @@
+"""`python -m anycable_rpc` as a process: signals, drain, exit codes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import Empty, Queue
+from typing import Any
+
+import grpc
+import pytest
+
+from anycable_rpc.protocol import CommandMessage
+from anycable_rpc.wire import encode_request
+
+METADATA = (("sid", "s1"), ("protov", "v1"))
+APP = """
+    import asyncio, sys, time
+    from anycable_rpc import Cable, Channel, Connection
+
+    class Wait(Channel):
+        {colour} subscribed(self):
+            sys.stdout.write("inside\\n")
+            sys.stdout.flush()
+            {sleep}(float(self.params["seconds"]))
+
+    cable = Cable(Connection, [Wait])
+"""
+COLOURS = {
+    "def": {"colour": "def", "sleep": "time.sleep"},
+    "async def": {"colour": "async def", "sleep": "await asyncio.sleep"},
+}
+
+
+class Process:
+    """A server in a process of its own; `say` waits for a line of what it prints."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        command = [sys.executable, "-m", "anycable_rpc", "app:cable", "--rpc-host", "127.0.0.1:0", *options]
+        self.process = subprocess.Popen(
+            command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment()
+        )
+        self._lines: Queue[str] = Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+        self.address = self.said("listening").split("listening on ")[1].split()[0]
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self._lines.put(line)
+
+    def said(self, word: str) -> str:
+        lines: list[str] = []
+        while not lines or word not in lines[-1]:
+            try:
+                lines.append(self._lines.get(timeout=20))
+            except Empty:
+                raise AssertionError(f"{word!r} was not said, but {lines}") from None
+        return lines[-1]
+
+    def subscribe(self, seconds: float) -> Any:
+        request = CommandMessage("subscribe", f'{{"channel":"Wait","seconds":{seconds}}}', "{}")
+        with grpc.insecure_channel(self.address) as channel:
+            call: Any = channel.unary_unary("/anycable.RPC/Command")
+            return call(encode_request(request), metadata=METADATA, timeout=20)
+
+    def signal(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    def ended(self) -> int:
+        return self.process.wait(20)
+
+
+def environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("ANYCABLE_")}
+
+
+@pytest.fixture(params=COLOURS)
+def start(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., Process]]:
+    (tmp_path / "app.py").write_text(textwrap.dedent(APP.format(**COLOURS[request.param])))
+    started: list[Process] = []
+
+    def start(*options: str) -> Process:
+        started.append(Process(tmp_path, *options))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.process.kill()
+        server.process.wait()
+        assert server.process.stdout is not None
+        server.process.stdout.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_first_signal_lets_calls_end(start: Callable[..., Process], number: int) -> None:
+    server = start()
+    with ThreadPoolExecutor(1) as pool:
+        call = pool.submit(server.subscribe, 0.5)
+        server.said("inside")
+        server.signal(number)
+
+        assert call.result(20)
+    assert server.ended() == 0
+
+
+def test_the_second_signal_ends_them(start: Callable[..., Process]) -> None:
+    server = start()
+    with ThreadPoolExecutor(1) as pool:
+        call = pool.submit(server.subscribe, 15)
+        server.said("inside")
+        server.signal(signal.SIGTERM)
+        server.said("Stopping")
+        server.signal(signal.SIGTERM)
+
+        assert server.ended() == 1
+        assert isinstance(call.exception(20), grpc.RpcError)
+
+
+def test_what_does_not_end_in_time_is_cut(start: Callable[..., Process]) -> None:
+    server = start("--shutdown-timeout", "0.2")
+    with ThreadPoolExecutor(1) as pool:
+        call = pool.submit(server.subscribe, 15)
+        server.said("inside")
+        server.signal(signal.SIGTERM)
+
+        assert server.said("cut")
+        assert server.ended() == 0
+        assert isinstance(call.exception(20), grpc.RpcError)
