@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Executor
 from contextlib import AsyncExitStack, ExitStack
 from contextvars import copy_context
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, TypeVar
 
 from .call import Callback, Steps
@@ -119,15 +119,15 @@ async def _on_loop(callback: Callback, middleware: Sequence[Middleware]) -> Any:
 async def _on_thread(callback: Callback, middleware: Sequence[Middleware], pool: Executor | None) -> Any:
     """Plain middleware is entered and left in the thread that runs the callback."""
     async with AsyncExitStack() as stack:
-        managers = []
+        managers: list[Any] = []
         for wrap in middleware:
             manager = wrap(callback)
             if hasattr(manager, "__enter__"):
                 managers.append(manager)
             else:
                 await stack.enter_async_context(manager)
-        run_here = copy_context().run
-        return await asyncio.get_running_loop().run_in_executor(pool, run_here, _call, callback, managers)
+        work = partial(copy_context().run, _call, callback, managers)
+        return await asyncio.get_running_loop().run_in_executor(pool, work)
 
 
 def _plain(manager: Any) -> Any:

@@ -87,8 +87,8 @@ class Running:
         return unary(self.channel, method).future(wire.encode_request(request), metadata=METADATA, timeout=20)
 
     def health(self, service: str) -> int:
-        check = health_pb2_grpc.HealthStub(self.channel).Check
-        status: int = check(health_pb2.HealthCheckRequest(service=service), timeout=5).status
+        stub: Any = health_pb2_grpc.HealthStub(self.channel)
+        status: int = stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=5).status
         return status
 
 
@@ -218,9 +218,8 @@ class Contract:
 
     def test_a_drain_ends_calls_turns_health_and_refuses_new_ones(self, run: Callable[..., Running]) -> None:
         server = run()
-        watch = health_pb2_grpc.HealthStub(server.channel).Watch(
-            health_pb2.HealthCheckRequest(service="anycable.RPC"), timeout=20
-        )
+        stub: Any = health_pb2_grpc.HealthStub(server.channel)
+        watch = stub.Watch(health_pb2.HealthCheckRequest(service="anycable.RPC"), timeout=20)
         first = next(watch).status
         inside = server.future("Command", WAIT)
         server.gate.wait_for(1)

@@ -129,8 +129,13 @@ class TestPresence:
 
     def test_a_text_as_info_stays_a_text(self, app: MakeApp) -> None:
         class Chat(Channel):
-            presence_id = "me"
-            presence_info = "42"
+            @property
+            def presence_id(self) -> str:
+                return "me"
+
+            @property
+            def presence_info(self) -> str:
+                return "42"
 
             def subscribed(self) -> None:
                 self.presence_join(stream="pres")
