@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import platform
+import sys
+from contextlib import redirect_stdout
 from difflib import get_close_matches
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -36,10 +38,14 @@ class Program(click.Group):
             return ["serve", *args]
         word = args[place]
         if word not in self.commands:
-            near = get_close_matches(word, self.commands, n=1)
-            meant = f"did you mean {near[0]}?" if near else f"the commands are {', '.join(self.commands)}"
-            raise click.UsageError(f"{word!r} is not a command; {meant} An app is named as module:attr")
+            raise click.UsageError(self._unknown(word))
         return [word, *args[:place], *args[place + 1 :]]
+
+    def _unknown(self, word: str) -> str:
+        """The word is quoted only when it is like a command: it may be a part of a secret with a space in it."""
+        near = get_close_matches(word, self.commands, n=1)
+        said = f"{word} is not a command; did you mean {near[0]}?" if near else "there is no such command."
+        return f"{said} The commands are {', '.join(self.commands)}; an app is named as module:attr."
 
 
 def _print_versions(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -117,7 +123,7 @@ def dev(ctx: click.Context, /, words: tuple[str, ...], **values: Any) -> None:
     def start() -> None:
         from .dev import run
 
-        run(cable, settings, web)
+        run(cable, settings, web, click.echo)
 
     started(start)
 
@@ -140,9 +146,10 @@ def token(
     """Issue a token, and print nothing else. It needs no app; with --app the names are checked."""
     settings = settings_of(ctx, values)
     named = identifiers(words)
-    if not named and not given(values).get("app"):
+    if not named and not values["app"]:
         raise click.UsageError("name an identifier, for example user_id=42", ctx)
-    codec = cable_of(ctx, settings, given(values)).codec if given(values).get("app") else IdentifiersCodec(named)
+    with redirect_stdout(sys.stderr):  # an app may print
+        codec = cable_of(ctx, settings, given(values)).codec if values["app"] else IdentifiersCodec(named)
     try:
         issued = issue(settings, codec, named, ttl, expires_at)
     except AnyCableError as error:

@@ -32,5 +32,5 @@ SWITCHES = frozenset(_SWITCHES.split())
 IGNORED = frozenset(_VALUED.split()) | SWITCHES
 """All of them."""
 
-NOT_YET = frozenset({"broker", "presence_ttl", "turbo_streams"})
+NOT_YET = frozenset({"broker", "presence_ttl"})
 """Settings that the gateway reads and does not honour yet."""

@@ -95,6 +95,4 @@ def _check_value(value: object) -> None:
                 raise InvalidData(f"a key is not a text: {shorten(key)}")
             _check_value(item)
     else:
-        raise InvalidData(
-            f"{type(value).__name__} is not a JSON type; convert it first, for example with str()"
-        )
+        raise InvalidData(f"{type(value).__name__} is not a JSON type; convert it first, for example with str()")

@@ -40,7 +40,7 @@ class NotBound(click.ClickException):
 
 def prepared(ctx: click.Context, words: tuple[str, ...], values: Mapping[str, Any]) -> tuple[Settings, Cable]:
     """The settings, and the cable that has them."""
-    if len(words) > 1:
+    if len(words) > 1 or (words and values["app"]):
         raise click.UsageError("give one app, as module:attr; quote a value that has spaces", ctx)
     values = {**values, "app": words[0]} if words else values
     settings = settings_of(ctx, values)
@@ -55,6 +55,7 @@ def prepared(ctx: click.Context, words: tuple[str, ...], values: Mapping[str, An
 
 
 def settings_of(ctx: click.Context, values: Mapping[str, Any]) -> Settings:
+    """The settings that a command's parameters lead to; with `--show-settings` the command ends here."""
     flags = given(values)
     settings = load(**flags)
     if values["show_settings"]:
@@ -70,6 +71,7 @@ def _table(settings: Settings, flags: Mapping[str, Any]) -> str:
 
 
 def cable_of(ctx: click.Context, settings: Settings, flags: Mapping[str, Any]) -> Cable:
+    """The app that the settings name."""
     if not settings.app:
         raise click.UsageError(_NO_APP.format(command=ctx.command_path), ctx)
     loading.current_folder_first()
@@ -78,7 +80,8 @@ def cable_of(ctx: click.Context, settings: Settings, flags: Mapping[str, Any]) -
     except loading.BrokenModule:
         raise
     except ConfigurationError as error:
-        raise ConfigurationError(f"{origins(Settings, flags)['app']}: {error}") from None
+        place = "" if "app" in flags else f"{origins(Settings, flags)['app']}: "
+        raise ConfigurationError(f"{place}{error}") from None
 
 
 def web_of(settings: Settings) -> loading.ASGI | None:

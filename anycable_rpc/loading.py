@@ -64,7 +64,7 @@ def load_asgi(name: str) -> ASGI:
 def _split(name: str, example: str) -> tuple[ModuleType, str]:
     module, _, attribute = name.partition(":")
     if "/" in module or "\\" in module or module.endswith(".py"):
-        dotted = ".".join(Path(module.replace("\\", "/")).with_suffix("").parts).strip("./")
+        dotted = re.sub(r"[/\\]+", ".", module.removesuffix(".py")).strip(".")
         raise ConfigurationError(f"{shorten(name)} is a file; name its module: {dotted}:{attribute or example}")
     if not _DOTTED.fullmatch(module) or (attribute and not _DOTTED.fullmatch(attribute)):
         raise ConfigurationError(f"{shorten(name)} is not module:attr, for example chat:{example}")

@@ -28,7 +28,7 @@ class SettingOption(click.Option):
     def __init__(self, name: str) -> None:
         field = Settings.model_fields[name]
         self.kind = kind_of(Settings, name)
-        self.group = next(mark for mark in field.metadata if isinstance(mark, Group))
+        (self.group,) = (mark for mark in field.metadata if isinstance(mark, Group))
         self.about = field.description or ""
         self.usual: Any = field.default
         super().__init__([_flag(name), name], multiple=self.kind.several)
@@ -90,7 +90,7 @@ class SettingsCommand(click.Command):
         """List the options under the titles of their groups."""
         sections: dict[str, list[tuple[str, str]]] = {}
         for option in self.get_params(ctx):
-            record = option.get_help_record(ctx)
+            record = option.get_help_record(ctx) if isinstance(option, click.Option) else None
             if record:
                 title = option.group.title if isinstance(option, SettingOption) else "Options"
                 sections.setdefault(title, []).append(record)
@@ -171,7 +171,8 @@ def _warn(ctx: click.Context, option: click.Parameter, value: tuple[str, ...]) -
 
 def _whose(error: click.NoSuchOption) -> str:
     name = error.option_name
-    if name[2:].removeprefix("no-").replace("-", "_") in _fields("dev"):
+    switches = {f"no_{field}" for field in _fields("dev") if not kind_of(Settings, field).name}
+    if name[2:].replace("-", "_") in switches | {*_fields("dev")}:
         return f"{name} is an option of the command dev"
     if name[2:] in go_options.IGNORED:
         return f"{name} is an option of anycable-go"

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .cable import Cable
     from .settings import Settings
 
-__all__ = ["Say", "leave", "on_signals", "run_loop", "serve", "service_of"]
+__all__ = ["Say", "leave", "listening", "on_signals", "run_loop", "serve", "service_of", "stopping"]
 
 logger = logging.getLogger("anycable_rpc")
 
@@ -94,9 +94,9 @@ def _serve_threaded(service: Service, settings: Settings, say: Say) -> bool:
     on_signals(stop.set)
     server = ThreadedServer(service, settings)
     server.start()
-    say(_listening(server.address, settings, "threads"))
+    say(listening(server.address, settings, service))
     stop.wait()
-    say(_stopping(settings))
+    say(stopping(settings))
     return server.stop(settings.shutdown_timeout)
 
 
@@ -105,17 +105,20 @@ async def _serve_async(service: Service, settings: Settings, say: Say) -> bool:
     on_signals(stop.set, asyncio.get_running_loop())
     server = AsyncServer(service, settings)
     await server.start()
-    say(_listening(server.address, settings, "an event loop"))
+    say(listening(server.address, settings, service))
     await stop.wait()
-    say(_stopping(settings))
+    say(stopping(settings))
     return await server.stop(settings.shutdown_timeout)
 
 
-def _listening(address: str, settings: Settings, engine: str) -> str:
+def listening(address: str, settings: Settings, service: Service) -> str:
+    """The line that says that calls are accepted."""
+    engine = "an event loop" if service.is_async else "threads"
     return f"RPC server is listening on {address} ({settings.rpc_pool_size} calls at a time, on {engine})"
 
 
-def _stopping(settings: Settings) -> str:
+def stopping(settings: Settings) -> str:
+    """The line that says that they no longer are."""
     return f"Stopping: calls under way have {settings.shutdown_timeout:g} s to end; a second signal ends them now"
 
 

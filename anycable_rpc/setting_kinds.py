@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from ipaddress import IPv6Address
 from typing import Annotated, Any, cast
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints
 
 from .errors import shorten
 
 __all__ = [
     "Address",
     "Arguments",
+    "Attribute",
     "Broker",
     "Count",
+    "File",
     "Group",
     "Host",
     "Kind",
@@ -92,7 +94,7 @@ def seconds(text: str) -> float | None:
 def _lifetime(value: Any) -> Any:
     if isinstance(value, str):
         return seconds(value.strip())
-    return _no_switch(value) or None
+    return None if _no_switch(value) == 0 else value
 
 
 def _no_switch(value: Any) -> Any:
@@ -184,6 +186,14 @@ def _empty_is_unset(value: Any) -> Any:
     return None if value == "" else value
 
 
+def _utf8(value: Any) -> Any:
+    """A variable may have bytes that are not; signing would fail on them later."""
+    try:
+        return value.encode().decode() if isinstance(value, str) else value
+    except UnicodeEncodeError:
+        raise ValueError from None
+
+
 def _argument(value: Any) -> Any:
     """A channel argument is a number or a text; in a variable it can only be text."""
     if isinstance(value, str) and re.fullmatch("-?[0-9]{1,10}", value):
@@ -191,8 +201,12 @@ def _argument(value: Any) -> Any:
     return int(value) if isinstance(value, bool) else value
 
 
-Text = Annotated[str, Kind("TEXT", "a text")]
-Level = Annotated[str, AfterValidator(_level), Kind("LEVEL", "debug, info, warn or error")]
+_Line = Annotated[str, StringConstraints(strip_whitespace=True)]
+_Verbatim = Annotated[SecretStr, BeforeValidator(_utf8)]
+Text = Annotated[_Line, Kind("NAME", "a text")]
+File = Annotated[_Line | None, BeforeValidator(_empty_is_unset), Kind("FILE", "the name of a file")]
+Attribute = Annotated[_Line | None, BeforeValidator(_empty_is_unset), Kind("MODULE:ATTR", "module:attr")]
+Level = Annotated[_Line, AfterValidator(_level), Kind("LEVEL", "debug, info, warn or error")]
 Switch = Annotated[bool, Kind("", "true or false")]
 Count = Annotated[
     int, BeforeValidator(_no_switch), Field(ge=1, le=10_000), Kind("NUMBER", "a whole number from 1 to 10000")
@@ -208,24 +222,24 @@ Lifetime = Annotated[
     BeforeValidator(_lifetime),
     Kind("SECONDS", "a number of seconds, a duration like 10m, or none"),
 ]
-Address = Annotated[str, AfterValidator(_address), Kind("HOST:PORT", "HOST:PORT")]
-Host = Annotated[str, AfterValidator(_host), Kind("HOST", "a host name or an IP address")]
+Address = Annotated[_Line, AfterValidator(_address), Kind("HOST:PORT", "HOST:PORT")]
+Host = Annotated[_Line, AfterValidator(_host), Kind("HOST", "a host name or an IP address")]
 Port = Annotated[int, BeforeValidator(_no_switch), Field(ge=0, le=65535), Kind("PORT", "a port from 0 to 65535")]
-Paths = Annotated[str, _matching(_PATHS), Kind("PATH", "a path that begins with /, or several with commas between")]
+Paths = Annotated[_Line, _matching(_PATHS), Kind("PATH", "a path that begins with /, or several with commas between")]
 WebURL = Annotated[
-    Annotated[str, _matching(_URL)] | None, Kind("URL", "an address like http://localhost:8090/_broadcast")
+    Annotated[_Line, _matching(_URL)] | None, Kind("URL", "an address like http://localhost:8090/_broadcast")
 ]
-Parameter = Annotated[str, _matching(_PARAMETER), Kind("NAME", "a name without spaces")]
-Broker = Annotated[str | None, BeforeValidator(_empty_is_unset), Kind("NAME", "the name of a broker")]
+Parameter = Annotated[_Line, _matching(_PARAMETER), Kind("NAME", "a name without spaces")]
+Broker = Annotated[_Line | None, BeforeValidator(_empty_is_unset), Kind("NAME", "a name")]
 Names = Annotated[
-    tuple[str, ...],
+    tuple[_Line, ...],
     BeforeValidator(_one_is_several),
     AfterValidator(_split),
     Kind("A,B,…", "names with commas between", several=True),
 ]
-Secret = Annotated[SecretStr | None, BeforeValidator(_empty_is_unset), Kind("KEY", "a text", secret=True)]
+Secret = Annotated[_Verbatim | None, BeforeValidator(_empty_is_unset), Kind("KEY", "a text", secret=True)]
 Secrets = Annotated[
-    tuple[SecretStr, ...],
+    tuple[_Verbatim, ...],
     BeforeValidator(_secrets),
     Kind("KEY", "a text or a list of texts", secret=True, several=True),
 ]

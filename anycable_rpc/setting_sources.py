@@ -34,7 +34,8 @@ def variables(name: str) -> tuple[str, ...]:
 @lru_cache
 def kind_of(cls: type[BaseSettings], name: str) -> Kind:
     """What kind of value the field has."""
-    return next(mark for mark in cls.model_fields[name].metadata if isinstance(mark, Kind))
+    (kind,) = (mark for mark in cls.model_fields[name].metadata if isinstance(mark, Kind))
+    return kind
 
 
 class Flags(InitSettingsSource):
@@ -57,19 +58,13 @@ class Environment(EnvSettingsSource):
         variable = self._variable(field_name)
         return (None if variable is None else self.env_vars[variable.lower()]), field_name, False
 
-    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
-        """Leave text to the field's validators, but a JSON object, which `ANYCABLE_…__NAME` may add to."""
-        try:
-            decoded = json.loads(value)
-        except (ValueError, RecursionError):
-            return value
-        return cast("dict[str, Any]", decoded) if isinstance(decoded, dict) else value
-
-    def explode_env_vars(self, field_name: str, field: FieldInfo, env_vars: Mapping[str, str | None]) -> dict[str, Any]:
-        """Collect `ANYCABLE_…__NAME` for fields that are objects, and for these only."""
+    def prepare_field_value(self, field_name: str, field: FieldInfo, value: Any, value_is_complex: bool) -> Any:
+        """Leave text to the field's own validators; `ANYCABLE_…__NAME` adds to a field that is an object."""
         if get_origin(field.annotation) is not dict:
-            return {}
-        return super().explode_env_vars(field_name, field, env_vars)
+            return value
+        prefix = f"{variables(field_name)[0]}__".lower()
+        added = {name[len(prefix) :]: text for name, text in self.env_vars.items() if name.startswith(prefix)}
+        return _with(added, value)
 
     def _variable(self, name: str) -> str | None:
         return next((variable for variable in variables(name) if self._is_meant(variable)), None)
@@ -80,6 +75,15 @@ class Environment(EnvSettingsSource):
         if text is None or (variable == "ANYCABLE_PORT" and text.startswith("tcp://")):
             return False
         return variable.startswith("ANYCABLE_") or text.isdecimal()
+
+
+def _with(added: dict[str, Any], text: str | None) -> Any:
+    """The JSON object in the text and what is added to it; other text stays, for the validator to refuse."""
+    try:
+        given = json.loads(text or "{}")
+    except (ValueError, RecursionError):
+        return text
+    return {**cast("dict[str, Any]", given), **added} or None if isinstance(given, dict) else text
 
 
 class File(InitSettingsSource):
@@ -191,7 +195,7 @@ def described(settings: BaseSettings, values: Mapping[str, Any]) -> Iterator[tup
 
 def _shown(value: Any) -> str:
     match value:
-        case None | "" | () | {}:
+        case None | "" | ():
             return "not set"
         case bool():
             return "true" if value else "false"
@@ -200,7 +204,7 @@ def _shown(value: Any) -> str:
         case tuple():
             return ",".join(cast("tuple[str, ...]", value))
         case dict():
-            return json.dumps(value)
+            return json.dumps(value) if value else "not set"
         case str() if "\n" in value:
             return "set"  # a certificate
         case _:

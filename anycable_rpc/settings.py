@@ -12,8 +12,10 @@ from .errors import ConfigurationError
 from .setting_kinds import (
     Address,
     Arguments,
+    Attribute,
     Broker,
     Count,
+    File,
     Group,
     Host,
     Level,
@@ -55,21 +57,17 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(
         env_prefix="ANYCABLE_",
-        env_nested_delimiter="__",
         env_ignore_empty=True,
         extra="forbid",
         frozen=True,
         hide_input_in_errors=True,
-        str_strip_whitespace=True,
     )
 
-    app: Annotated[Text | None, APP] = Field(None, description="the cable, as module:attr")
-    config: Annotated[Text | None, APP] = Field(
+    app: Annotated[Attribute, APP] = Field(None, description="the cable to serve")
+    config: Annotated[File, APP] = Field(
         None, description=f"a TOML file; without it {setting_sources.CONFIG_FILE}, where there is one"
     )
-    web: Annotated[Text | None, WEB] = Field(
-        None, description="an ASGI app to serve beside the gateway, as module:attr"
-    )
+    web: Annotated[Attribute, WEB] = Field(None, description="an ASGI app to serve beside the gateway")
 
     rpc_host: Annotated[Address, RPC] = Field(
         "127.0.0.1:50051", description="where the RPC server listens; IPv6 in brackets"
@@ -78,7 +76,7 @@ class Settings(BaseSettings):
     rpc_max_connection_age: Annotated[Seconds, RPC] = Field(
         300, description="after how long anycable-go has to connect anew; 0 is never"
     )
-    rpc_tls_cert: Annotated[Text | None, RPC] = Field(None, description="a certificate, as PEM text or a file")
+    rpc_tls_cert: Annotated[File, RPC] = Field(None, description="a certificate, as PEM text or a file")
     rpc_tls_key: Annotated[Secret, RPC] = Field(None, description="its private key, as PEM text or a file")
     rpc_server_args: Annotated[Arguments, RPC] = Field(
         {}, description="gRPC's own channel arguments; the prefix grpc. may be left out"
@@ -106,7 +104,7 @@ class Settings(BaseSettings):
 
     broadcast_adapter: Annotated[Text, BROADCASTING] = Field("http", description="how to broadcast")
     http_broadcast_url: Annotated[WebURL, BROADCASTING] = Field(
-        None, description="where broadcasts go (else localhost: port 8080 with a key, 8090 without)"
+        None, description="where broadcasts go (else localhost: port 8080 with a key, 8090 without)", repr=False
     )
 
     host: Annotated[Host, GATEWAY] = Field("127.0.0.1", description="the host to listen on")
@@ -115,13 +113,13 @@ class Settings(BaseSettings):
     enforce_jwt: Annotated[Switch, GATEWAY] = Field(False, description="refuse clients without a token")
     noauth: Annotated[Switch, GATEWAY] = Field(False, description="let everybody in, without asking the app")
     norpc: Annotated[Switch, GATEWAY] = Field(False, description="never ask the app")
-    public: Annotated[Switch, GATEWAY] = Field(False, description="noauth and public-streams")
+    public: Annotated[Switch, GATEWAY] = Field(False, description="noauth, public-streams, and broadcasts need no key")
     public_streams: Annotated[Switch, GATEWAY] = Field(False, description="streams need no signature")
-    headers: Annotated[Names, GATEWAY] = Field(("cookie",), description="what the app sees of the headers")
+    headers: Annotated[Names, GATEWAY] = Field(("cookie",), description="headers that the app sees")
     allowed_origins: Annotated[Names, GATEWAY] = Field(
         (), description="pages that may connect, like www.example.com,*.example.io; without it all may"
     )
-    ping_interval: Annotated[Seconds, GATEWAY] = Field(3, description="time between pings")
+    ping_interval: Annotated[Seconds, GATEWAY] = Field(3, description="time between pings; 0 is never")
     broker: Annotated[Broker, GATEWAY] = Field(None, description="what keeps history and presence: memory")
     presence_ttl: Annotated[Seconds, GATEWAY] = Field(15, description="how long those who left are present")
     turbo_streams: Annotated[Switch, GATEWAY] = Field(False, description="serve Turbo Streams")

@@ -123,9 +123,7 @@ def _read_disconnect(data: bytes) -> DisconnectRequest:
 
 def _read_connection_response(data: bytes) -> ConnectionResponse:
     m = _parse(pb.ConnectionResponse, data)
-    return ConnectionResponse(
-        _status(m.status), m.identifiers, tuple(m.transmissions), m.error_msg, _env_response(m)
-    )
+    return ConnectionResponse(_status(m.status), m.identifiers, tuple(m.transmissions), m.error_msg, _env_response(m))
 
 
 def _read_command_response(data: bytes) -> CommandResponse:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import json
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from anycable_rpc import identifiers as identifiers_module
 from anycable_rpc.errors import ConfigurationError, InvalidIdentifiers
 from anycable_rpc.identifiers import RESERVED_NAMES, IdentifiersCodec
 from anycable_rpc.publications import remote_disconnect
@@ -18,7 +20,7 @@ from .strategies import json_values, names
 
 SECRET = "s3Krit"
 
-identifiers = st.dictionaries(names, json_values, max_size=5)
+identifiers = st.dictionaries(names.filter(lambda name: name not in RESERVED_NAMES), json_values, max_size=5)
 
 
 def nested(depth: int) -> list[Any]:
@@ -154,3 +156,7 @@ def test_connect_token_and_remote_disconnect_say_the_same_bytes(values: dict[str
     in_command = json.loads(remote_disconnect(text, True))["payload"]["identifier"]
 
     assert in_token.encode() == in_command.encode() == text.encode()
+
+
+def test_the_example_in_the_docstring_is_true() -> None:
+    assert doctest.testmod(identifiers_module) == (0, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import json
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from anycable_rpc import publications as publications_module
 from anycable_rpc.errors import InvalidData
 from anycable_rpc.publications import publication, remote_disconnect
 
@@ -103,3 +105,7 @@ def test_a_remote_disconnect_holds_the_identifiers_as_they_are(identifiers: str)
     command = json.loads(remote_disconnect(identifiers, True))
 
     assert command["payload"]["identifier"] == identifiers
+
+
+def test_the_example_in_the_docstring_is_true() -> None:
+    assert doctest.testmod(publications_module) == (0, 1)

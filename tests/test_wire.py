@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -57,12 +58,12 @@ lists = st.lists(texts, max_size=3).map(tuple)
 statuses = st.sampled_from(Status)
 envs = st.builds(Env, texts, maps, maps, maps)
 changes = st.none() | st.builds(EnvResponse, maps, maps)
-requests = {
+requests: dict[str, st.SearchStrategy[Request]] = {
     "Connect": st.builds(ConnectionRequest, envs),
     "Command": st.builds(CommandMessage, texts, texts, texts, texts, envs),
     "Disconnect": st.builds(DisconnectRequest, texts, lists, envs),
 }
-responses = {
+responses: dict[str, st.SearchStrategy[Response]] = {
     "Connect": st.builds(ConnectionResponse, statuses, texts, lists, texts, changes),
     "Command": st.builds(
         CommandResponse,
@@ -98,7 +99,7 @@ def test_the_service_has_three_methods() -> None:
 @given(st.data())
 def test_a_request_comes_back_as_it_was(data: st.DataObject) -> None:
     method = data.draw(methods)
-    request: Request = data.draw(requests[method])
+    request = data.draw(requests[method])
 
     assert decode_request(method, encode_request(request)) == request
 
@@ -106,7 +107,7 @@ def test_a_request_comes_back_as_it_was(data: st.DataObject) -> None:
 @given(st.data())
 def test_a_response_comes_back_as_it_was(data: st.DataObject) -> None:
     method = data.draw(methods)
-    response: Response = data.draw(responses[method])
+    response = data.draw(responses[method])
 
     assert decode_response(method, encode_response(response)) == response
 
@@ -124,10 +125,35 @@ def test_a_full_command_response_has_the_bytes_of_the_protocol() -> None:
         presence=PresenceResponse("join", "g", "h"),
     )
 
-    assert encode_response(response) == (
+    data = (
         b"\x08\x01\x10\x01\x18\x01\x22\x01a\x2a\x01b\x32\x01c"
         b"\x3a\x08\x0a\x06\x0a\x01d\x12\x01e\x42\x01f\x4a\x0c\x0a\x04join\x12\x01g\x1a\x01h"
     )
+
+    assert encode_response(response) == data
+    assert decode_response("Command", data) == response
+
+
+@pytest.mark.parametrize(
+    ("method", "request_", "data"),
+    [
+        ("Connect", ConnectionRequest(Env("u", {"h": "v"})), b"\x1a\x0b\x0a\x01u\x12\x06\x0a\x01h\x12\x01v"),
+        (
+            "Command",
+            CommandMessage("a", "b", "c", "d", Env("u", {}, {"k": "v"}, {"l": "w"})),
+            b"\x0a\x01a\x12\x01b\x1a\x01c\x22\x01d"
+            b"\x2a\x13\x0a\x01u\x1a\x06\x0a\x01k\x12\x01v\x22\x06\x0a\x01l\x12\x01w",
+        ),
+        (
+            "Disconnect",
+            DisconnectRequest("a", ("b", "c"), Env("u")),
+            b"\x0a\x01a\x12\x01b\x12\x01c\x2a\x03\x0a\x01u",
+        ),
+    ],
+)
+def test_a_request_has_the_bytes_of_the_protocol(method: str, request_: Request, data: bytes) -> None:
+    assert encode_request(request_) == data
+    assert decode_request(method, data) == request_
 
 
 @pytest.mark.parametrize(
@@ -163,8 +189,17 @@ def test_fields_of_a_later_protocol_are_skipped() -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("data", [b"\xff", b"\x0a\x05ab", b"\x1a\x03\x0a\x01\xff" * 2, b"not protobuf"])
+@pytest.mark.parametrize("data", [b"\xff", b"\x0a\x05ab", b"not protobuf"])
 def test_other_bytes_are_a_protocol_error(method: str, data: bytes) -> None:
+    with pytest.raises(ProtocolError, match="protobuf's encoding"):
+        decode_request(method, data)
+
+
+@pytest.mark.parametrize(
+    ("method", "data"),
+    [("Connect", b"\x1a\x03\x0a\x01\xff"), ("Command", b"\x0a\x01\xff"), ("Disconnect", b"\x0a\x01\xff")],
+)
+def test_bytes_that_are_not_utf8_are_a_protocol_error(method: str, data: bytes) -> None:
     with pytest.raises(ProtocolError, match="protobuf's encoding"):
         decode_request(method, data)
 
@@ -186,6 +221,7 @@ def test_bytes_that_are_not_utf8_are_refused_by_protobuf_without_its_c_code_too(
 
     done = subprocess.run(
         [sys.executable, "-c", script],
+        cwd=Path(__file__).parents[1],
         env={**os.environ, "PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION": "python"},
         capture_output=True,
         text=True,

@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 import os
 from base64 import b64encode
-from collections.abc import Iterator
 from time import monotonic, sleep
 from urllib.parse import unquote_to_bytes
 
-from urllib3 import PoolManager, Timeout
+from urllib3 import HTTPConnectionPool, Timeout, connection_from_url
 from urllib3.exceptions import (
     ConnectTimeoutError,
     HTTPError,
@@ -29,26 +28,32 @@ _logger = logging.getLogger("anycable_rpc")
 
 _ACCEPTED = (200, 201)
 _KEPT_CONNECTIONS = 32
+_FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 1.0
 
 _CHECK_ADDRESS = (
     "is ANYCABLE_HTTP_BROADCAST_URL right? With a key or a secret anycable-go takes broadcasts on its main "
     "port (8080), without one on 8090"
 )
+_SEE_LOG = "see the log of the server there"
 _STATUS_ADVICE = {
     401: "the keys differ: set the same ANYCABLE_SECRET or ANYCABLE_BROADCAST_KEY on both sides",
-    404: "nothing takes broadcasts there: does anycable-go run with --broadcast_adapter=http, and "
-    + _CHECK_ADDRESS,
+    404: "nothing takes broadcasts there: does anycable-go run with --broadcast_adapter=http, and " + _CHECK_ADDRESS,
     422: f"it does not take this for a broadcast: {_CHECK_ADDRESS}",
+    429: "the server there wants fewer broadcasts",
     501: "anycable-go could not hand it to its broker: see anycable-go's log",
 }
 _ERRORS: tuple[tuple[type[HTTPError], str, bool], ...] = (
-    (SSLError, "no trusted TLS connection: does SSL_CERT_FILE name the authority of its certificate?", False),
+    (
+        SSLError,
+        "no trusted TLS connection: does it speak https, and does SSL_CERT_FILE name the authority of its certificate?",
+        False,
+    ),
     (ReadTimeoutError, "no answer in time: it may or may not have arrived; see anycable-go's log", False),
     (NameResolutionError, "no such host: is ANYCABLE_HTTP_BROADCAST_URL right?", True),
-    (ConnectTimeoutError, f"no connection in time: is anycable-go reachable, and {_CHECK_ADDRESS}", True),
     (NewConnectionError, f"no connection: is anycable-go running, and {_CHECK_ADDRESS}", True),
-    (HTTPError, "the connection broke: see the log of the server there", True),
+    (ConnectTimeoutError, f"no connection in time: is anycable-go reachable, and {_CHECK_ADDRESS}", True),
+    (HTTPError, f"the connection broke: {_SEE_LOG}", True),
 )
 """What went wrong, in words, and whether the same may work later; the first that fits counts."""
 
@@ -74,9 +79,9 @@ class HTTPBroadcaster:
         parsed = _parse(url)
         self.address = parsed._replace(auth=None, query=None, fragment=None).url
         self.deadline = deadline
-        self._url = parsed._replace(auth=None, fragment=None).url
+        self._path = parsed.request_uri
         self._headers = {"Content-Type": "application/json", **_authorization(key, parsed.auth)}
-        self._owned = (os.getpid(), _new_pool())
+        self._owned = self._new_pool()
 
     def publish(self, payload: str) -> None:
         """Post the payload.
@@ -86,15 +91,18 @@ class HTTPBroadcaster:
         """
         body = payload.encode()
         give_up = monotonic() + self.deadline
-        for pause in _pauses():
+        pause = _FIRST_PAUSE
+        while True:
             try:
                 self._post(body, give_up - monotonic())
+                _logger.debug("published to %s: %s", self.address, payload)
                 return
             except BroadcastFailed as failure:
                 if not failure.transient or monotonic() + pause >= give_up:
                     raise
                 _logger.info("%s; trying again in %.1f s", failure, pause)
             sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
 
     async def apublish(self, payload: str) -> None:
         """`publish` in a thread."""
@@ -104,15 +112,18 @@ class HTTPBroadcaster:
 
     def close(self) -> None:
         """Close the kept connections; publishing again opens new ones."""
-        self._pool.clear()
+        pool = self._pool
+        self._owned = self._new_pool()
+        pool.close()
 
     @property
-    def _pool(self) -> PoolManager:
-        pid, pool = self._owned
-        if pid != os.getpid():  # a forked child must not write into its parent's connections
-            pool = _new_pool()
-            self._owned = (os.getpid(), pool)
-        return pool
+    def _pool(self) -> HTTPConnectionPool:
+        if self._owned[0] != os.getpid():  # a forked child must not write into its parent's connections
+            self._owned = self._new_pool()
+        return self._owned[1]
+
+    def _new_pool(self) -> tuple[int, HTTPConnectionPool]:
+        return os.getpid(), connection_from_url(self.address, maxsize=_KEPT_CONNECTIONS)
 
     def _post(self, body: bytes, seconds: float) -> None:
         try:
@@ -121,13 +132,13 @@ class HTTPBroadcaster:
             said, transient = next(row[1:] for row in _ERRORS if isinstance(error, row[0]))
             raise self._failed(said, transient) from error
         if status not in _ACCEPTED:
-            advice = _STATUS_ADVICE.get(status, "is ANYCABLE_HTTP_BROADCAST_URL right?")
+            advice = _STATUS_ADVICE.get(status, _SEE_LOG if status >= 500 else _CHECK_ADDRESS)
             raise self._failed(f"it answered {status}: {advice}", status == 429 or status >= 500)
 
     def _request(self, body: bytes, seconds: float) -> int:
         response = self._pool.request(
             "POST",
-            self._url,
+            self._path,
             body=body,
             headers=self._headers,
             timeout=Timeout(total=max(seconds, 0.001)),
@@ -150,7 +161,7 @@ def _parse(url: str) -> Url:
         (parsed.host or "").encode("idna")
     except (LocationParseError, UnicodeError):
         parsed = Url()
-    if parsed.scheme not in ("http", "https") or not parsed.host:
+    if parsed.scheme not in ("http", "https") or not parsed.host or " " in url or not url.isprintable():
         raise ConfigurationError(
             "the URL for broadcasts is not http://HOST:PORT/PATH or https://…: set "
             "ANYCABLE_HTTP_BROADCAST_URL, for example to http://localhost:8090/_broadcast"
@@ -168,14 +179,3 @@ def _authorization(key: str | None, user: str | None) -> dict[str, str]:
     if key:
         return {"Authorization": f"Bearer {key}"}
     return {"Authorization": f"Basic {b64encode(unquote_to_bytes(user)).decode()}"} if user else {}
-
-
-def _new_pool() -> PoolManager:
-    return PoolManager(num_pools=1, maxsize=_KEPT_CONNECTIONS)
-
-
-def _pauses() -> Iterator[float]:
-    pause = 0.1
-    while True:
-        yield pause
-        pause = min(2 * pause, _LONGEST_PAUSE)

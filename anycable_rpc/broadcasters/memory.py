@@ -18,7 +18,7 @@ class MemoryBroadcaster:
         keep: how many payloads to remember; None is all of them.
     """
 
-    def __init__(self, *listeners: Callable[[str], None], keep: int | None = None) -> None:
+    def __init__(self, *listeners: Callable[[str], object], keep: int | None = None) -> None:
         self.listeners = list(listeners)
         self._payloads: deque[str] = deque(maxlen=keep)
         self._lock = RLock()

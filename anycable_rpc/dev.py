@@ -1,0 +1,132 @@
+"""Everything in one process, for development: the RPC server, the gateway, and a web application beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from .errors import AnyCableError
+from .gateway import ASGI, Gateway, GatewayOptions, uvicorn_options
+from .grpc_server import AsyncServer, BindError, ThreadedServer
+from .service import Service
+from .serving import Say, leave, listening, on_signals, run_loop, service_of, stopping
+
+if TYPE_CHECKING:
+    from .cable import Cable
+    from .settings import Settings
+
+__all__ = ["run"]
+
+_GOODBYE = 2.0  # seconds for clients to be told that the server is going
+
+
+def run(cable: Cable, settings: Settings, web: ASGI | None, say: Say) -> None:
+    """Serve the cable to browsers, and over gRPC too, until a signal comes.
+
+    Raises:
+        BindError: the system refused an address.
+        ConfigurationError: the TLS settings are not usable.
+    """
+    leave(run_loop(_run(cable, settings, web, say)))
+
+
+async def _run(cable: Cable, settings: Settings, web: ASGI | None, say: Say) -> bool:
+    stop = asyncio.Event()
+    on_signals(stop.set, asyncio.get_running_loop())
+    service = service_of(cable, settings)
+    gateway = Gateway(service.ahandle, GatewayOptions.of(settings), web)
+    cable.broadcaster = gateway
+    with _listener(settings.host, settings.port) as listener:
+        rpc = _RPC(service, settings)
+        await rpc.start()
+        say(listening(rpc.address, settings, service))
+        server = _Server(gateway, listener)
+        await server.start()
+        for line in _addresses(listener, settings, web):
+            say(line)
+        await server.wait(stop)
+        say(stopping(settings))
+        await gateway.shutdown(_GOODBYE)
+        await server.stop()
+        return await rpc.stop(settings.shutdown_timeout)
+
+
+class _RPC:
+    """The RPC server of the app's colour, on this loop."""
+
+    def __init__(self, service: Service, settings: Settings) -> None:
+        self._server = (AsyncServer if service.is_async else ThreadedServer)(service, settings)
+        self.address = self._server.address
+
+    async def start(self) -> None:
+        """Accept calls."""
+        if isinstance(self._server, AsyncServer):
+            await self._server.start()
+        else:
+            self._server.start()
+
+    async def stop(self, grace: float) -> bool:
+        """Drain; False when calls were cut."""
+        if isinstance(self._server, AsyncServer):
+            return await self._server.stop(grace)
+        return await asyncio.to_thread(self._server.stop, grace)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without signals of its own, on a socket that already listens."""
+
+    def __init__(self, gateway: Gateway, listener: socket.socket) -> None:
+        options = uvicorn_options(gateway.options)
+        super().__init__(uvicorn.Config(gateway, timeout_graceful_shutdown=int(_GOODBYE), **options))
+        self._listener = listener
+        self._up = asyncio.Event()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """The process's own handlers stay."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Tell `start` when it is done."""
+        await super().startup(sockets)
+        self._up.set()
+
+    async def start(self) -> None:
+        """Serve from now on."""
+        self._serving = asyncio.ensure_future(self.serve(sockets=[self._listener]))
+        await self.wait(self._up)
+        if not self.started:
+            raise AnyCableError("the web application did not start; its log says why")
+
+    async def wait(self, event: asyncio.Event) -> None:
+        """Wait for the event, or until the server has ended by itself."""
+        waiting = asyncio.ensure_future(event.wait())
+        await asyncio.wait([waiting, self._serving], return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+
+    async def stop(self) -> None:
+        """End it."""
+        self.should_exit = True
+        await self._serving
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise BindError(f"cannot listen on {host}, port {port}: {error.strerror}; choose another --port") from None
+
+
+def _addresses(listener: socket.socket, settings: Settings, web: ASGI | None) -> Iterator[str]:
+    host, port = listener.getsockname()[:2]
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    sockets = ", ".join(f"ws://{address}{path}" for path in settings.paths)
+    yield f"Gateway is listening on {sockets} (for development: in production run anycable-go)"
+    if web is not None:
+        yield f"Open http://{address}/"

@@ -1,0 +1,9 @@
+"""The development gateway: does for browsers what anycable-go does, in this process. In production run anycable-go."""
+
+from __future__ import annotations
+
+from .app import ASGI, Gateway
+from .calls import RPC
+from .options import GatewayOptions, uvicorn_options
+
+__all__ = ["ASGI", "RPC", "Gateway", "GatewayOptions", "uvicorn_options"]

@@ -1,0 +1,78 @@
+"""Who a client is: decided by its token, or by the options, or left to the app (anycable-go `identity/`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from time import time
+
+from ..credentials import find_token
+from ..errors import AnyCableError, ExpiredToken, InvalidToken, MissingIdentifiers, ProtocolError
+from ..json_text import dumps
+from ..signing import TokenVerifier
+from .options import GatewayOptions
+
+__all__ = ["AskApp", "Authenticator", "Failed", "Identified", "Refused", "Verdict"]
+
+
+@dataclass(frozen=True, slots=True)
+class Identified:
+    """The client is welcome; nobody else is asked."""
+
+    identifiers: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The client is told the reason, and not to come back."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """It cannot be said who this is: the connection ends as after an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskApp:
+    """Connect has to say it."""
+
+
+Verdict = Identified | Refused | Failed | AskApp
+
+_BY_ERROR: tuple[tuple[type[AnyCableError], Verdict], ...] = (
+    (ExpiredToken, Refused("token_expired")),
+    (MissingIdentifiers, Failed()),
+    (InvalidToken, Refused("unauthorized")),
+    (ProtocolError, Failed()),
+)
+"""The first that fits."""
+
+
+class Authenticator:
+    """Gives the verdict, from the request alone. A token that is there is final, good or bad."""
+
+    def __init__(self, options: GatewayOptions, clock: Callable[[], float] = time) -> None:
+        self._options = options
+        self._verifier = TokenVerifier(options.jwt_secrets, clock) if options.jwt_secrets else None
+
+    def identify(self, sid: str, url: str, headers: Mapping[str, str]) -> Verdict:
+        """The verdict; `headers` has the token if a header or a sub-protocol brought one."""
+        return self._by_token(url, headers) or self._without_token(sid)
+
+    def _by_token(self, url: str, headers: Mapping[str, str]) -> Verdict | None:
+        if self._verifier is None:
+            return None
+        try:
+            token = find_token(url, headers, self._options.jwt_param)
+            if token:
+                return Identified(self._verifier.verify(token))
+        except AnyCableError as error:
+            return next(verdict for kind, verdict in _BY_ERROR if isinstance(error, kind))
+        return Refused("unauthorized") if self._options.enforce_jwt else None
+
+    def _without_token(self, sid: str) -> Verdict:
+        if self._options.lets_everybody_in:
+            return Identified(f'{{"sid":{dumps(sid)}}}')
+        return Refused("unauthorized") if self._options.norpc else AskApp()

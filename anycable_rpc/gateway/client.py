@@ -1,0 +1,191 @@
+"""One WebSocket, from its first frame to its last (anycable-go `node/session.go`)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from time import time
+from typing import TYPE_CHECKING, Any
+
+from .. import transmissions
+from ..errors import InvalidData
+from ..hub import Session, merge
+from ..protocol import CommandResponse, Status
+from . import frames
+from .authentication import AskApp, Failed, Identified, Refused
+from .commands import COMMANDS
+from .messages import decode
+from .outbox import Close, Ending, NoClose, Outbox, Send, size_of
+
+if TYPE_CHECKING:
+    from .handshake import Handshake
+    from .node import Node
+
+__all__ = ["Client", "Receive"]
+
+logger = logging.getLogger("anycable_rpc")
+
+Receive = Callable[[], Awaitable[Any]]
+
+AUTH_FAILED = Close(1000, "Auth Failed")
+AUTH_ERROR = Close(1011, "Auth Error")
+TOO_SLOW = Close(1000)
+TOO_BIG = Close(1009)
+UNREADABLE = Close(1003, "Unreadable message")
+COMMAND_FAILED = NoClose.DROP
+"""anycable-go writes 1006 here, which no endpoint may write (RFC 6455, section 7.4.1)."""
+
+_PER_SECOND: Mapping[str, int] = {"ms": 10**3, "ns": 10**9}
+
+
+class Client:
+    """Does one command after another; meanwhile others may write to it or close it."""
+
+    def __init__(self, node: Node, handshake: Handshake) -> None:
+        self.node = node
+        self.session = Session(handshake.sid, handshake.url, handshake.headers)
+        self.is_closed = False
+        self._handshake = handshake
+        self._outbox = Outbox(node.options.max_pending_size, node.options.write_timeout)
+        self._reader: asyncio.Task[None] | None = None
+        self._is_listening = False
+        self._concerns_app = False
+        self._next_ping: asyncio.TimerHandle | None = None
+
+    async def run(self, receive: Receive, send: Send) -> Ending:
+        """Serve it until its end, and say how that is."""
+        self._schedule_ping(random.uniform(0.5, 1.5))  # noqa: S311 - so that clients do not come all at once
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._reader = tasks.create_task(self._read(receive))
+                writer = tasks.create_task(self._write(send))
+            return writer.result()
+        finally:
+            self._leave()
+
+    # What others do with it
+
+    def transmit(self, text: str) -> None:
+        """Write a frame, some time."""
+        if not self._outbox.put(text):
+            self.close(TOO_SLOW, transmissions.disconnect("too_slow", True))
+
+    def apply(self, command: str, identifier: str, response: CommandResponse) -> None:
+        """Do what the answer to a command says. An ERROR says nothing, and nobody hears after the end."""
+        if self.is_closed or response.status is Status.ERROR:
+            return
+        self.node.hub.apply(self.session, command, identifier, response)
+        self._say(response.transmissions)
+        if response.disconnect:
+            self.close(COMMAND_FAILED)
+
+    def mark(self, concerns_app: bool) -> None:
+        """Note whether the app wants to hear of the end; once it does it always does."""
+        modes = {"auto": concerns_app, "always": True, "never": False}
+        self._concerns_app = self._concerns_app or modes[self.node.options.disconnect_mode]
+
+    def close(self, ending: Ending, last: str = "") -> None:
+        """End it: what waits is still written, and `last`; nothing that it says counts any more."""
+        self._outbox.end(ending, last)
+        self._leave()
+
+    def abandon(self) -> None:
+        """End it at once, whatever it is doing."""
+        self._outbox.abandon()
+        self._leave()
+        if self._reader is not None:
+            self._reader.cancel()
+
+    # Its two tasks
+
+    async def _read(self, receive: Receive) -> None:
+        await self._authenticate()
+        while not self.is_closed:
+            self._is_listening = True
+            event = await receive()
+            self._is_listening = False
+            if event["type"] == "websocket.disconnect":
+                self._outbox.abandon()
+                self._leave()
+            elif not self.is_closed:
+                await self._perform(event.get("text") or event.get("bytes") or "")
+
+    async def _write(self, send: Send) -> Ending:
+        """A command that runs is not stopped by the end of the connection, as in anycable-go."""
+        ending = await self._outbox.drain(send)
+        self._leave()
+        if self._is_listening and self._reader is not None:
+            self._reader.cancel()
+        return ending
+
+    async def _authenticate(self) -> None:
+        session = self.session
+        match self.node.authenticator.identify(session.sid, session.url, session.headers):
+            case Identified(identifiers):
+                self._come_in(identifiers, (transmissions.welcome(session.sid),))
+                self.mark(False)
+            case Refused(reason):
+                self.close(AUTH_FAILED, transmissions.disconnect(reason, False))
+            case Failed():
+                self.close(AUTH_ERROR)
+            case AskApp():
+                await self._connect()
+
+    async def _connect(self) -> None:
+        response = await self.node.calls.connect(self.session)
+        if self.is_closed:
+            return
+        if response.status is Status.ERROR:
+            self.close(AUTH_ERROR)
+            return
+        merge(self.session.cstate, response.env.cstate if response.env else {})
+        if response.status is Status.SUCCESS:
+            self._come_in(response.identifiers, response.transmissions)
+            self.mark(True)
+        else:
+            self._say(response.transmissions)
+            self.close(AUTH_FAILED)
+
+    def _come_in(self, identifiers: str, texts: tuple[str, ...]) -> None:
+        self.session.identifiers = identifiers
+        self.node.hub.add(self.session)
+        self._say(texts)
+
+    def _say(self, texts: tuple[str, ...]) -> None:
+        for text in texts:
+            self.transmit(text)
+
+    async def _perform(self, frame: str | bytes) -> None:
+        size = len(frame) if isinstance(frame, bytes) else size_of(frame)
+        if size > self.node.options.max_message_size:
+            self.close(TOO_BIG)
+            return
+        try:
+            message = decode(frame)
+            if message is not None and message.command in COMMANDS:
+                await COMMANDS[message.command](self, message)
+        except InvalidData as error:
+            logger.warning("closing: a frame of the client cannot be read: %s [sid=%s]", error, self.session.sid)
+            self.close(UNREADABLE)
+
+    def _schedule_ping(self, after: float = 1) -> None:
+        interval = self._handshake.ping_interval
+        if interval > 0:
+            self._next_ping = asyncio.get_running_loop().call_later(after * interval, self._ping)
+
+    def _ping(self) -> None:
+        per_second = _PER_SECOND.get(self._handshake.ping_precision, 1)
+        self._schedule_ping()
+        self.transmit(frames.ping(int(time() * per_second)))
+
+    def _leave(self) -> None:
+        """Be gone for the others, once."""
+        if self.is_closed:
+            return
+        self.is_closed = True
+        if self._next_ping is not None:
+            self._next_ping.cancel()
+        if self.node.hub.remove(self.session) and self._concerns_app:
+            self.node.disconnects.add(self.session)

@@ -1,0 +1,85 @@
+"""What each command of a client does (anycable-go `node/node.go`). What makes no sense is passed over in silence."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING
+
+from ..protocol import CommandResponse, Status
+from ..state import PRESENCE_KEY
+from . import frames
+from .messages import Message
+
+if TYPE_CHECKING:
+    from .client import Client
+
+__all__ = ["COMMANDS", "Command"]
+
+Command = Callable[["Client", Message], Awaitable[None]]
+
+
+async def _subscribe(client: Client, message: Message) -> None:
+    identifier = message.identifier
+    if identifier in client.session.subscriptions:
+        return
+    response = client.node.streams.subscribe(identifier)
+    concerns_app = client.node.calls.is_real and (response is None or response.status is Status.FAILURE)
+    response = response or await _ask(client, "subscribe", identifier)
+    if client.is_closed or response.status is Status.ERROR:
+        return
+    client.apply("subscribe", identifier, response)
+    client.mark(concerns_app)
+    if response.status is Status.SUCCESS:
+        await _history(client, message)
+
+
+async def _unsubscribe(client: Client, message: Message) -> None:
+    if message.identifier in client.session.subscriptions:
+        response = client.node.streams.unsubscribe(message.identifier)
+        response = response or await _ask(client, "unsubscribe", message.identifier)
+        client.apply("unsubscribe", message.identifier, response)
+
+
+async def _perform(client: Client, message: Message) -> None:
+    if message.identifier in client.session.subscriptions and isinstance(message.data, str):
+        response = await _ask(client, "message", message.identifier, message.data)
+        client.apply("message", message.identifier, response)
+
+
+async def _whisper(client: Client, message: Message) -> None:
+    client.node.deliver(client.node.hub.whisper(client.session, message.identifier, message.data))
+
+
+async def _ping(client: Client, message: Message) -> None:
+    client.transmit(frames.PONG)
+
+
+async def _presence(client: Client, message: Message) -> None:
+    identifier, session = message.identifier, client.session
+    if identifier in session.subscriptions and session.istates.get(identifier, {}).get(PRESENCE_KEY):
+        client.transmit(frames.presence_error(identifier))
+
+
+async def _history(client: Client, message: Message) -> None:
+    """Without a broker nothing is kept: history is complete only where nothing could have been kept."""
+    wanted, identifier = message.history, message.identifier
+    if identifier in client.session.subscriptions and (wanted.since > 0 or wanted.streams is not None):
+        streams = client.session.streams.get(identifier, {})
+        is_missing = any(wanted.since > 0 or stream in (wanted.streams or {}) for stream in streams)
+        client.transmit(frames.history(identifier, not is_missing))
+
+
+async def _ask(client: Client, command: str, identifier: str, data: str = "") -> CommandResponse:
+    return await client.node.calls.command(client.session.sid, client.session.command(command, identifier, data))
+
+
+COMMANDS: Mapping[str, Command] = {
+    "subscribe": _subscribe,
+    "unsubscribe": _unsubscribe,
+    "message": _perform,
+    "whisper": _whisper,
+    "ping": _ping,
+    "presence": _presence,
+    "history": _history,
+}
+"""Of those that are not here, `pong` needs no answer; `join` and `leave` get none without a broker."""

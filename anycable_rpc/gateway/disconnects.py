@@ -1,0 +1,41 @@
+"""Disconnect calls, one after another in the order in which sessions ended (anycable-go `node/disconnect_queue.go`)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from ..hub import Session
+from ..protocol import DisconnectRequest
+from .calls import Calls
+
+__all__ = ["Disconnects"]
+
+
+class Disconnects:
+    """A queue with a task that is there as long as something waits."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+        self._waiting: deque[tuple[str, DisconnectRequest]] = deque()
+        self._worker: asyncio.Task[None] | None = None
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def add(self, session: Session) -> None:
+        """Tell the app, later, of the end of a session as it is now."""
+        self._waiting.append((session.sid, session.disconnect()))
+        if self._worker is None or self._worker.done():
+            self._worker = asyncio.create_task(self._work())
+
+    async def finish(self) -> None:
+        """Wait until nothing waits any more."""
+        if self._worker is not None:
+            await asyncio.wait({self._worker})
+
+    async def _work(self) -> None:
+        while self._waiting:
+            sid, request = self._waiting[0]
+            await self._calls.disconnect(sid, request)
+            self._waiting.popleft()

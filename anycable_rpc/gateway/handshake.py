@@ -1,0 +1,113 @@
+"""What a client's upgrade request says, read off an ASGI scope."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterable, MutableMapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from ..credentials import token_header
+from .options import GatewayOptions
+
+__all__ = ["SUBPROTOCOLS", "Handshake", "Scope", "header", "is_allowed", "route"]
+
+Scope = MutableMapping[str, Any]
+
+SUBPROTOCOLS = ("actioncable-v1-json", "actioncable-v1-ext-json")
+"""In the order of anycable-go, which decides whatever order the client has."""
+
+_TOKEN_PREFIX = "anycable-token."  # noqa: S105 - no secret
+_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
+_SID = re.compile(r"[\x20-\x7e]{1,128}", re.ASCII)
+_WHOLE_NUMBER = re.compile(r"[+-]?\d{1,9}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Handshake:
+    """The facts of one upgrade request, as the options let them be seen."""
+
+    scope: Scope
+    options: GatewayOptions
+
+    @cached_property
+    def sid(self) -> str:
+        """The session's id: the client's X-Request-ID, as in anycable-go, or one of our own.
+
+        anycable-go takes any text. Here one that is not printable ASCII, which cannot travel as gRPC metadata,
+        or that is over-long is not taken; and wherever a sid is written it is escaped.
+        """
+        given = header(self.scope, "x-request-id")
+        return given if _SID.fullmatch(given) else "".join(secrets.choice(_ALPHABET) for _ in range(21))
+
+    @cached_property
+    def url(self) -> str:
+        """The URL as the app sees it: http, and escaped as it came."""
+        scheme = "https" if self.scope.get("scheme") == "wss" else "http"
+        path = (self.scope.get("raw_path") or b"").decode("latin-1") or self.scope["path"]
+        query = self.scope.get("query_string", b"").decode("latin-1")
+        return f"{scheme}://{header(self.scope, 'host')}{path}{'?' if query else ''}{query}"
+
+    @cached_property
+    def headers(self) -> dict[str, str]:
+        """What the app sees of the headers, and the token, if a header or a sub-protocol has one.
+
+        Bytes that are not UTF-8 stay recognizable: such a request cannot be written, which is an error there.
+        """
+        found = {name: header(self.scope, name) for name in map(str.lower, self.options.headers) if name != "host"}
+        if self.options.jwt_secrets:
+            name = token_header(self.options.jwt_param)
+            found[name] = header(self.scope, name) or self._offered_token
+        client = self.scope.get("client")
+        return {**{name: value for name, value in found.items() if value}, "REMOTE_ADDR": client[0] if client else ""}
+
+    @cached_property
+    def subprotocol(self) -> str | None:
+        """What both sides know; without one the session is none the worse."""
+        return next((name for name in SUBPROTOCOLS if name in self.scope.get("subprotocols", ())), None)
+
+    @cached_property
+    def ping_interval(self) -> float:
+        """Seconds between pings: `?pi=` of the URL, else the option; 0 or less is never."""
+        given = self._query.get("pi", "")
+        return int(given) if _WHOLE_NUMBER.fullmatch(given) else self.options.ping_interval
+
+    @cached_property
+    def ping_precision(self) -> str:
+        """The unit of a ping's time, by `?ptp=`."""
+        return self._query.get("ptp", "")
+
+    @cached_property
+    def _query(self) -> dict[str, str]:
+        return dict(parse_qsl(self.scope.get("query_string", b"").decode("latin-1")))
+
+    @property
+    def _offered_token(self) -> str:
+        names = map(str.strip, header(self.scope, "sec-websocket-protocol").split(","))
+        return next((name.removeprefix(_TOKEN_PREFIX) for name in names if name.startswith(_TOKEN_PREFIX)), "")
+
+
+def header(scope: Scope, name: str) -> str:
+    """The first header of this name; empty when there is none."""
+    raw = name.encode()
+    values: Iterable[bytes] = (value for key, value in scope["headers"] if key.lower() == raw)
+    return next(iter(values), b"").decode("utf-8", "surrogateescape")
+
+
+def route(scope: Scope) -> str:
+    """The path, from where this app is mounted."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", "")) or "/"
+
+
+def is_allowed(origin: str, allowed: tuple[str, ...]) -> bool:
+    """Whether a page of this origin may connect."""
+    try:
+        host = urlsplit(origin.lower()).netloc.rpartition("@")[2]
+    except ValueError:
+        return False
+    hosts = map(str.lower, allowed)
+    return any(host.endswith(name[1:]) if name.startswith("*") else host == name for name in hosts)

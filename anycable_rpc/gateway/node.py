@@ -1,0 +1,83 @@
+"""What the clients of one gateway share, and what happens to all of them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+
+from .. import transmissions
+from ..hub import Broadcast, Delivery, Hub, RemoteDisconnect, Session
+from .authentication import Authenticator
+from .calls import RPC, calls_for
+from .client import Client
+from .disconnects import Disconnects
+from .options import GatewayOptions
+from .outbox import Close
+from .publications import Publication
+from .streams import Streams
+
+__all__ = ["Node"]
+
+logger = logging.getLogger("anycable_rpc")
+
+CLOSED_REMOTELY = Close(1000, "Closed remotely")
+SERVER_RESTART = Close(1001, "Server restart")
+
+
+class Node:
+    """Everything is done on one event loop."""
+
+    def __init__(self, rpc: RPC, options: GatewayOptions) -> None:
+        self.options = options
+        self.hub = Hub()
+        self.authenticator = Authenticator(options)
+        self.streams = Streams(options)
+        self.calls = calls_for(rpc, options)
+        self.disconnects = Disconnects(self.calls)
+        self.clients: dict[Session, Client] = {}
+        self._is_empty = asyncio.Event()
+
+    def enter(self, client: Client) -> None:
+        """A client has come; who it is need not be known yet."""
+        self.clients[client.session] = client
+        self._is_empty.clear()
+
+    def leave(self, client: Client) -> None:
+        """A client is gone, and its tasks too."""
+        del self.clients[client.session]
+        if not self.clients:
+            self._is_empty.set()
+
+    def execute(self, publications: Iterable[Publication]) -> None:
+        """Do what was published."""
+        for publication in publications:
+            match publication:
+                case Broadcast():
+                    self.deliver(self.hub.deliveries(publication))
+                case RemoteDisconnect(identifiers, reconnect):
+                    self._disconnect(identifiers, reconnect)
+
+    def deliver(self, deliveries: Iterable[Delivery]) -> None:
+        """Write frames to those whom they are for."""
+        for session, text in deliveries:
+            self.clients[session].transmit(text)
+
+    async def shut_down(self, timeout: float) -> None:
+        """Say goodbye to all, and let the app hear of it."""
+        for client in list(self.clients.values()):
+            client.close(SERVER_RESTART, transmissions.disconnect("server_restart", True))
+        try:
+            async with asyncio.timeout(timeout):
+                if self.clients:
+                    await self._is_empty.wait()
+                await self.disconnects.finish()
+        except TimeoutError:
+            logger.warning("stopping after %g s: %d clients have not gone, the app has not heard of the end of %d",
+                           timeout, len(self.clients), len(self.disconnects))  # fmt: skip
+        for client in list(self.clients.values()):
+            client.abandon()
+
+    def _disconnect(self, identifiers: str, reconnect: bool) -> None:
+        for session in self.hub.sessions(identifiers):
+            self.clients[session].close(CLOSED_REMOTELY, transmissions.disconnect("remote", reconnect))

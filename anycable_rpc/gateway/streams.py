@@ -1,0 +1,71 @@
+"""Channels that anycable-go serves without the app: a client names a stream (`streams/controller.go`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from .. import go_json, signing
+from ..errors import InvalidData, InvalidSignedStream
+from ..protocol import CommandResponse, EnvResponse, Status
+from ..state import PRESENCE_KEY, WHISPER_KEY
+from . import frames
+from .options import GatewayOptions
+
+__all__ = ["Streams"]
+
+PUBSUB = "$pubsub"
+TURBO = "Turbo::StreamsChannel"
+
+_NAMES: Mapping[str, type] = {"stream_name": str, "signed_stream_name": str}
+
+
+class Streams:
+    """Answers for the channels of its own; for others it has no answer."""
+
+    def __init__(self, options: GatewayOptions) -> None:
+        self._secret = options.streams_secret
+        self._has_public = options.has_public_streams
+        has_turbo = options.turbo_streams and options.streams_secret
+        self._channels = (PUBSUB, TURBO) if has_turbo else (PUBSUB,)
+
+    def subscribe(self, identifier: str) -> CommandResponse | None:
+        """Confirm or reject; None when the app has to say it."""
+        channel = self._channel(identifier)
+        if not channel:
+            return None
+        try:
+            return self._confirm(identifier, *self._stream(channel, identifier))
+        except (InvalidData, InvalidSignedStream):
+            return CommandResponse(Status.FAILURE, transmissions=(frames.reject_subscription(identifier),))
+
+    def unsubscribe(self, identifier: str) -> CommandResponse | None:
+        """Let go; None when the app has to say it."""
+        return CommandResponse(Status.SUCCESS, stop_streams=True) if self._channel(identifier) else None
+
+    def _channel(self, identifier: str) -> str:
+        try:
+            channel = go_json.fields(go_json.loads(identifier), {"channel": str}).get("channel", "")
+        except InvalidData:
+            return ""
+        return channel if channel in self._channels else ""
+
+    def _stream(self, channel: str, identifier: str) -> tuple[str, dict[str, str]]:
+        """The stream, and the state that goes with it. A signed name counts before one that is not."""
+        names = go_json.fields(go_json.loads(identifier), _NAMES)
+        signed, name = names.get("signed_stream_name", ""), names.get("stream_name", "")
+        if channel == PUBSUB and name and not signed:
+            if not self._has_public:
+                raise InvalidSignedStream("streams need a signature")
+            return name, {WHISPER_KEY: name, PRESENCE_KEY: name}
+        if not self._secret:  # anycable-go 1.6 verifies with an empty key then, so anybody can sign
+            raise InvalidSignedStream("there is no secret to verify it with")
+        stream = signing.verify_stream(signed, self._secret)
+        return stream, {PRESENCE_KEY: stream} if channel == PUBSUB else {}
+
+    def _confirm(self, identifier: str, stream: str, istate: dict[str, str]) -> CommandResponse:
+        return CommandResponse(
+            Status.SUCCESS,
+            streams=(stream,),
+            transmissions=(frames.confirm_subscription(identifier),),
+            env=EnvResponse(istate=istate),
+        )

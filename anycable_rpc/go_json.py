@@ -1,0 +1,93 @@
+"""JSON as anycable-go reads and writes it (Go's `encoding/json`), so that the gateway's frames are the same."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from math import isinf
+from typing import Any, NoReturn
+
+from .errors import InvalidData, shorten
+
+__all__ = ["dumps", "fields", "loads"]
+
+_encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+_EXACT_DIGITS = 15
+_EXPONENT_FROM = 1e21
+
+
+def dumps(value: object) -> str:
+    """Write a JSON value: keys sorted, what HTML could misread escaped, half a character replaced.
+
+    Raises:
+        InvalidData: the value is nested too deeply.
+    """
+    try:
+        text = _encoder.encode(value)
+    except RecursionError:
+        raise InvalidData("cannot write this value as JSON: it is nested too deeply") from None
+    for character, escape in _ESCAPES.items():
+        text = text.replace(character, escape)
+    return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
+
+
+def loads(text: str) -> Any:
+    """Read a JSON text; every number is one of 64 bits, as in Go and in a browser.
+
+    Raises:
+        InvalidData: the text is not JSON.
+    """
+    try:
+        return _decoder.decode(text)
+    except RecursionError:
+        raise InvalidData("not JSON: nested too deeply") from None
+    except ValueError as error:
+        raise InvalidData(f"not JSON: {getattr(error, 'msg', error)}") from None
+
+
+def fields(value: object, kinds: Mapping[str, type]) -> dict[str, Any]:
+    """Those fields of an object that have a kind: names in any case, the last one wins, null is absent.
+
+    A kind is `str`, `int`, `bool`, `dict`, or `object` for any value.
+
+    Raises:
+        InvalidData: the value is no object, or a field has another kind.
+    """
+    if not isinstance(value, dict):
+        raise InvalidData("not a JSON object")
+    found: dict[str, Any] = {}
+    for key, item in value.items():
+        name = key.lower()
+        if name in kinds and item is not None:
+            found[name] = _of_kind(name, kinds[name], item)
+    return found
+
+
+def _of_kind(name: str, kind: type, item: Any) -> Any:
+    if kind is not object and type(item) is not kind:
+        raise InvalidData(f"{name} has a wrong type: {shorten(item)}")
+    return _SURROGATE.sub("\ufffd", item) if kind is str else item
+
+
+def _number(digits: str) -> int | float:
+    number = float(digits)
+    if isinf(number):
+        raise ValueError(f"{digits[:20]} is beyond the range of a number")
+    if number.is_integer() and abs(number) < _EXPONENT_FROM:
+        return int(Decimal(repr(number)))  # the digits that Go prints, not those of the binary value
+    return number
+
+
+def _integer(digits: str) -> int | float:
+    return int(digits) if len(digits) <= _EXACT_DIGITS else _number(digits)
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not a JSON value")
+
+
+_decoder = json.JSONDecoder(parse_constant=_refuse, parse_float=_number, parse_int=_integer)

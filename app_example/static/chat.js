@@ -1,0 +1,139 @@
+// The chat: what the visitor does goes to the socket, what the socket says goes to the view.
+
+import { dropCookie, forget, remember, remembered, takeCookie } from "./session.js"
+import { openSocket } from "./socket.js"
+import * as view from "./view.js"
+
+const LOBBY = "lobby"
+const WHISPER_EVERY = 2000
+
+let me = null // { name, way } as signed in; `name` is what the server says once it has said it
+let cable = null
+let chat = null // the subscription to the room's messages
+let typing = null // the subscription to who is typing in it
+let expired = false // the token has been refreshed since the last successful connection
+
+const roomInUrl = () => {
+  try {
+    return decodeURIComponent(location.hash.slice(1)) || LOBBY
+  } catch {
+    return location.hash.slice(1)
+  }
+}
+
+// --- in and out
+
+const enter = async session => {
+  cable = await openSocket(session, lost)
+  remember(session)
+  me = { ...session }
+  view.showChat(me)
+  view.showStatus("connecting")
+  cable.on("connect", () => {
+    expired = false
+    view.showStatus("connected")
+  })
+  cable.on("disconnect", () => view.showStatus("reconnecting"))
+  cable.on("close", closed)
+  enterRoom()
+}
+
+/** The server, or `disconnect()` here, has ended the connection for good. */
+const closed = reason => {
+  if (!reason) return
+  if (reason.reason === "unauthorized") return leave("The server did not let you in. Sign in again.")
+  if (reason.reason === "token_expired" && !expired) {
+    expired = true // the token refresher is at work
+    return view.showStatus("reconnecting")
+  }
+  view.showStatus("disconnected")
+  view.toast(`The server closed the connection (${reason.reason ?? "no reason given"}).`)
+}
+
+const lost = error => {
+  view.showStatus("disconnected")
+  view.toast(`No new token: ${error.message}`)
+}
+
+const leave = notice => {
+  forget()
+  cable?.disconnect()
+  me = cable = chat = typing = null
+  view.showDoor(notice)
+}
+
+// --- rooms
+
+const enterRoom = () => {
+  if (!cable) return
+  chat?.state !== "closed" && chat?.disconnect()
+  typing?.state !== "closed" && typing?.disconnect()
+  const room = roomInUrl()
+  view.showRoom(room)
+
+  chat = cable.subscribeTo("ChatChannel", { room })
+  chat.on("connect", () => view.showReady(true))
+  chat.on("disconnect", () => view.showReady(false))
+  chat.on("close", error => error && rejected(room, error))
+  chat.on("message", received)
+
+  typing = cable.subscribeTo("TypingChannel", { room })
+  typing.on("message", ({ user }) => typeof user === "string" && user !== me.name && view.showTyping(user))
+}
+
+const rejected = (room, error) => {
+  if (room !== roomInUrl()) return
+  view.showReady(false)
+  if (error.name !== "SubscriptionRejectedError") return view.toast(`Room “${room}”: ${error.message}`)
+  view.showRejected(room)
+  view.toast(`The server refused the room “${room}”.`)
+}
+
+const HEARD = {
+  you: ({ user, via }) => {
+    if (user !== me.name) view.toast(`You are ${user} now: another window of this browser changed the cookie.`)
+    me.name = user
+    view.showMe(user, via)
+  },
+  message: message => view.showMessage(message, message.user === me.name),
+}
+
+const received = message => HEARD[message.type]?.(message)
+
+// --- what the visitor does
+
+view.onSignIn(async session => {
+  if (session.way === "cookie") await takeCookie(session.name)
+  await enter(session)
+})
+
+view.onSignOut(async () => {
+  const { way } = me
+  leave()
+  if (way === "cookie") await dropCookie()
+})
+
+view.onReconnect(() => {
+  expired = false
+  view.showStatus("connecting")
+  cable.connect().catch(() => {}) // the events tell
+})
+
+view.onSend(async text => {
+  if (chat.state !== "connected") throw Error("Not connected: your message was not sent.")
+  await chat.perform("speak", { text })
+  lastWhisper = 0
+})
+
+let lastWhisper = 0
+view.onTyping(() => {
+  if (typing?.state !== "connected" || Date.now() - lastWhisper < WHISPER_EVERY) return
+  lastWhisper = Date.now()
+  typing.whisper({ user: me.name })
+})
+
+addEventListener("hashchange", enterRoom)
+
+const session = remembered()
+if (session) enter(session).catch(error => leave(error.message))
+else view.showDoor()

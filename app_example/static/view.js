@@ -1,0 +1,228 @@
+// What is on the page. Everything that somebody wrote goes in as text, never as HTML.
+
+const $ = id => document.getElementById(id)
+
+const ROOMS = new Set(["lobby", "python", "random"])
+const STATUS = {
+  connecting: "Connecting…",
+  connected: "Connected",
+  reconnecting: "Reconnecting…",
+  disconnected: "Disconnected",
+}
+const LONGEST_LOG = 500
+const TYPING_LASTS = 4000
+const TOAST_LASTS = 8000
+const SAME_BREATH = 5 * 60_000
+
+const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" })
+
+// --- the door
+
+export const showDoor = notice => {
+  $("chat").hidden = true
+  $("door").hidden = false
+  $("door-notice").hidden = !notice
+  $("door-notice").textContent = notice ?? ""
+  document.title = "Chat over AnyCable"
+  $("name").focus()
+}
+
+export const onSignIn = signIn =>
+  $("sign-in").addEventListener("submit", async event => {
+    event.preventDefault()
+    const form = new FormData(event.target)
+    const name = form.get("name").trim()
+    showNameError(name ? "" : "Say who you are first.")
+    if (!name) return
+    try {
+      await signIn({ name, way: form.get("way") })
+    } catch (error) {
+      showNameError(error.message)
+    }
+  })
+
+const showNameError = text => {
+  $("name-error").textContent = text
+  $("name").setAttribute("aria-invalid", text ? "true" : "false")
+  if (text) $("name").focus()
+}
+
+if (!document.body.dataset.tokens) {
+  document.querySelector("input[value=token]").disabled = true
+  $("token-hint").textContent = "Not here: tokens are signed with a secret. Set ANYCABLE_SECRET and start again."
+}
+
+// --- you, the connection, the rooms
+
+export const showChat = ({ name, way }) => {
+  $("door").hidden = true
+  $("chat").hidden = false
+  showMe(name, way === "token" ? "JWT" : "RPC")
+  $("text").focus()
+}
+
+export const showMe = (name, via) => {
+  $("my-name").textContent = name
+  dressAvatar($("my-avatar"), name)
+  dressBadge($("my-badge"), via)
+}
+
+export const showStatus = status => {
+  $("status").dataset.status = status
+  $("status-text").textContent = STATUS[status]
+  $("reconnect").hidden = status !== "disconnected"
+}
+
+export const showReady = ready => {
+  $("chat").dataset.ready = ready
+}
+
+export const showRoom = room => {
+  ROOMS.add(room)
+  $("rooms").replaceChildren(...[...ROOMS].map(name => roomItem(name, name === room)))
+  $("room").textContent = room
+  $("text").placeholder = `Message #${room}`
+  $("messages").replaceChildren()
+  document.title = `#${room} · Chat over AnyCable`
+  for (const user of typists.keys()) stopTyping(user)
+  showReady(false)
+  showEmpty(
+    "It is quiet in here",
+    "Say something, or open a second window, come in the other way, and talk to yourself.",
+    { text: "Open a second window", href: location.href, target: "_blank" },
+  )
+}
+
+export const showRejected = room => {
+  ROOMS.delete(room)
+  showEmpty("There is no such room", "A room’s name has up to 30 letters, digits, _ and -.", {
+    text: "Go to the lobby",
+    href: "#lobby",
+    target: "",
+  })
+}
+
+const showEmpty = (title, text, link) => {
+  $("empty").hidden = false
+  $("empty-title").textContent = title
+  $("empty-text").textContent = text
+  Object.assign($("empty-link"), { textContent: link.text, href: link.href, target: link.target, rel: "noopener" })
+}
+
+const roomItem = (name, current) => {
+  const link = Object.assign(document.createElement("a"), { href: `#${encodeURIComponent(name)}`, textContent: name })
+  if (current) link.setAttribute("aria-current", "page")
+  const item = document.createElement("li")
+  item.append(link)
+  return item
+}
+
+$("new-room").addEventListener("submit", event => {
+  event.preventDefault()
+  const room = $("room-name").value.trim().toLowerCase().replace(/\s+/g, "-")
+  $("room-name").value = ""
+  if (room) location.hash = encodeURIComponent(room)
+  $("text").focus()
+})
+
+export const onSignOut = signOut => $("sign-out").addEventListener("click", signOut)
+
+export const onReconnect = reconnect => $("reconnect").addEventListener("click", reconnect)
+
+// --- messages
+
+export const showMessage = ({ user, via, text, at }, mine) => {
+  const time = new Date(at)
+  const scroll = $("scroll")
+  const atEnd = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 80
+  const item = $("message").content.firstElementChild.cloneNode(true)
+  Object.assign(item.dataset, { user, via, time: +time })
+  item.classList.toggle("mine", mine)
+  item.classList.toggle("more", continues($("messages").lastElementChild, item))
+  dressAvatar(item.querySelector(".avatar"), user)
+  dressBadge(item.querySelector(".badge"), via)
+  item.querySelector("strong").textContent = user
+  item.querySelector(".text").textContent = text
+  Object.assign(item.querySelector("time"), { dateTime: at, textContent: clock.format(time) })
+  $("messages").append(item)
+  if ($("messages").childElementCount > LONGEST_LOG) $("messages").firstElementChild.remove()
+  $("empty").hidden = true
+  stopTyping(user)
+  if (mine || atEnd) scroll.scrollTop = scroll.scrollHeight
+}
+
+const continues = (last, item) =>
+  last?.dataset.user === item.dataset.user &&
+  last.dataset.via === item.dataset.via &&
+  item.dataset.time - last.dataset.time < SAME_BREATH
+
+const dressAvatar = (avatar, name) => {
+  const letters = name.split(/\s+/).map(word => [...word][0])
+  avatar.textContent = letters.slice(0, 2).join("").toUpperCase()
+  avatar.style.setProperty("--hue", hue(name))
+}
+
+/** A colour that is always the same for a name. */
+const hue = name => ([...name].reduce((sum, letter) => (sum * 31 + letter.codePointAt(0)) % 9973, 7) * 137.5) % 360
+
+const dressBadge = (badge, via) => {
+  badge.dataset.via = badge.textContent = via
+  badge.title = via === "JWT" ? "Came in with a signed token" : "Came in with a cookie, by RPC Connect"
+}
+
+// --- the composer
+
+export const onSend = send =>
+  $("composer").addEventListener("submit", async event => {
+    event.preventDefault()
+    const text = $("text").value.trim()
+    $("text").focus()
+    if (!text) return
+    try {
+      await send(text)
+      $("text").value = ""
+    } catch (error) {
+      toast(error.message)
+    }
+  })
+
+export const onTyping = type => $("text").addEventListener("input", () => $("text").value && type())
+
+$("text").addEventListener("keydown", event => {
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return
+  event.preventDefault()
+  $("composer").requestSubmit()
+})
+
+// --- who is typing
+
+const typists = new Map() // name -> the timer that ends it
+
+export const showTyping = user => {
+  clearTimeout(typists.get(user))
+  typists.set(user, setTimeout(() => stopTyping(user), TYPING_LASTS))
+  sayWhoTypes()
+}
+
+const stopTyping = user => {
+  clearTimeout(typists.get(user))
+  if (typists.delete(user)) sayWhoTypes()
+}
+
+const sayWhoTypes = () => {
+  const names = [...typists.keys()].map(name => name.slice(0, 30))
+  const many = names.length > 2 ? "Several people are" : `${names.join(" and ")} ${names.length > 1 ? "are" : "is"}`
+  $("typing").textContent = names.length ? `${many} typing…` : ""
+}
+
+// --- toasts
+
+export const toast = text => {
+  const box = Object.assign(document.createElement("div"), { className: "toast", textContent: text })
+  const close = Object.assign(document.createElement("button"), { type: "button", textContent: "×" })
+  close.setAttribute("aria-label", "Dismiss")
+  close.addEventListener("click", () => box.remove())
+  box.append(close)
+  $("toasts").append(box)
+  setTimeout(() => box.remove(), TOAST_LASTS)
+}

@@ -1,0 +1,27 @@
+"""What every test starts from: no settings in the environment, and the same examples each time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("same", derandomize=True, max_examples=100, deadline=None, database=None)
+settings.register_profile("search", max_examples=5000, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
+
+
+def _is_setting(name: str) -> bool:
+    return name == "PORT" or (name.startswith("ANYCABLE_") and name != "ANYCABLE_GO_BIN")
+
+
+@pytest.fixture(autouse=True)
+def no_settings_in_the_environment() -> Iterator[None]:
+    """Hides the machine's settings from a test, and lets none of the test's stay behind."""
+    hidden = {name: os.environ.pop(name) for name in list(os.environ) if _is_setting(name)}
+    yield
+    left = {name: os.environ.pop(name) for name in list(os.environ) if _is_setting(name)}
+    os.environ.update(hidden)
+    assert not left

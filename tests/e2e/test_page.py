@@ -1,0 +1,211 @@
+"""The chat's page in a real browser, through the gateway and through anycable-go."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from time import time
+
+import pytest
+from playwright.sync_api import Browser, Route, expect
+
+from .servers import Chat
+from .visitor import PATIENCE, Visitor
+
+Arrive = Callable[..., Visitor]
+
+
+@pytest.fixture
+def arrive(page_packages: None, browser: Browser, chat: Chat) -> Iterator[Arrive]:
+    """Opens the page in a new window; all windows are closed at the end."""
+    visitors: list[Visitor] = []
+
+    def arrive(**window: object) -> Visitor:
+        visitors.append(Visitor.arrive(browser, chat.page, **window))
+        return visitors[-1]
+
+    yield arrive
+    for visitor in visitors:
+        visitor.leave()
+
+
+def test_two_windows_chat_one_by_cookie_and_one_by_token(arrive: Arrive) -> None:
+    ada, grace = arrive(), arrive()
+    ada.sign_in("Ada Lovelace", "cookie")
+    grace.sign_in("Grace", "token")
+    expect(ada.page.locator("#my-badge")).to_have_text("RPC")
+    expect(grace.page.locator("#my-badge")).to_have_text("JWT")
+    expect(ada.page.locator("#status")).to_have_text("Connected")
+
+    ada.say("Is anybody there?")
+    heard = grace.message("Is anybody there?")
+    expect(heard.locator("strong")).to_have_text("Ada Lovelace")
+    expect(heard.locator(".badge")).to_have_text("RPC")
+    expect(heard).not_to_have_class(re.compile("mine"))
+    expect(ada.message("Is anybody there?")).to_have_class(re.compile("mine"))
+
+    grace.say("Me.")
+    answer = ada.message("Me.")
+    expect(answer.locator("strong")).to_have_text("Grace")
+    expect(answer.locator(".badge")).to_have_text("JWT")
+    assert grace.context.cookies() == []
+
+
+def test_typing_shows_in_the_other_window_until_the_message_is_there(arrive: Arrive) -> None:
+    ada, grace = arrive(), arrive()
+    ada.sign_in("Ada", "cookie")
+    grace.sign_in("Grace", "token")
+    expect(grace.page.locator("#typing")).to_be_empty()
+
+    ada.type("Hel")
+    grace.sees("#typing", "Ada is typing")
+    ada.say("Hello")
+    grace.message("Hello")
+    expect(grace.page.locator("#typing")).to_be_empty()
+    expect(ada.page.locator("#typing")).to_be_empty()
+
+
+def test_rooms_are_apart(arrive: Arrive) -> None:
+    ada, grace = arrive(), arrive()
+    ada.sign_in("Ada", "cookie")
+    grace.sign_in("Grace", "token")
+    ada.go_to("Café 1815")
+    expect(ada.page.locator("#room")).to_have_text("café-1815")
+    expect(ada.page.locator("#chat")).to_have_attribute("data-ready", "true", timeout=PATIENCE)
+
+    ada.say("only here")
+    ada.message("only here")
+    grace.say("only there")
+    grace.message("only there")
+    expect(grace.page.get_by_text("only here")).to_have_count(0)
+    expect(ada.page.get_by_text("only there")).to_have_count(0)
+
+    grace.page.goto(ada.page.url)
+    expect(grace.page.locator("#chat")).to_have_attribute("data-ready", "true", timeout=PATIENCE)
+    ada.say("now you hear me")
+    grace.message("now you hear me")
+
+
+def test_what_people_write_is_text(arrive: Arrive) -> None:
+    nasty = "<img src=x onerror=\"document.title='broken in'\"> & <b>bold</b>"
+    ada, grace = arrive(), arrive()
+    ada.sign_in("<i>Ada</i>", "cookie")
+    grace.sign_in("Grace", "token")
+    ada.type("Hel")
+    grace.sees("#typing", "<i>Ada</i> is typing")
+    ada.say(nasty)
+    expect(grace.message(nasty).locator("strong")).to_have_text("<i>Ada</i>")
+    expect(grace.page.locator("#messages img, #messages b, #messages i")).to_have_count(0)
+    assert "broken in" not in grace.page.title()
+
+
+def test_an_expired_token_is_refreshed(arrive: Arrive, chat: Chat) -> None:
+    expired = chat.cable.token(user="Grace", expires_at=time() - 60)
+    asked: list[str] = []
+
+    def give_an_expired_one_first(route: Route) -> None:
+        asked.append(route.request.url)
+        if len(asked) == 1:
+            route.fulfill(json={"token": expired})
+        else:
+            route.continue_()
+
+    grace = arrive()
+    grace.page.route("**/token", give_an_expired_one_first)
+    grace.sign_in("Grace", "token")
+    assert len(asked) == 2
+    expect(grace.page.locator("#my-badge")).to_have_text("JWT")
+    grace.say("still here")
+    grace.message("still here")
+
+
+def test_a_client_that_was_sent_away_comes_back(arrive: Arrive, chat: Chat) -> None:
+    ada = arrive()
+    ada.sign_in("Ada the first", "cookie")
+    ada.say("before")
+    ada.message("before")
+    with ada.page.expect_websocket(timeout=PATIENCE):
+        chat.cable.disconnect(user="Ada the first", reconnect=True)
+    expect(ada.page.locator("#status")).to_have_text("Connected", timeout=PATIENCE)
+    expect(ada.page.locator("#chat")).to_have_attribute("data-ready", "true", timeout=PATIENCE)
+    ada.say("after")
+    ada.message("after")
+
+
+def test_a_client_that_was_sent_away_for_good_may_ask_again(arrive: Arrive, chat: Chat) -> None:
+    grace = arrive()
+    grace.sign_in("Grace the first", "token")
+    chat.cable.disconnect(user="Grace the first", reconnect=False)
+    expect(grace.page.locator("#status")).to_have_text("Disconnected", timeout=PATIENCE)
+    grace.say("not heard")
+    grace.sees("#toasts", "your message was not sent")
+    expect(grace.page.get_by_label("Message", exact=True)).to_have_value("not heard")
+    grace.page.get_by_role("button", name="Reconnect").click()
+    expect(grace.page.locator("#chat")).to_have_attribute("data-ready", "true", timeout=PATIENCE)
+    grace.page.get_by_role("button", name="Send").click()
+    grace.message("not heard")
+
+
+def test_a_client_without_its_cookie_is_shown_the_door(arrive: Arrive, chat: Chat) -> None:
+    ada = arrive()
+    ada.sign_in("Ada the second", "cookie")
+    ada.context.clear_cookies()
+    chat.cable.disconnect(user="Ada the second", reconnect=True)
+    expect(ada.page.locator("#door-notice")).to_contain_text("did not let you in", timeout=PATIENCE)
+    expect(ada.page.locator("#chat")).to_be_hidden()
+
+
+def test_a_room_that_the_server_refuses_is_said(arrive: Arrive) -> None:
+    ada = arrive()
+    ada.sign_in("Ada", "cookie")
+    ada.go_to("no.such.room")
+    ada.sees("#toasts", "refused the room “no.such.room”")
+    ada.page.get_by_role("link", name="Go to the lobby").click()
+    expect(ada.page.locator("#chat")).to_have_attribute("data-ready", "true", timeout=PATIENCE)
+    ada.say("here again")
+    ada.message("here again")
+
+
+@pytest.mark.parametrize("way", ["cookie", "token"])
+def test_signing_in_is_remembered_and_signing_out_is_not(arrive: Arrive, way: str) -> None:
+    ada = arrive()
+    ada.fill_in("  ", way)
+    ada.sees("#name-error", "Say who you are")
+    ada.sign_in("Ada", way)
+    ada.page.reload()
+    expect(ada.page.locator("#chat")).to_have_attribute("data-ready", "true", timeout=PATIENCE)
+    ada.page.get_by_role("button", name="Sign out").click()
+    expect(ada.page.get_by_label("Your name")).to_be_focused()
+    assert ada.context.cookies() == []
+    ada.page.reload()
+    expect(ada.page.get_by_label("Your name")).to_be_visible()
+
+
+def test_two_tabs_of_one_browser_share_the_cookie_and_are_told(arrive: Arrive, chat: Chat) -> None:
+    ada = arrive()
+    ada.sign_in("Ada the third", "cookie")
+    second = Visitor(ada.context.new_page())
+    second.page.goto(chat.page)
+    second.sign_in("Grace", "cookie")
+    chat.cable.disconnect(user="Ada the third", reconnect=True)
+    ada.sees("#toasts", "You are Grace now")
+    expect(ada.page.locator("#my-name")).to_have_text("Grace")
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_page_fits_its_window_and_has_a_light_and_a_dark_face(arrive: Arrive, width: int) -> None:
+    ada = arrive(viewport={"width": width, "height": 800}, color_scheme="light")
+    ada.sign_in("Ada", "cookie")
+    ada.say("an-endless-word" * 30)
+    ada.message("an-endless-word" * 30)
+    assert ada.page.evaluate("document.documentElement.scrollWidth") <= width
+    light = brightness(ada)
+    ada.page.emulate_media(color_scheme="dark")
+    assert brightness(ada) < 0.3 < 0.7 < light
+
+
+def brightness(visitor: Visitor) -> float:
+    """Of the page's ground, from 0 to 1."""
+    colour = visitor.page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+    levels = [int(level) for level in re.findall(r"\d+", colour)][:3]
+    return sum(levels) / 3 / 255

@@ -1,0 +1,65 @@
+"""A visitor of the chat's page, in a browser window of their own."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+
+PATIENCE = 10_000  # milliseconds
+
+
+class Visitor:
+    """Does what people do on the page, and looks at what it shows. `errors` is what the page's code threw."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.context: BrowserContext = page.context
+        self.errors: list[str] = []
+        page.set_default_timeout(PATIENCE)
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+
+    @classmethod
+    def arrive(cls, browser: Browser, address: str, **window: object) -> Visitor:
+        """Open the page in a window that shares nothing with others."""
+        visitor = cls(browser.new_context(**window).new_page())  # type: ignore[arg-type]
+        visitor.page.goto(address)
+        return visitor
+
+    def sign_in(self, name: str, way: str) -> None:
+        """Fill in the form, and wait for the room."""
+        self.fill_in(name, way)
+        expect(self.page.locator("#chat")).to_have_attribute("data-ready", "true", timeout=PATIENCE)
+
+    def fill_in(self, name: str, way: str) -> None:
+        """Only fill in the form."""
+        self.page.get_by_label("Your name").fill(name)
+        self.page.locator(f"input[name=way][value={way}]").check()
+        self.page.get_by_role("button", name="Enter").click()
+
+    def say(self, text: str) -> None:
+        """Type a message and send it."""
+        self.page.get_by_label("Message", exact=True).fill(text)
+        self.page.keyboard.press("Enter")
+
+    def type(self, text: str) -> None:
+        """Type, and do not send."""
+        self.page.get_by_label("Message", exact=True).press_sequentially(text)
+
+    def go_to(self, room: str) -> None:
+        """Enter a room by its name."""
+        self.page.get_by_label("Go to another room").fill(room)
+        self.page.keyboard.press("Enter")
+
+    def message(self, text: str) -> Locator:
+        """The message with this text, once it is there."""
+        found = self.page.locator("#messages li").filter(has=self.page.get_by_text(text, exact=True))
+        expect(found).to_have_count(1, timeout=PATIENCE)
+        return found
+
+    def sees(self, selector: str, text: str) -> None:
+        """Something on the page says this, sooner or later."""
+        expect(self.page.locator(selector)).to_contain_text(text, timeout=PATIENCE)
+
+    def leave(self) -> None:
+        """Close the window. Nothing may have gone wrong in it."""
+        self.context.close()
+        assert self.errors == []

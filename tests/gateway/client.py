@@ -1,0 +1,117 @@
+"""A WebSocket client that shows everything: frames as text, close codes, and when nothing came."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Any, Self
+
+from websockets import Subprotocol
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+from .scripted import PATIENCE
+
+PONG = '{"type":"pong"}'
+ACTION_CABLE = ("actioncable-v1-json",)
+
+
+class Client:
+    """One connection. Pings of the server are counted, and not shown otherwise."""
+
+    def __init__(
+        self,
+        url: str,
+        headers: Mapping[str, str] | Sequence[tuple[str, str]] = (),
+        subprotocols: Sequence[str] | None = ACTION_CABLE,
+    ) -> None:
+        self.pings: list[dict[str, Any]] = []
+        self._stack = ExitStack()
+        opening = connect(
+            url,
+            additional_headers=headers or None,
+            subprotocols=[Subprotocol(name) for name in subprotocols] if subprotocols else None,
+            proxy=None,
+            compression=None,
+            open_timeout=PATIENCE,
+            close_timeout=1,
+            ping_interval=None,
+        )
+        self._socket = self._stack.enter_context(opening)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    @property
+    def subprotocol(self) -> str | None:
+        return self._socket.subprotocol
+
+    def close(self, code: int = 1000) -> None:
+        self._socket.close(code)
+
+    def hang_up(self) -> None:
+        """End the TCP connection without a word."""
+        self._socket.socket.close()
+
+    def send_raw(self, frame: str | bytes) -> None:
+        self._socket.send(frame)
+
+    def send(self, command: str, identifier: str | None = None, **rest: Any) -> None:
+        named = {} if identifier is None else {"identifier": identifier}
+        self.send_raw(json.dumps({"command": command, **named, **rest}))
+
+    def raw(self) -> str:
+        """The next frame."""
+        while True:
+            text = self._socket.recv(PATIENCE, decode=True)
+            assert isinstance(text, str)
+            if not text.startswith('{"type":"ping"'):
+                return text
+            self.pings.append(json.loads(text))
+
+    def next(self) -> Any:
+        """The next frame, read."""
+        return json.loads(self.raw())
+
+    def pending(self) -> list[Any]:
+        """The frames that have come for what was sent: commands are done one after another, so a ping is last."""
+        self.send("ping")
+        frames: list[Any] = []
+        while (text := self.raw()) != PONG:
+            frames.append(json.loads(text))
+        return frames
+
+    def wait_for_ping(self) -> dict[str, Any]:
+        """The next ping; nothing else may come before."""
+        text = self._socket.recv(PATIENCE, decode=True)
+        ping: dict[str, Any] = json.loads(text)
+        assert ping["type"] == "ping"
+        return ping
+
+    def subscribe(self, channel: str = "A", **answer: Any) -> str:
+        """Subscribe to a channel of the scripted app, which answers this; the identifier."""
+        identifier = json.dumps({"channel": channel, "answer": answer} if answer else {"channel": channel})
+        self.send("subscribe", identifier)
+        return identifier
+
+    def perform(self, identifier: str, **answer: Any) -> None:
+        """Perform something that the scripted app answers this to."""
+        self.send("message", identifier, data=json.dumps({"answer": answer}))
+
+    def last_words(self) -> tuple[list[Any], int | None, str]:
+        """What came before the end, and the close frame: its code (None when there was none) and reason."""
+        frames: list[Any] = []
+        try:
+            while True:
+                frames.append(self.next())
+        except ConnectionClosed as end:
+            if end.rcvd is None:
+                return frames, None, ""
+            return frames, end.rcvd.code, end.rcvd.reason

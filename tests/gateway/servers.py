@@ -1,0 +1,214 @@
+"""Servers under test: the gateway on uvicorn in a thread, and anycable-go, for the same cases."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import os
+import shutil
+import socket
+import threading
+from collections.abc import Generator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+from urllib.parse import urlsplit
+
+import grpc
+import uvicorn
+
+from anycable_rpc.gateway import Gateway, GatewayOptions, uvicorn_options
+
+from ..e2e.processes import running
+from .client import Client
+from .scripted import PATIENCE, ScriptedApp
+
+FLAGS = {
+    "enforce_jwt": "--enforce_jwt",
+    "noauth": "--noauth",
+    "norpc": "--norpc",
+    "public": "--public",
+    "public_streams": "--public_streams",
+    "turbo_streams": "--turbo_streams",
+}
+"""Options of the gateway that are switches of anycable-go."""
+
+
+class Answer(NamedTuple):
+    """An HTTP answer."""
+
+    status: int
+    text: str
+
+
+@dataclass
+class Server:
+    """A server under test, and the app behind it."""
+
+    address: str
+    broadcast_address: str
+    app: ScriptedApp
+    broadcast_key: str | None = None
+
+    @property
+    def url(self) -> str:
+        return f"ws://{self.address}/cable"
+
+    def client(self, query: str = "", **how: Any) -> Client:
+        """A client that has not been read from."""
+        return Client(self.url + (f"?{query}" if query else ""), **how)
+
+    def welcomed(self, query: str = "", **how: Any) -> Client:
+        """A client that has been welcomed."""
+        client = self.client(query, **how)
+        with ExitStack() as stack:
+            stack.push(client)
+            assert client.next()["type"] == "welcome"
+            stack.pop_all()
+        return client
+
+    def publish(self, publication: object) -> None:
+        """Publish over HTTP."""
+        key = {"Authorization": f"Bearer {self.broadcast_key}"} if self.broadcast_key else {}
+        answer = ask(f"http://{self.broadcast_address}/_broadcast", "POST", json.dumps(publication), key)
+        assert answer.status == 201, answer
+
+    def broadcast(self, stream: str, data: object, **meta: Any) -> None:
+        """Publish to a stream; the data is written as JSON."""
+        self.publish({"stream": stream, "data": json.dumps(data), **({"meta": meta} if meta else {})})
+
+
+def ask(url: str, method: str = "GET", body: str | bytes = b"", headers: Mapping[str, str] | None = None) -> Answer:
+    """One HTTP request."""
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.netloc, timeout=PATIENCE)
+    try:
+        data = body.encode() if isinstance(body, str) else body
+        connection.request(method, parts.path or "/", data, dict(headers or {}))
+        response = connection.getresponse()
+        return Answer(response.status, response.read().decode())
+    finally:
+        connection.close()
+
+
+class Serve(Protocol):
+    """Starts a server under test."""
+
+    def __call__(self, app: ScriptedApp | None = None, **options: Any) -> Server: ...
+
+
+class Running:
+    """An ASGI app on uvicorn, on a loop of its own."""
+
+    def __init__(self, app: Any, options: GatewayOptions) -> None:
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self._socket.getsockname()[1]}"
+        self._server = uvicorn.Server(uvicorn.Config(app, **uvicorn_options(options)))
+        self._started = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+        assert self._started.wait(PATIENCE)
+
+    def run(self, coroutine: Any) -> Any:
+        """Run something on the loop of the server."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(PATIENCE)
+
+    def stop(self) -> None:
+        """Stop serving."""
+        self._server.should_exit = True
+        self._thread.join(PATIENCE)
+        assert not self._thread.is_alive()
+        self._socket.close()
+
+    def _run(self) -> None:
+        asyncio.run(self._serve())
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._loop.call_soon(self._started.set)
+        await self._server.serve([self._socket])
+
+
+@contextmanager
+def running_gateway(app: ScriptedApp, web: Any = None, **given: Any) -> Generator[tuple[Server, Gateway, Running]]:
+    """The gateway."""
+    options = GatewayOptions(**{"ping_interval": 0, **given})
+    gateway = Gateway(app.rpc, options, web)
+    server = Running(gateway, options)
+    try:
+        yield Server(server.address, server.address, app, options.required_broadcast_key), gateway, server
+    finally:
+        app.released.set()
+        server.run(gateway.shutdown())
+        server.stop()
+
+
+@contextmanager
+def running_anycable_go(app: ScriptedApp, **given: Any) -> Generator[Server]:
+    """anycable-go, before the app as a gRPC server."""
+    port, broadcast_port = free_port(), free_port()
+    with running_grpc(app) as rpc_host:
+        command = [
+            anycable_go_path(),
+            f"--host=127.0.0.1 --port={port} --rpc_host={rpc_host} --broadcast_adapter=http",
+            f"--http_broadcast_port={broadcast_port} {' '.join(_flags(given))}",
+        ]
+        own = {"ANYCABLE_DISABLE_TELEMETRY": "true"}
+        with running(" ".join(command).split(), own, ends_with=(0, 1)) as program:
+            program.wait_for("Handle WebSocket connections at")
+            key = None if given.get("public") else given.get("broadcast_key")
+            try:
+                yield Server(f"127.0.0.1:{port}", f"127.0.0.1:{broadcast_port}", app, key)
+            finally:
+                app.released.set()
+
+
+@contextmanager
+def running_grpc(app: ScriptedApp) -> Generator[str]:
+    """The app as a gRPC server."""
+    handlers = {
+        method: grpc.unary_unary_rpc_method_handler(_handler(app, method))
+        for method in ("Connect", "Command", "Disconnect")
+    }
+    server = grpc.server(ThreadPoolExecutor(30))
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("anycable.RPC", handlers),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        app.released.set()
+        server.stop(None).wait(PATIENCE)
+
+
+def _handler(app: ScriptedApp, method: str) -> Any:
+    def handle(data: bytes, context: Any) -> bytes:
+        metadata = {key: str(value) for key, value in context.invocation_metadata()}
+        return app.answer(method, data, {key: metadata[key] for key in ("sid", "protov")})
+
+    return handle
+
+
+def _flags(given: Mapping[str, Any]) -> list[str]:
+    flags = [f"--ping_interval={int(given.get('ping_interval', 0))}"]
+    flags += [flag for name, flag in FLAGS.items() if given.get(name)]
+    flags += [f"--jwt_secret={given['jwt_secrets'][0]}"] if given.get("jwt_secrets") else []
+    flags += [f"--headers={','.join(given['headers'])}"] if "headers" in given else []
+    flags += [f"--allowed_origins={','.join(given['allowed_origins'])}"] if "allowed_origins" in given else []
+    for name in ("jwt_param", "streams_secret", "broadcast_key", "disconnect_mode"):
+        flags += [f"--{name}={given[name]}"] if given.get(name) else []
+    return flags
+
+
+def free_port() -> int:
+    """A port that was free a moment ago; anycable-go takes no port 0."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port: int = taken.getsockname()[1]
+        return port
+
+
+def anycable_go_path() -> str:
+    """Where anycable-go is; empty when it is not here."""
+    return os.environ.get("ANYCABLE_GO_BIN") or shutil.which("anycable-go") or ""
