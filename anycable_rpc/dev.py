@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from .errors import AnyCableError
+from .errors import AnyCableError, BindError
 from .gateway import ASGI, Gateway, GatewayOptions, uvicorn_options
-from .grpc_server import AsyncServer, BindError, ThreadedServer
+from .grpc_server import AsyncServer, ThreadedServer
 from .service import Service
 from .serving import Say, leave, listening, on_signals, run_loop, service_of, stopping
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = [
     "AnyCableError",
+    "BindError",
     "BroadcastFailed",
     "ConfigurationError",
     "ExpiredToken",
@@ -29,6 +30,10 @@ class AnyCableError(Exception):
 
 class ConfigurationError(AnyCableError):
     """A setting or a declaration is wrong; the text says what to do about it."""
+
+
+class BindError(AnyCableError):
+    """The system refused the address that a server should listen on."""
 
 
 class Rejected(AnyCableError):

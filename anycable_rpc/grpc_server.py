@@ -21,7 +21,7 @@ import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as aio_health
 
-from .errors import AnyCableError, ConfigurationError
+from .errors import BindError, ConfigurationError
 from .protocol import SERVICE
 from .wire import METHODS
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .service import Service
     from .settings import Settings
 
-__all__ = ["AsyncServer", "BindError", "ThreadedServer", "options"]
+__all__ = ["AsyncServer", "ThreadedServer", "options"]
 
 logger = logging.getLogger("anycable_rpc")
 
@@ -38,10 +38,6 @@ _SPARE_THREADS = 4  # so that refusals and health checks are answered when every
 _HEALTH_NAMES = (health.OVERALL_HEALTH, SERVICE)
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _FULL = "all {} places are taken; compare ANYCABLE_RPC_POOL_SIZE with anycable-go's --rpc_concurrency"
-
-
-class BindError(AnyCableError):
-    """The system refused the address."""
 
 
 def options(settings: Settings) -> list[tuple[str, Any]]:
@@ -193,8 +189,9 @@ def _metadata(context: Any) -> dict[str, str]:
 
 def _bind(server: Any, settings: Settings) -> str:
     """Listen, and return HOST:PORT with the real port."""
-    host, _, wanted = settings.rpc_host.rpartition(":")
     credentials = _credentials(settings)
+    host, _, wanted = settings.rpc_host.rpartition(":")
+    _check_free(host, int(wanted), settings.rpc_host)
     try:
         if credentials is None:
             port = server.add_insecure_port(settings.rpc_host)
@@ -203,20 +200,21 @@ def _bind(server: Any, settings: Settings) -> str:
     except RuntimeError:
         port = 0
     if not port:
-        raise BindError(f"cannot listen on {settings.rpc_host}: {_reason(host, int(wanted))}")
+        raise BindError(f"cannot listen on {settings.rpc_host}: gRPC refused it; check the TLS certificate and key")
     return f"{host}:{port}"
 
 
-def _reason(host: str, port: int) -> str:
-    """gRPC does not say why; the system does."""
+def _check_free(host: str, port: int, address: str) -> None:
+    """gRPC does not say why it cannot listen, and writes to stderr by itself; the system says it first."""
     try:
-        name = host.strip("[]") or None
-        for family, kind, protocol, _, address in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM):
+        name = host.strip("[]")
+        for family, kind, protocol, _, place in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM):
             with socket.socket(family, kind, protocol) as probe:
-                probe.bind(address)
-    except OSError as error:
-        return f"{error.strerror}; choose another address with --rpc-host"
-    return "gRPC refused it; check the TLS certificate and key, if there are any"
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(place)
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not a host name"
+        raise BindError(f"cannot listen on {address}: {reason}; choose another address with --rpc-host") from None
 
 
 def _credentials(settings: Settings) -> grpc.ServerCredentials | None:

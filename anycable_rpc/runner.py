@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Executor
 from contextlib import AsyncExitStack, ExitStack
 from contextvars import copy_context
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from .call import Callback, Steps
@@ -126,8 +126,9 @@ async def _on_thread(callback: Callback, middleware: Sequence[Middleware], pool:
                 managers.append(manager)
             else:
                 await stack.enter_async_context(manager)
-        work = partial(copy_context().run, _call, callback, managers)
-        return await asyncio.get_running_loop().run_in_executor(pool, work)
+        context = copy_context()
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(pool, lambda: context.run(_call, callback, managers))
 
 
 def _plain(manager: Any) -> Any:

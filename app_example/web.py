@@ -26,6 +26,7 @@ async def page(request: Request) -> Response:
     """The page. AnyCable's client reads the socket's address from a `<meta>`."""
     values = {
         "cable_url": cable_url(request),
+        "cookie": "yes" if "chat_name" in request.cookies else "",
         "token_param": cable.settings.jwt_param,
         "tokens": "yes" if cable.settings.resolved_jwt_secret() else "",
         "packages": "yes" if (PACKAGES / "@anycable/web").is_dir() else "",

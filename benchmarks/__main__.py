@@ -128,8 +128,8 @@ def main() -> None:
     sys.stdout.write("\n".join(said) + "\n")
     for name, (ours, baseline) in pairs().items():
         a, b, ratios = measure(ours, baseline)
-        row = f"| {name} | {a:.1f} | {b:.1f} | {a - b:+.1f} | {median(ratios):.2f} ({min(ratios):.2f} … {max(ratios):.2f}) |"
-        sys.stdout.write(row + "\n")
+        spread = f"{median(ratios):.2f} ({min(ratios):.2f} … {max(ratios):.2f})"
+        sys.stdout.write(f"| {name} | {a:.1f} | {b:.1f} | {a - b:+.1f} | {spread} |\n")
         sys.stdout.flush()
 
 

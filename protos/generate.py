@@ -51,7 +51,7 @@ def protoc() -> list[str]:
     installed = TOOLS / f"installed-{requirements[0]}"
     if not installed.exists():
         subprocess.run([sys.executable, "-m", "venv", "--clear", TOOLS], check=True)
-        pip = [BIN / "python", "-m", "pip", "install", "--quiet", "--only-binary=:all:", *requirements]
+        pip = [str(BIN / "python"), "-m", "pip", "install", "--quiet", "--only-binary=:all:", *requirements]
         if subprocess.run(pip).returncode:
             sys.exit(
                 f"The generator {requirements[0]} has no wheel for this machine. Run `make proto` with Python "

@@ -34,6 +34,8 @@ class BroadcastServer:
     """The statuses to answer with, one after another; then 201."""
     text: bytes = b""
     """The body of each answer."""
+    missing: int = 0
+    """How many bytes of the body it promises and never sends."""
     hangs_up: bool = False
     """Whether it closes a connection after each answer, without having said so."""
     released: threading.Event = field(default_factory=threading.Event)
@@ -86,7 +88,7 @@ class _Handler(BaseHTTPRequestHandler):
         status = script.answers.pop(0) if script.answers else 201
         if status:
             self.send_response(status)
-            self.send_header("Content-Length", str(len(script.text)))
+            self.send_header("Content-Length", str(len(script.text) + script.missing))
             self.end_headers()
             with suppress(ConnectionError):  # the client may have given up
                 self.wfile.write(script.text)

@@ -275,6 +275,16 @@ class TestConnections(HTTPCase):
 
         assert server.payloads == ["a", "b"]
 
+    def test_an_answer_that_does_not_end_is_not_read(
+        self, server: BroadcastServer, broadcaster: HTTPBroadcaster
+    ) -> None:
+        server.missing = 1
+
+        broadcaster.publish("a")
+        broadcaster.publish("b")
+
+        assert server.payloads == ["a", "b"]
+
     def test_after_close_new_ones_are_opened(self, server: BroadcastServer, broadcaster: HTTPBroadcaster) -> None:
         broadcaster.publish("a")
         broadcaster.close()

@@ -7,6 +7,7 @@ import pytest
 from anycable_rpc import errors
 from anycable_rpc.errors import (
     AnyCableError,
+    BindError,
     BroadcastFailed,
     ConfigurationError,
     ExpiredToken,
@@ -28,6 +29,7 @@ from anycable_rpc.errors import (
 
 PARENTS = {
     ConfigurationError: AnyCableError,
+    BindError: AnyCableError,
     Rejected: AnyCableError,
     InvalidData: AnyCableError,
     InvalidState: InvalidData,

@@ -16,7 +16,8 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from anycable_rpc import Cable, Channel, ConfigurationError, Connection, action, wire
-from anycable_rpc.grpc_server import AsyncServer, BindError, ThreadedServer, options
+from anycable_rpc.errors import BindError
+from anycable_rpc.grpc_server import AsyncServer, ThreadedServer, options
 from anycable_rpc.protocol import (
     CommandMessage,
     ConnectionRequest,

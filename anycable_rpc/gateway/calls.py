@@ -20,6 +20,7 @@ from ..protocol import (
     Response,
     Status,
 )
+from . import frames
 from .options import GatewayOptions
 
 __all__ = ["RPC", "Calls", "NoCalls", "RemoteCalls", "calls_for"]
@@ -96,7 +97,7 @@ class NoCalls:
         """There is no such channel."""
         if request.command != "subscribe":
             return CommandResponse(Status.ERROR)
-        return CommandResponse(Status.FAILURE, transmissions=(transmissions.reject_subscription(request.identifier),))
+        return CommandResponse(Status.FAILURE, transmissions=(frames.reject_subscription(request.identifier),))
 
     async def disconnect(self, sid: str, request: DisconnectRequest) -> DisconnectResponse:
         """Nobody needs to know."""

@@ -47,8 +47,12 @@ const showNameError = text => {
   if (text) $("name").focus()
 }
 
-if (!document.body.dataset.tokens) {
-  document.querySelector("input[value=token]").disabled = true
+const { tokens, cookie } = document.body.dataset
+const byToken = document.querySelector("input[value=token]")
+if (tokens) {
+  byToken.checked = Boolean(cookie) // another window has it: with a token this one can be somebody else
+} else {
+  byToken.disabled = true
   $("token-hint").textContent = "Not here: tokens are signed with a secret. Set ANYCABLE_SECRET and start again."
 }
 

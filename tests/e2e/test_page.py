@@ -186,6 +186,7 @@ def test_two_tabs_of_one_browser_share_the_cookie_and_are_told(arrive: Arrive, c
     ada.sign_in("Ada the third", "cookie")
     second = Visitor(ada.context.new_page())
     second.page.goto(chat.page)
+    expect(second.page.locator("input[value=token]")).to_be_checked()
     second.sign_in("Grace", "cookie")
     chat.cable.disconnect(user="Ada the third", reconnect=True)
     ada.sees("#toasts", "You are Grace now")

@@ -13,6 +13,8 @@ from collections.abc import Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from signal import SIGTERM
+from time import monotonic, sleep
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
@@ -103,7 +105,9 @@ class Running:
     """An ASGI app on uvicorn, on a loop of its own."""
 
     def __init__(self, app: Any, options: GatewayOptions) -> None:
-        self._socket = socket.create_server(("127.0.0.1", 0))
+        # asyncio switches Nagle's algorithm off only where the protocol is named: else frames wait 40 ms
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        self._socket.bind(("127.0.0.1", 0))
         self.address = f"127.0.0.1:{self._socket.getsockname()[1]}"
         self._server = uvicorn.Server(uvicorn.Config(app, **uvicorn_options(options)))
         self._started = threading.Event()
@@ -152,12 +156,17 @@ def running_anycable_go(app: ScriptedApp, **given: Any) -> Generator[Server]:
     with running_grpc(app) as rpc_host:
         command = [
             anycable_go_path(),
-            f"--host=127.0.0.1 --port={port} --rpc_host={rpc_host} --broadcast_adapter=http",
-            f"--http_broadcast_port={broadcast_port} {' '.join(_flags(given))}",
+            "--host=127.0.0.1",
+            f"--port={port}",
+            f"--rpc_host={rpc_host}",
+            "--broadcast_adapter=http",
+            f"--http_broadcast_port={broadcast_port}",
+            *_flags(given),
         ]
         own = {"ANYCABLE_DISABLE_TELEMETRY": "true"}
-        with running(" ".join(command).split(), own, ends_with=(0, 1)) as program:
+        with running(command, own, ends_with=(0, 1, -SIGTERM)) as program:  # early on it does not catch signals yet
             program.wait_for("Handle WebSocket connections at")
+            _wait_for_port(port)
             key = None if given.get("public") else given.get("broadcast_key")
             try:
                 yield Server(f"127.0.0.1:{port}", f"127.0.0.1:{broadcast_port}", app, key)
@@ -207,6 +216,19 @@ def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port: int = taken.getsockname()[1]
         return port
+
+
+def _wait_for_port(port: int) -> None:
+    """anycable-go says where it is before it is there."""
+    deadline = monotonic() + PATIENCE
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except ConnectionRefusedError:
+            assert monotonic() < deadline, "anycable-go does not listen"
+            sleep(0.01)
+        else:
+            return
 
 
 def anycable_go_path() -> str:

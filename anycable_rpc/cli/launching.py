@@ -11,12 +11,12 @@ from typing import Any
 
 import click
 
+from ..cable import Cable
+from ..errors import BindError, ConfigurationError
+from ..settings import Settings, load, warnings_for
+from ..settings.sources import described, origins
 from . import loading
-from .cable import Cable
-from .errors import ConfigurationError
 from .options import given
-from .setting_sources import described, origins
-from .settings import Settings, load, warnings_for
 
 __all__ = ["NotBound", "cable_of", "check_broadcaster", "prepared", "settings_of", "started", "web_of"]
 
@@ -106,12 +106,9 @@ def check_broadcaster(cable: Cable) -> None:
 def started(start: Callable[[], None]) -> None:
     """Run a server until it ends."""
     try:
-        from .grpc_server import BindError
-
-        try:
-            start()
-        except BindError as error:
-            raise NotBound(str(error)) from None
+        start()
+    except BindError as error:
+        raise NotBound(str(error)) from None
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] in _GATEWAY_PACKAGES:
             raise ConfigurationError(f"{error.name} is not installed: pip install 'anycable-rpc[gateway]'") from None

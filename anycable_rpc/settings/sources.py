@@ -15,8 +15,8 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, InitSettingsSource
 
-from .errors import ConfigurationError, shorten
-from .setting_kinds import Kind
+from ..errors import ConfigurationError, shorten
+from .kinds import Kind
 
 __all__ = ["chain", "described", "explain", "kind_of", "origins", "variables"]
 

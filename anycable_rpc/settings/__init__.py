@@ -7,9 +7,10 @@ from typing import Annotated, Any, Self
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from . import setting_sources, signing
-from .errors import ConfigurationError
-from .setting_kinds import (
+from .. import signing
+from ..errors import ConfigurationError
+from . import sources
+from .kinds import (
     Address,
     Arguments,
     Attribute,
@@ -65,7 +66,7 @@ class Settings(BaseSettings):
 
     app: Annotated[Attribute, APP] = Field(None, description="the cable to serve")
     config: Annotated[File, APP] = Field(
-        None, description=f"a TOML file; without it {setting_sources.CONFIG_FILE}, where there is one"
+        None, description=f"a TOML file; without it {sources.CONFIG_FILE}, where there is one"
     )
     web: Annotated[Attribute, WEB] = Field(None, description="an ASGI app to serve beside the gateway")
 
@@ -134,7 +135,7 @@ class Settings(BaseSettings):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            raise ConfigurationError(setting_sources.explain(type(self), error, values)) from None
+            raise ConfigurationError(sources.explain(type(self), error, values)) from None
 
     @classmethod
     def settings_customise_sources(
@@ -146,7 +147,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Ours instead of pydantic's."""
-        return setting_sources.chain(settings_cls, init_settings())
+        return sources.chain(settings_cls, init_settings())
 
     @model_validator(mode="after")
     def _check_tls(self) -> Self:

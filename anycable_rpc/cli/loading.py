@@ -12,8 +12,8 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any, cast
 
-from .cable import Cable
-from .errors import ConfigurationError, shorten
+from ..cable import Cable
+from ..errors import ConfigurationError, shorten
 
 __all__ = ["ASGI", "BrokenModule", "current_folder_first", "load_asgi", "load_cable"]
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, cast
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints
 
-from .errors import shorten
+from ..errors import shorten
 
 __all__ = [
     "Address",

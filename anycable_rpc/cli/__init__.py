@@ -11,15 +11,15 @@ from typing import Any
 
 import click
 
-from . import __version__
-from .errors import AnyCableError
+from .. import __version__
+from ..errors import AnyCableError
+from ..identifiers import IdentifiersCodec
+from ..protocol import PROTOCOL_VERSION
+from ..settings import warnings_for
 from .go_options import NOT_YET
-from .identifiers import IdentifiersCodec
 from .issuing import identifiers, issue
 from .launching import cable_of, check_broadcaster, prepared, settings_of, started, web_of
 from .options import SettingsCommand, first_word, given
-from .protocol import PROTOCOL_VERSION
-from .settings import warnings_for
 
 __all__ = ["main", "program"]
 
@@ -95,7 +95,7 @@ def serve(ctx: click.Context, /, words: tuple[str, ...], **values: Any) -> None:
     check_broadcaster(cable)
 
     def start() -> None:
-        from .serving import serve as run
+        from ..serving import serve as run
 
         run(cable, settings, click.echo)
 
@@ -121,7 +121,7 @@ def dev(ctx: click.Context, /, words: tuple[str, ...], **values: Any) -> None:
     web = web_of(settings)
 
     def start() -> None:
-        from .dev import run
+        from ..dev import run
 
         run(cable, settings, web, click.echo)
 

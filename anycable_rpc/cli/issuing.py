@@ -7,14 +7,14 @@ from datetime import datetime
 from time import time
 from typing import TYPE_CHECKING, Any
 
-from . import json_text
-from .errors import ConfigurationError, InvalidData
-from .identifiers import RESERVED_NAMES, IdentifiersCodec
-from .setting_kinds import seconds
-from .signing import TokenSigner, expiry
+from .. import json_text
+from ..errors import ConfigurationError, InvalidData
+from ..identifiers import RESERVED_NAMES, IdentifiersCodec
+from ..settings.kinds import seconds
+from ..signing import TokenSigner, expiry
 
 if TYPE_CHECKING:
-    from .settings import Settings
+    from ..settings import Settings
 
 __all__ = ["identifiers", "issue"]
 

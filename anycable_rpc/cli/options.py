@@ -10,12 +10,12 @@ from typing import Any, cast
 
 import click
 
+from ..errors import ConfigurationError
+from ..settings import Settings
+from ..settings.kinds import Group
+from ..settings.sources import kind_of, variables
 from . import go_options
-from .errors import ConfigurationError
 from .loading import BrokenModule
-from .setting_kinds import Group
-from .setting_sources import kind_of, variables
-from .settings import Settings
 
 __all__ = ["SettingOption", "SettingsCommand", "first_word", "given"]
 
