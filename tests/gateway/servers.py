@@ -108,6 +108,7 @@ class Running:
         # asyncio switches Nagle's algorithm off only where the protocol is named: else frames wait 40 ms
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._socket.bind(("127.0.0.1", 0))
+        self._socket.listen()
         self.address = f"127.0.0.1:{self._socket.getsockname()[1]}"
         self._server = uvicorn.Server(uvicorn.Config(app, **uvicorn_options(options)))
         self._started = threading.Event()
