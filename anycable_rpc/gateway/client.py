@@ -43,13 +43,14 @@ _PER_SECOND: Mapping[str, int] = {"ms": 10**3, "ns": 10**9}
 class Client:
     """Does one command after another; meanwhile others may write to it or close it."""
 
+    _reader: asyncio.Task[None]
+
     def __init__(self, node: Node, handshake: Handshake) -> None:
         self.node = node
         self.session = Session(handshake.sid, handshake.url, handshake.headers)
         self.is_closed = False
         self._handshake = handshake
         self._outbox = Outbox(node.options.max_pending_size, node.options.write_timeout)
-        self._reader: asyncio.Task[None] | None = None
         self._is_listening = False
         self._concerns_app = False
         self._next_ping: asyncio.TimerHandle | None = None
@@ -95,8 +96,7 @@ class Client:
         """End it at once, whatever it is doing."""
         self._outbox.abandon()
         self._leave()
-        if self._reader is not None:
-            self._reader.cancel()
+        self._reader.cancel()
 
     # Its two tasks
 
@@ -116,7 +116,7 @@ class Client:
         """A command that runs is not stopped by the end of the connection, as in anycable-go."""
         ending = await self._outbox.drain(send)
         self._leave()
-        if self._is_listening and self._reader is not None:
+        if self._is_listening:
             self._reader.cancel()
         return ending
 

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self
 
+import websockets
 from websockets import Subprotocol
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
@@ -18,6 +19,13 @@ PONG = '{"type":"pong"}'
 ACTION_CABLE = ("actioncable-v1-json",)
 
 
+def _newer(**options: Any) -> dict[str, Any]:
+    """Those options that this version of websockets has."""
+    known = {"max_queue": 14, "ping_interval": 15, "proxy": 15}
+    version = int(websockets.__version__.partition(".")[0])
+    return {name: value for name, value in options.items() if version >= known[name]}
+
+
 class Client:
     """One connection. Pings of the server are counted, and not shown otherwise."""
 
@@ -26,6 +34,7 @@ class Client:
         url: str,
         headers: Mapping[str, str] | Sequence[tuple[str, str]] = (),
         subprotocols: Sequence[str] | None = ACTION_CABLE,
+        max_queue: int | None = 16,
     ) -> None:
         self.pings: list[dict[str, Any]] = []
         self._stack = ExitStack()
@@ -33,11 +42,11 @@ class Client:
             url,
             additional_headers=headers or None,
             subprotocols=[Subprotocol(name) for name in subprotocols] if subprotocols else None,
-            proxy=None,
             compression=None,
             open_timeout=PATIENCE,
             close_timeout=1,
-            ping_interval=None,
+            max_size=None,
+            **_newer(proxy=None, ping_interval=None, max_queue=max_queue),
         )
         self._socket = self._stack.enter_context(opening)
 
@@ -70,7 +79,7 @@ class Client:
     def raw(self) -> str:
         """The next frame."""
         while True:
-            text = self._socket.recv(PATIENCE, decode=True)
+            text = self._socket.recv(PATIENCE)
             assert isinstance(text, str)
             if not text.startswith('{"type":"ping"'):
                 return text
@@ -90,7 +99,7 @@ class Client:
 
     def wait_for_ping(self) -> dict[str, Any]:
         """The next ping; nothing else may come before."""
-        text = self._socket.recv(PATIENCE, decode=True)
+        text = self._socket.recv(PATIENCE)
         ping: dict[str, Any] = json.loads(text)
         assert ping["type"] == "ping"
         return ping

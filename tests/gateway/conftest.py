@@ -23,11 +23,19 @@ def serve(request: pytest.FixtureRequest) -> Iterator[Serve]:
         yield partial(_start, stack, request.param)
 
 
+@pytest.fixture(scope="session")
+def shared_gateway() -> Iterator[Server]:
+    """One gateway with the usual options, for many tests."""
+    with ExitStack() as stack:
+        yield _start(stack, GATEWAY)
+
+
 @pytest.fixture(scope="session", params=KINDS)
 def shared_server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    """One server with the usual options, for many tests."""
+    """One server of each kind with the usual options, for many tests."""
     with ExitStack() as stack:
-        yield _start(stack, request.param)
+        is_gateway = request.param == GATEWAY
+        yield request.getfixturevalue("shared_gateway") if is_gateway else _start(stack, request.param)
 
 
 @pytest.fixture
@@ -35,6 +43,13 @@ def server(shared_server: Server) -> Server:
     """A server with the usual options, that has not been asked anything yet."""
     shared_server.app.forget()
     return shared_server
+
+
+@pytest.fixture
+def gateway_server(shared_gateway: Server) -> Server:
+    """A gateway with the usual options, that has not been asked anything yet: for what anycable-go does otherwise."""
+    shared_gateway.app.forget()
+    return shared_gateway
 
 
 @pytest.fixture

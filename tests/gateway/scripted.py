@@ -16,7 +16,6 @@ from anycable_rpc.protocol import (
     ConnectionResponse,
     DisconnectRequest,
     DisconnectResponse,
-    Env,
     EnvResponse,
     Request,
     Response,
@@ -60,6 +59,7 @@ class ScriptedApp:
 
     def forget(self) -> None:
         """Begin anew."""
+        self.connect = WELCOME
         with self._news:
             self._calls.clear()
 
@@ -116,22 +116,16 @@ class _Waiting:
     response: Response
 
 
-def env_of(request: Any) -> Env:
-    """What every request has."""
-    env: Env = request.env
-    return env
-
-
 def _script(request: CommandMessage) -> dict[str, Any]:
     try:
         params = json.loads(request.data or request.identifier)
     except ValueError:
         return {}
-    script = params.get("answer", {}) if isinstance(params, dict) else {}
+    script: dict[str, Any] = params.get("answer", {}) if isinstance(params, dict) else {}
     script = script.get(request.command, script)
     if script.get("raise"):
         raise RuntimeError("the app has failed, as it was told to")
-    return dict(script)
+    return script
 
 
 def _command_response(request: CommandMessage, script: Mapping[str, Any]) -> CommandResponse:

@@ -178,7 +178,7 @@ def running_anycable_go(app: ScriptedApp, **given: Any) -> Generator[Server]:
 @contextmanager
 def running_grpc(app: ScriptedApp) -> Generator[str]:
     """The app as a gRPC server."""
-    handlers = {
+    handlers: dict[str, Any] = {
         method: grpc.unary_unary_rpc_method_handler(_handler(app, method))
         for method in ("Connect", "Command", "Disconnect")
     }

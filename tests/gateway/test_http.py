@@ -33,23 +33,22 @@ def post(server: Server, body: str | bytes, headers: dict[str, str] | None = Non
     return ask(f"http://{server.broadcast_address}/_broadcast", "POST", body, headers)
 
 
-@pytest.mark.parametrize(
-    ("headers", "status"),
-    [
-        ({"Authorization": f"Bearer {KEY}"}, 201),
-        ({"authorization": f"Bearer {KEY}"}, 201),
-        ({}, 401),
-        ({"Authorization": KEY}, 401),
-        ({"Authorization": f"bearer {KEY}"}, 401),
-        ({"Authorization": f"Bearer {KEY[:-1]}"}, 401),
-        ({"Authorization": f"Bearer {SECRET}"}, 401),
-        ({"Authorization": "Bearer \xe9"}, 401),
-    ],
-)
-def test_broadcasting_needs_the_key(serve: Serve, headers: dict[str, str], status: int) -> None:
+HEADERS: list[tuple[dict[str, str], int]] = [
+    ({"Authorization": f"Bearer {KEY}"}, 201),
+    ({"authorization": f"Bearer {KEY}"}, 201),
+    ({}, 401),
+    ({"Authorization": KEY}, 401),
+    ({"Authorization": f"bearer {KEY}"}, 401),
+    ({"Authorization": f"Bearer {KEY[:-1]}"}, 401),
+    ({"Authorization": f"Bearer {SECRET}"}, 401),
+    ({"Authorization": "Bearer \xe9"}, 401),
+]
+
+
+def test_broadcasting_needs_the_key(serve: Serve) -> None:
     server = serve(broadcast_key=KEY)
 
-    assert post(server, PUBLICATION, headers) == (status, "")
+    assert [post(server, PUBLICATION, headers) for headers, _ in HEADERS] == [(status, "") for _, status in HEADERS]
 
 
 @pytest.mark.parametrize("options", [{}, {"public": True, "broadcast_key": None}])
@@ -87,17 +86,17 @@ WRONG = {
 
 @pytest.mark.parametrize("body", WRONG)
 def test_what_anycable_go_would_drop_is_refused_with_a_sentence(
-    serve_gateway: Serve, caplog: pytest.LogCaptureFixture, body: str
+    gateway_server: Server, caplog: pytest.LogCaptureFixture, body: str
 ) -> None:
-    status, text = post(serve_gateway(), body)
+    status, text = post(gateway_server, body)
 
     assert status == 422
     assert WRONG[body] in text
     assert WRONG[body] in caplog.text
 
 
-def test_a_body_has_a_limit(serve_gateway: Serve) -> None:
-    assert post(serve_gateway(), b"x" * (MAX_BODY_SIZE + 1)).status == 413
+def test_a_body_has_a_limit(gateway_server: Server) -> None:
+    assert post(gateway_server, b"x" * (MAX_BODY_SIZE + 1)).status == 413
 
 
 def test_names_of_fields_are_in_any_case(server: Server) -> None:

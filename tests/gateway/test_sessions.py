@@ -53,7 +53,7 @@ def test_the_app_says_who_it_is(serve: Serve, identifiers: str) -> None:
     assert (request.env.cstate, request.env.istate) == ({"c": "1"}, {})
 
 
-REFUSALS = {
+REFUSALS: dict[str, tuple[ConnectionResponse, int, int, str]] = {
     "failure": (ConnectionResponse(Status.FAILURE, "x", ('{"type":"disconnect"}',)), 1, 1000, "Auth Failed"),
     "bare failure": (ConnectionResponse(Status.FAILURE), 0, 1000, "Auth Failed"),
     "error": (ConnectionResponse(Status.ERROR, "x", ("dropped",), "why"), 0, 1011, "Auth Error"),
@@ -201,6 +201,7 @@ def test_state_in_the_answer_to_unsubscribe_stays(serve: Serve) -> None:
 
 def test_every_kind_of_end_is_heard_of(serve: Serve) -> None:
     server = serve()
+
     def close(client: Client) -> None:
         client.close()
 
@@ -226,10 +227,10 @@ def test_every_kind_of_end_is_heard_of(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("command", ["subscribe", "message"])
-def test_disconnect_in_an_answer_ends_the_connection_after_what_it_says(serve_gateway: Serve, command: str) -> None:
+def test_disconnect_in_an_answer_ends_the_connection_after_what_it_says(gateway_server: Server, command: str) -> None:
     """anycable-go writes a close frame with the code 1006, which is an error of its own for clients."""
     answer = {"disconnect": True, "transmissions": ["1", "2"]}
-    with serve_gateway().welcomed() as client:
+    with gateway_server.welcomed() as client:
         identifier = client.subscribe("A", **(answer if command == "subscribe" else {"transmissions": []}))
         client.perform(identifier, **answer)
         assert client.last_words() == ([1, 2], None, "")
@@ -276,13 +277,14 @@ def test_remote_disconnect_ends_all_sessions(serve_gateway: Serve) -> None:
         '{"command":"ping","history":{"streams":{"a":5}}}',
         '{"command":"ping","history":{"streams":{"a":{"offset":-1}}}}',
         '{"command":"ping","presence":{"id":5}}',
-        '{"command":"ping","data":' + "[" * 100_000 + "]",
+        '{"command":"ping","data":' + "[" * 60_000 + "]",
         b"\xff",
     ],
+    ids=lambda frame: repr(frame)[:60],
 )
-def test_a_frame_that_cannot_be_read_ends_the_connection(serve_gateway: Serve, frame: str | bytes) -> None:
+def test_a_frame_that_cannot_be_read_ends_the_connection(gateway_server: Server, frame: str | bytes) -> None:
     """anycable-go reads nothing more, but leaves the connection open."""
-    with serve_gateway(max_message_size=10**6).welcomed() as client:
+    with gateway_server.welcomed() as client:
         client.send_raw(frame)
         client.send("ping")
         assert client.last_words() == ([], 1003, "Unreadable message")
@@ -324,10 +326,10 @@ def test_too_much_for_a_client_ends_its_connection(serve_gateway: Serve) -> None
 
 def test_a_client_that_does_not_read_is_let_go(serve_gateway: Serve) -> None:
     server = serve_gateway(max_pending_size=2**30, write_timeout=0.1)
-    with server.welcomed() as client, server.welcomed() as other:
+    with server.welcomed(max_queue=1) as client, server.welcomed() as other:
         client.subscribe("A", streams=["s"])
         client.pending()
-        for _ in range(3):
+        for _ in range(6):
             server.broadcast("s", ["x" * 100_000] * 60)
         server.app.wait_for("Disconnect")
         assert other.pending() == []
@@ -354,10 +356,11 @@ def test_pings_come_before_a_slow_welcome(serve_gateway: Serve) -> None:
         assert client.next() == {"type": "welcome"}
 
 
-@pytest.mark.parametrize(("precision", "unit"), [("s", 1), ("ms", 10**3), ("ns", 10**9), ("x", 1)])
-def test_the_unit_of_pings(serve_gateway: Serve, precision: str, unit: int) -> None:
-    with serve_gateway(ping_interval=0.02).welcomed(f"ptp={precision}") as client:
-        assert client.wait_for_ping()["message"] / unit == pytest.approx(time(), abs=5)
+def test_the_unit_of_pings(serve_gateway: Serve) -> None:
+    server = serve_gateway(ping_interval=0.02)
+    for precision, unit in (("s", 1), ("ms", 10**3), ("ns", 10**9), ("x", 1)):
+        with server.welcomed(f"ptp={precision}") as client:
+            assert client.wait_for_ping()["message"] / unit == pytest.approx(time(), abs=5)
 
 
 def test_a_client_may_want_no_pings(serve_gateway: Serve) -> None:
@@ -470,6 +473,17 @@ def test_shutdown_waits_only_so_long(caplog: pytest.LogCaptureFixture) -> None:
         assert client.last_words()[1:] == (1001, "Server restart")
 
     assert "stopping after 0.2 s" in caplog.text
+
+
+def test_shutdown_does_not_wait_for_connect() -> None:
+    app = ScriptedApp(connect_waits=True)
+    with running_gateway(app) as (server, gateway, running):
+        with server.client() as client:
+            app.wait_for("Connect")
+            running.run(gateway.shutdown(0.1))
+            assert client.last_words()[1:] == (1001, "Server restart")
+        app.released.set()
+    assert app.requests("Disconnect") == []
 
 
 def test_disconnects_are_one_after_another(serve_gateway: Serve) -> None:

@@ -61,12 +61,12 @@ NOT_SIGNED: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", NOT_SIGNED)
-def test_a_stream_that_is_not_signed(serve: Serve, name: str) -> None:
+def test_streams_that_are_not_signed(serve: Serve) -> None:
     server = serve(jwt_secrets=(SECRET,), streams_secret=SECRET)
-    identifier = pubsub(**NOT_SIGNED[name])
     with server.welcomed(ME) as client:
-        assert try_to_subscribe(client, identifier) == say("reject_subscription", identifier)
+        for params in NOT_SIGNED.values():
+            identifier = pubsub(**params)
+            assert try_to_subscribe(client, identifier) == say("reject_subscription", identifier)
         server.broadcast("s", 1)
         assert client.pending() == []
     assert server.app.requests("Command") == []

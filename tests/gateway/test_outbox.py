@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from anycable_rpc.gateway.app import dropped
+from anycable_rpc.gateway.calls import NoCalls
+from anycable_rpc.gateway.outbox import Close, Ending, NoClose, Outbox, size_of
+from anycable_rpc.hub import Session
+from anycable_rpc.protocol import CommandResponse, ConnectionResponse, DisconnectResponse, Status
+
+
+def drain(outbox: Outbox, send: Callable[[Any], Awaitable[None]] | None = None) -> tuple[Ending, list[Any]]:
+    """How it ended, and what was written."""
+    written: list[Any] = []
+
+    async def write(event: Any) -> None:
+        written.append(event.get("text") or (event["code"], event["reason"]))
+
+    return asyncio.run(outbox.drain(send or write)), written
+
+
+def test_what_waits_is_written_before_the_end() -> None:
+    outbox = Outbox(100, 1)
+    assert outbox.put("a")
+    assert outbox.put("b")
+    outbox.end(Close(1000, "why"), "c")
+    assert outbox.put("too late")
+    outbox.end(Close(1001), "too late")
+
+    assert drain(outbox) == (Close(1000, "why"), ["a", "b", "c", (1000, "why")])
+
+
+def test_an_end_without_a_close_frame() -> None:
+    outbox = Outbox(100, 1)
+    outbox.put("a")
+    outbox.end(NoClose.DROP)
+
+    assert drain(outbox) == (NoClose.DROP, ["a"])
+
+
+def test_for_a_client_that_is_gone_nothing_is_written() -> None:
+    outbox = Outbox(100, 1)
+    outbox.put("a")
+    outbox.end(Close(1000))
+    outbox.abandon()
+
+    assert drain(outbox) == (NoClose.GONE, [])
+
+
+def test_only_so_many_bytes_may_wait() -> None:
+    outbox = Outbox(10, 1)
+
+    assert [outbox.put(text) for text in ("éé", "123456", "7", "")] == [True, True, False, True]
+
+
+def test_what_is_written_waits_no_more() -> None:
+    async def scenario() -> list[bool]:
+        outbox, written = Outbox(4, 1), asyncio.Event()
+
+        async def send(event: Any) -> None:
+            written.set()
+
+        draining = asyncio.create_task(outbox.drain(send))
+        accepted: list[bool] = []
+        for _ in range(3):
+            written.clear()
+            accepted.append(outbox.put("full"))
+            await written.wait()
+        outbox.abandon()
+        await draining
+        return accepted
+
+    assert asyncio.run(scenario()) == [True, True, True]
+
+
+def test_a_client_that_takes_nothing_is_dropped() -> None:
+    async def hang(event: Any) -> None:
+        await asyncio.Event().wait()
+
+    outbox = Outbox(100, 0.01)
+    outbox.put("a")
+    outbox.end(Close(1000))
+
+    assert drain(outbox, hang) == (NoClose.DROP, [])
+
+
+def test_a_client_that_has_gone_meanwhile() -> None:
+    async def fail(event: Any) -> None:
+        raise ConnectionResetError
+
+    outbox = Outbox(100, 1)
+    outbox.put("a")
+
+    assert drain(outbox, fail) == (NoClose.GONE, [])
+
+
+@pytest.mark.parametrize(("text", "size"), [("", 0), ("abc", 3), ("é", 2), ("\U0001f44b", 4), ("\ud800", 1)])
+def test_size_of(text: str, size: int) -> None:
+    assert size_of(text) == size
+
+
+def test_a_connection_can_be_dropped_under_other_servers(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert isinstance(dropped(), OSError)
+    monkeypatch.setitem(sys.modules, "uvicorn.protocols.utils", None)
+    assert isinstance(dropped(), ConnectionResetError)
+
+
+def test_without_an_app_nobody_is_known_and_nothing_is_there() -> None:
+    calls, session = NoCalls(), Session("s1")
+    unauthorized = '{"type":"disconnect","reason":"unauthorized","reconnect":false}'
+    rejected = '{"type":"reject_subscription","identifier":"A"}'
+
+    assert asyncio.run(calls.connect(session)) == ConnectionResponse(Status.FAILURE, transmissions=(unauthorized,))
+    assert asyncio.run(calls.command("s1", session.command("subscribe", "A"))) == CommandResponse(
+        Status.FAILURE, transmissions=(rejected,)
+    )
+    assert asyncio.run(calls.command("s1", session.command("message", "A"))) == CommandResponse(Status.ERROR)
+    assert asyncio.run(calls.disconnect("s1", session.disconnect())) == DisconnectResponse(Status.SUCCESS)
