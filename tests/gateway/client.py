@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from importlib.metadata import version
 from types import TracebackType
 from typing import Any, Self
 
-import websockets
 from websockets import Subprotocol
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
@@ -22,8 +22,8 @@ ACTION_CABLE = ("actioncable-v1-json",)
 def _newer(**options: Any) -> dict[str, Any]:
     """Those options that this version of websockets has."""
     known = {"max_queue": 14, "ping_interval": 15, "proxy": 15}
-    version = int(websockets.__version__.partition(".")[0])
-    return {name: value for name, value in options.items() if version >= known[name]}
+    installed = int(version("websockets").partition(".")[0])
+    return {name: value for name, value in options.items() if installed >= known[name]}
 
 
 class Client:
@@ -60,7 +60,8 @@ class Client:
 
     @property
     def subprotocol(self) -> str | None:
-        return self._socket.subprotocol
+        subprotocol: str | None = self._socket.subprotocol
+        return subprotocol
 
     def close(self, code: int = 1000) -> None:
         self._socket.close(code)
