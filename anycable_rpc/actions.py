@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from types import SimpleNamespace
 from typing import Any, TypeVar, get_type_hints
 
 from pydantic import PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
 
-from .errors import ConfigurationError, InvalidPayload
+from .errors import ConfigurationError, InvalidPayload, shorten
 
 __all__ = ["Action", "action", "actions_of"]
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])
 _MARK = "__anycable_action__"
 _PAYLOAD = "data"
+_WITH_INPUT = frozenset({"assertion_error", "union_tag_invalid", "value_error"})  # whose texts may hold the value
 _BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
@@ -24,10 +27,16 @@ def action(method: _Method) -> _Method:
     Parameters are taken from the payload by name and validated by their annotations (pydantic); one called
     `data` gets the whole payload. Other keys of the payload are ignored.
     """
-    if not callable(method):
-        raise ConfigurationError("write @action without parentheses, above a method")
+    if not _is_plain(method):
+        raise ConfigurationError("@action goes directly above a `def` or `async def` of a channel, without parentheses")
     setattr(method, _MARK, True)
     return method
+
+
+def _is_plain(method: object) -> bool:
+    return inspect.isfunction(method) and not (
+        inspect.isgeneratorfunction(method) or inspect.isasyncgenfunction(method)
+    )
 
 
 def is_action(method: object) -> bool:
@@ -37,24 +46,29 @@ def is_action(method: object) -> bool:
 
 def actions_of(channel: type) -> dict[str, Action]:
     """The actions of a channel class by name, inherited ones included."""
-    methods = ((name, getattr(channel, name, None)) for name in dir(channel))
-    return {name: Action(channel.__name__, method) for name, method in methods if is_action(method)}
+    return {
+        name: Action(f"{channel.__name__}.{name}", getattr(channel, name))
+        for name in dir(channel)
+        if is_action(getattr(channel, name, None))
+    }
 
 
 class Action:
     """One action, ready to be called with a client's payload."""
 
-    def __init__(self, channel: str, method: Any) -> None:
-        self.name = f"{channel}.{method.__name__}"
+    def __init__(self, name: str, method: Callable[..., Any]) -> None:
+        self.name = name
         self._parameters: dict[str, tuple[TypeAdapter[Any] | None, bool]] = {}
-        annotations = _annotations(self.name, method)
         for parameter in list(inspect.signature(method).parameters.values())[1:]:
             if parameter.kind not in _BY_NAME:
                 raise ConfigurationError(
-                    f"{self.name}: parameters of an action are taken from the payload by name, {parameter} has "
-                    f"none; for the whole payload declare one called {_PAYLOAD!r}"
+                    f"{name}: parameters of an action are taken from the payload by name, {parameter} has none; for "
+                    f"the whole payload declare one called {_PAYLOAD!r}"
                 )
-            adapter = _adapter(self.name, parameter.name, annotations.get(parameter.name, Any))
+            place = f"{name}, {parameter.name}"
+            if isinstance(parameter.default, FieldInfo):
+                raise ConfigurationError(f"{place}: write the field into the type, as in Annotated[str, Field(…)]")
+            adapter = _adapter(place, _annotation(place, method, parameter))
             self._parameters[parameter.name] = adapter, parameter.default is not inspect.Parameter.empty
 
     def bind(self, payload: Mapping[str, Any]) -> dict[str, Any]:
@@ -79,23 +93,30 @@ class Action:
         return arguments
 
 
-def _annotations(name: str, method: Any) -> dict[str, Any]:
+def _annotation(place: str, method: Callable[..., Any], parameter: inspect.Parameter) -> Any:
+    """The type of one parameter; what the others and the result are annotated with does not matter."""
+    if parameter.annotation is inspect.Parameter.empty:
+        return Any
+    annotated = SimpleNamespace(__annotations__={parameter.name: parameter.annotation})
+    names = inspect.unwrap(method).__globals__
     try:
-        return get_type_hints(method, include_extras=True)
-    except (NameError, TypeError) as error:
-        raise ConfigurationError(f"{name}: an annotation cannot be resolved: {error}") from error
+        return get_type_hints(annotated, globalns=names, include_extras=True)[parameter.name]
+    except Exception as error:  # whatever evaluating an annotation may raise
+        raise ConfigurationError(f"{place}: the annotation cannot be resolved: {error}") from error
 
 
-def _adapter(action: str, parameter: str, annotation: Any) -> TypeAdapter[Any] | None:
+def _adapter(place: str, annotation: Any) -> TypeAdapter[Any] | None:
     if annotation is Any:
         return None
     try:
         return TypeAdapter(annotation)
     except (PydanticSchemaGenerationError, PydanticUserError) as error:
-        raise ConfigurationError(f"{action}: values for {parameter!r} cannot be validated: {error}") from error
+        raise ConfigurationError(f"{place}: values cannot be validated: {error}") from error
 
 
 def _explain(error: ValidationError) -> str:
+    """What is wrong first: where (in the client's words, shortened) and what (never in the client's words)."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    place = "".join(f"[{part!r}]" for part in first["loc"])
-    return f"{place} {first['msg']}".strip()
+    place = "".join(f"[{shorten(part, 40)}]" for part in first["loc"])
+    reason = "is not valid" if first["type"] in _WITH_INPUT else shorten(first["msg"], 200)[1:-1]
+    return f"{place} {reason}".strip()

@@ -15,7 +15,7 @@ from .channel import Channel
 from .connection import Connection
 from .credentials import find_token
 from .errors import ConfigurationError, UnknownAction
-from .identifiers import IdentifiersCodec
+from .identifiers import IdentifiersCodec, Objects
 from .protocol import Env
 
 if TYPE_CHECKING:
@@ -37,10 +37,15 @@ class Cable:
     Args:
         connection_class: who may connect.
         channels: the channel classes that clients may subscribe to.
-        middleware: callables that take a `Callback` and return a context manager to run it in.
-        on_error: called with `error` and `callback` when a callback has raised; `def` or `async def`.
+        middleware: callables that take a `Callback` and return a context manager to run it in. `Rejected` passes
+            through it: it is how `reject()` ends a callback, not a failure.
+        on_error: called with the exception and the `Callback` that raised it (None when it was the making of a
+            connection or channel); `def` or `async def`.
         settings: instead of those that would be found.
         broadcaster: instead of the one that the settings name.
+        dialect: whose identifiers text to write, where another issuer's tokens must name the same connections:
+            "rails", "ruby", "js", "php", "go" or "python" (see `IdentifiersCodec`).
+        objects: lets objects of your own classes be identifiers; `GlobalID` does it as Rails does.
     """
 
     def __init__(
@@ -52,11 +57,13 @@ class Cable:
         on_error: Callable[..., Any] | None = None,
         settings: Settings | None = None,
         broadcaster: Broadcaster | None = None,
+        dialect: str = "canonical",
+        objects: Objects | None = None,
     ) -> None:
         _check_class(connection_class, Connection, "a connection class")
         self.connection_class = connection_class
         self.channels: Mapping[str, type[Channel]] = _by_name(channels)
-        self.codec = IdentifiersCodec(connection_class.identified_by)
+        self.codec = IdentifiersCodec(connection_class.identified_by, dialect=dialect, objects=objects)
         self.middleware = list(middleware)
         self.on_error = on_error
         self._settings = settings
@@ -84,7 +91,7 @@ class Cable:
         """`broadcast` for async code."""
         await self._apublish(publications.publication(stream, data, exclude_socket=exclude_socket, **meta))
 
-    def disconnect(self, *, reconnect: bool = True, **identifiers: Any) -> None:
+    def disconnect(self, /, *, reconnect: bool = True, **identifiers: Any) -> None:
         """Close the connections with these identifiers; give every declared one.
 
         Raises:
@@ -93,7 +100,7 @@ class Cable:
         """
         self.broadcaster.publish(publications.remote_disconnect(self.codec.dumps(identifiers), reconnect))
 
-    async def adisconnect(self, *, reconnect: bool = True, **identifiers: Any) -> None:
+    async def adisconnect(self, /, *, reconnect: bool = True, **identifiers: Any) -> None:
         """`disconnect` for async code."""
         await self._apublish(publications.remote_disconnect(self.codec.dumps(identifiers), reconnect))
 
@@ -105,6 +112,7 @@ class Cable:
 
     def token(
         self,
+        /,
         *,
         ttl: float | timedelta | None = None,
         expires_at: float | datetime | None = None,
@@ -144,17 +152,13 @@ class Cable:
     @settings.setter
     def settings(self, settings: Settings) -> None:
         self._settings = settings
-        for cached in ("_signer", "_verifier"):
+        for cached in ("_signer", "_verifier", "_found_broadcaster"):
             self.__dict__.pop(cached, None)
 
     @property
     def broadcaster(self) -> Broadcaster:
         """What publishes; made on first use, by the settings."""
-        if self._broadcaster is None:
-            from .broadcasters import broadcaster_for
-
-            self._broadcaster = broadcaster_for(self.settings)
-        return self._broadcaster
+        return self._broadcaster or self._found_broadcaster
 
     @broadcaster.setter
     def broadcaster(self, broadcaster: Broadcaster) -> None:
@@ -205,6 +209,12 @@ class Cable:
         return self._verifier.verify(token)
 
     @cached_property
+    def _found_broadcaster(self) -> Broadcaster:
+        from .broadcasters import broadcaster_for
+
+        return broadcaster_for(self.settings)
+
+    @cached_property
     def _signer(self) -> signing.TokenSigner:
         return signing.TokenSigner(self.settings.resolved_jwt_secret() or "")
 
@@ -220,6 +230,8 @@ def _check_class(value: object, base: type, what: str) -> None:
 
 
 def _by_name(channels: Iterable[type[Channel]]) -> dict[str, type[Channel]]:
+    if isinstance(channels, type):
+        raise ConfigurationError(f"channels takes a list of classes: write channels=[{channels.__name__}]")
     named: dict[str, type[Channel]] = {}
     for channel in channels:
         _check_class(channel, Channel, "a channel class")

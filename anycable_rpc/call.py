@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from . import json_text
@@ -18,7 +19,7 @@ from .errors import (
     UnknownChannel,
     shorten,
 )
-from .protocol import Request, Response
+from .protocol import CommandMessage, ConnectionRequest, DisconnectRequest, Request, Response
 
 if TYPE_CHECKING:
     from .cable import Cable
@@ -71,6 +72,11 @@ class Call:
     identifier: str = ""
     callback: Callback | None = None
 
+    @property
+    def farewell(self) -> tuple[str, ...]:
+        """The message that closes the connection, if the callback has closed it."""
+        return self.callback.connection._farewell if self.callback else ()
+
     def connection(self) -> Connection:
         """The connection of a call after Connect.
 
@@ -115,19 +121,30 @@ class Call:
         if isinstance(error, ProtocolError):
             logger.warning("%s (%s)", error, said, extra=context)
             return str(error)
-        failure = f"{self.callback or type(self.request).__name__} failed"
+        failure = f"{self.callback or _METHODS[type(self.request)]} failed"
         logger.error("%s (%s)", failure, said, exc_info=error, extra=context)
         yield from self._tell(error)
-        return f"{failure}: {type(error).__name__}: {error}" if self.cable.debug else failure
+        return f"{failure}: {_explain(error)}" if self.cable.debug else failure
 
     def _tell(self, error: Exception) -> Generator[Callback, Any, None]:
-        if self.cable.on_error is None or self.callback is None:
+        """`on_error` gets no callback when it was the making of the connection or the channel that failed."""
+        if self.cable.on_error is None:
             return
-        arguments = {"error": error, "callback": self.callback}
+        connection = self.callback.connection if self.callback else Connection(self.cable, self.request.env, self.sid)
         try:
-            yield Callback("on_error", self.cable.on_error, self.callback.connection, self.callback.channel, arguments)
+            yield Callback("on_error", partial(self.cable.on_error, error, self.callback), connection)
         except Exception as failure:
             logger.error("on_error failed itself", exc_info=failure)
+
+
+_METHODS = {ConnectionRequest: "Connect", CommandMessage: "Command", DisconnectRequest: "Disconnect"}
+
+
+def _explain(error: Exception) -> str:
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:
+        return type(error).__name__
 
 
 def _params(identifier: str) -> dict[str, Any]:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Channel"]
 
+_OWN = frozenset({"connection", "identifier", "name", "params", "state"})
+
 
 class Channel:
     """The base of your channel classes.
@@ -39,11 +41,13 @@ class Channel:
         super().__init_subclass__(**kwargs)
         if "name" not in cls.__dict__:
             cls.name = cls.__name__
-        for name, method in cls.__dict__.items():
-            if is_action(method) and hasattr(Channel, name):
+        for name in dir(cls):
+            if is_action(getattr(cls, name)) and (hasattr(Channel, name) or name in _OWN or name.startswith("_")):
                 raise ConfigurationError(
-                    f"{cls.__name__}.{name} cannot be an action: clients must not call a method of Channel itself"
+                    f"{cls.__name__}.{name} cannot be an action: Channel has that attribute, or it is private"
                 )
+        if not isinstance(cls.name, str) or not cls.name:
+            raise ConfigurationError(f"{cls.__name__}.name is what clients subscribe to: a text that is not empty")
 
     def __init__(
         self, connection: Connection, identifier: str, params: Mapping[str, Any], istate: Mapping[str, str]
@@ -58,6 +62,7 @@ class Channel:
         self._stopped: dict[str, None] = {}
         self._stop_all = False
         self._presence: PresenceResponse | None = None
+        self._rejected: Rejected | None = None
 
     @property
     def cable(self) -> Cable:
@@ -110,9 +115,10 @@ class Channel:
         """Refuse the subscription and end the callback. In an action it only ends the action.
 
         Raises:
-            Rejected: always; do not catch it.
+            Rejected: always. Catching it does not confirm the subscription.
         """
-        raise Rejected("rejected")
+        self._rejected = Rejected("rejected")
+        raise self._rejected
 
     @property
     def presence_id(self) -> Any:

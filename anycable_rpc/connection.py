@@ -52,7 +52,8 @@ class Connection:
         self._connecting = identifiers is None
         self._identifiers: dict[str, Any] = dict(identifiers or {})
         self._transmissions: list[str] = []
-        self._closed = False
+        self._farewell: tuple[str, ...] = ()
+        self._rejected: Rejected | None = None
 
     def connect(self) -> Any:
         """Called when a client without a token has opened a socket: set the identifiers, or `reject()`.
@@ -108,9 +109,10 @@ class Connection:
         """Refuse the connection and end the callback. `reconnect` tells the client whether to try again.
 
         Raises:
-            Rejected: always; do not catch it.
+            Rejected: always. Catching it does not let the client in.
         """
-        raise Rejected(reason, reconnect)
+        self._rejected = Rejected(reason, reconnect)
+        raise self._rejected
 
     def transmit(self, data: Any) -> None:
         """Send a message to this client, with the reply. `data` is a JSON value, sent as it is.
@@ -122,9 +124,9 @@ class Connection:
 
     def close(self, reason: str | None = None, reconnect: bool = True) -> None:
         """Close the connection once the callback has ended. Not for refusing a client: use `reject`."""
-        if not self._closed:
-            self._closed = True
-            self._transmissions.append(transmissions.disconnect(reason, reconnect))
+        if not self._farewell:
+            self._farewell = (transmissions.disconnect(reason, reconnect),)
+            self._transmissions += self._farewell
 
 
 class _Identifier:
@@ -158,9 +160,13 @@ class _Identifier:
         )
 
 
-def _declare(cls: type[Connection], name: str) -> None:
+def _declare(cls: type[Connection], name: Any) -> None:
+    if not isinstance(name, str):
+        raise ConfigurationError(f"identified_by takes names, which are texts, not {name!r}")
     if not name.isidentifier() or name.startswith("_"):
         raise ConfigurationError(f"{name!r} cannot be an identifier: it cannot be the name of an attribute")
     if hasattr(Connection, name) or name in ("cable", "env", "sid", "state"):
         raise ConfigurationError(f"{name!r} cannot be an identifier: Connection has an attribute of that name")
+    if name in cls.__dict__:
+        raise ConfigurationError(f"{cls.__name__}.{name} is an identifier: annotate it, but give it no value")
     setattr(cls, name, _Identifier(name))

@@ -14,7 +14,7 @@ from .errors import AnyCableError, BindError
 from .gateway import ASGI, Gateway, GatewayOptions, uvicorn_options
 from .grpc_server import AsyncServer, ThreadedServer
 from .service import Service
-from .serving import Say, leave, listening, on_signals, run_loop, service_of, stopping
+from .serving import Say, drained, leave, listening, run_loop, service_of, stop_event, stopping
 
 if TYPE_CHECKING:
     from .cable import Cable
@@ -36,24 +36,26 @@ def run(cable: Cable, settings: Settings, web: ASGI | None, say: Say) -> None:
 
 
 async def _run(cable: Cable, settings: Settings, web: ASGI | None, say: Say) -> bool:
-    stop = asyncio.Event()
-    on_signals(stop.set, asyncio.get_running_loop())
+    stop = stop_event()
     service = service_of(cable, settings)
     gateway = Gateway(service.ahandle, GatewayOptions.of(settings), web)
     cable.broadcaster = gateway
     with _listener(settings.host, settings.port) as listener:
         rpc = _RPC(service, settings)
         await rpc.start()
-        say(listening(rpc.address, settings, service))
-        server = _Server(gateway, listener)
-        await server.start()
-        for line in _addresses(listener, settings, web):
-            say(line)
-        await server.wait(stop)
-        say(stopping(settings))
-        await gateway.shutdown(_GOODBYE)
-        await server.stop()
-        return await rpc.stop(settings.shutdown_timeout)
+        try:
+            say(listening(rpc.address, settings, service))
+            server = _Server(gateway, listener)
+            await server.start()
+            for line in _addresses(listener, settings, web):
+                say(line)
+            await server.wait(stop)
+            say(stopping(settings))
+            await gateway.shutdown(_GOODBYE)
+            await server.stop()
+        finally:
+            ended = await drained(service, rpc.stop, settings.shutdown_timeout)
+        return ended
 
 
 class _RPC:
@@ -93,8 +95,12 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Tell `start` when it is done."""
-        await super().startup(sockets)
-        self._up.set()
+        try:
+            await super().startup(sockets)
+        except SystemExit:  # how uvicorn ends when the application's lifespan fails
+            self.should_exit = True
+        finally:
+            self._up.set()
 
     async def start(self) -> None:
         """Serve from now on."""
@@ -117,10 +123,16 @@ class _Server(uvicorn.Server):
 
 def _listener(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # asyncio sets TCP_NODELAY only on a socket that names its protocol; without it every second frame waits 40 ms
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        return socket.create_server((host, port), family=family, backlog=2048)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(2048)
     except OSError as error:
+        listener.close()
         raise BindError(f"cannot listen on {host}, port {port}: {error.strerror}; choose another --port") from None
+    return listener
 
 
 def _addresses(listener: socket.socket, settings: Settings, web: ASGI | None) -> Iterator[str]:
@@ -128,5 +140,7 @@ def _addresses(listener: socket.socket, settings: Settings, web: ASGI | None) ->
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     sockets = ", ".join(f"ws://{address}{path}" for path in settings.paths)
     yield f"Gateway is listening on {sockets} (for development: in production run anycable-go)"
+    if not settings.resolved_broadcast_key():
+        yield f"For other processes: ANYCABLE_HTTP_BROADCAST_URL=http://{address}/_broadcast"
     if web is not None:
         yield f"Open http://{address}/"

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from errno import EACCES, EADDRINUSE
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,8 +63,9 @@ def options(settings: Settings) -> list[tuple[str, Any]]:
 class _Admission:
     """Counts the calls under way, and refuses those beyond the limit or after the end."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, service: Service) -> None:
         self._limit = limit
+        self._threads = service.threads
         self._under_way = 0
         self._closed = False
         self._changed = threading.Condition()
@@ -94,7 +96,7 @@ class _Admission:
     def _refusal(self) -> tuple[grpc.StatusCode, str] | None:
         if self._closed:
             return grpc.StatusCode.UNAVAILABLE, "the server is shutting down"
-        if self._under_way >= self._limit:
+        if max(self._under_way, self._threads.busy) >= self._limit:  # a cancelled call may still run on a thread
             return grpc.StatusCode.RESOURCE_EXHAUSTED, _FULL.format(self._limit)
         return None
 
@@ -104,7 +106,7 @@ class ThreadedServer:
 
     def __init__(self, service: Service, settings: Settings) -> None:
         self._service = service
-        self._admission = _Admission(settings.rpc_pool_size)
+        self._admission = _Admission(settings.rpc_pool_size, service)
         self._server = grpc.server(
             ThreadPoolExecutor(settings.rpc_pool_size + _SPARE_THREADS, "anycable_rpc"), options=options(settings)
         )
@@ -145,7 +147,7 @@ class AsyncServer:
 
     def __init__(self, service: Service, settings: Settings) -> None:
         self._service = service
-        self._admission = _Admission(settings.rpc_pool_size)
+        self._admission = _Admission(settings.rpc_pool_size, service)
         self._server = grpc.aio.server(options=options(settings))
         self._health = aio_health.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
@@ -207,14 +209,24 @@ def _bind(server: Any, settings: Settings) -> str:
 def _check_free(host: str, port: int, address: str) -> None:
     """gRPC does not say why it cannot listen, and writes to stderr by itself; the system says it first."""
     try:
-        name = host.strip("[]")
-        for family, kind, protocol, _, place in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM):
-            with socket.socket(family, kind, protocol) as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind(place)
+        places = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
+        refusals = [error for place in places if (error := _refusal(*place))]
+        fatal = [error for error in refusals if error.errno in (EADDRINUSE, EACCES)]
+        if fatal or len(refusals) == len(places):  # of a name's addresses one is enough: a container has no ::1
+            raise (fatal or refusals)[0]
     except (OSError, UnicodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a host name"
         raise BindError(f"cannot listen on {address}: {reason}; choose another address with --rpc-host") from None
+
+
+def _refusal(family: int, kind: int, protocol: int, _: str, place: Any) -> OSError | None:
+    try:
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(place)
+    except OSError as error:
+        return error
+    return None
 
 
 def _credentials(settings: Settings) -> grpc.ServerCredentials | None:

@@ -6,60 +6,81 @@ remote disconnect names it (anycable-go `hub/hub.go` compares the strings), so a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, cast
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Protocol, cast
 
 from . import json_text
+from .dialects import DIALECTS
 from .errors import ConfigurationError, InvalidData, InvalidIdentifiers, shorten
+from .json_writer import JSONWriter
 
-__all__ = ["RESERVED_NAMES", "IdentifiersCodec"]
+__all__ = ["RESERVED_NAMES", "IdentifiersCodec", "Objects"]
 
 RESERVED_NAMES = frozenset({"ttl", "expires_at", "reconnect"})
 """Parameters of `Cable.token` and `Cable.disconnect`, which therefore cannot be names of identifiers."""
 
 
+class Objects(Protocol):
+    """How objects of your own classes pass as identifiers; `GlobalID` is one."""
+
+    def dumps(self, value: Any, /) -> Any:
+        """A JSON value that stands for an object which is none; raise InvalidData for one you do not know."""
+
+    def loads(self, text: str, /) -> Any:
+        """What a text stands for: an object, or else the text itself."""
+
+
 class IdentifiersCodec:
-    """Writes identifiers as canonical text and reads any issuer's.
+    """Writes identifiers as canonical text, or as another issuer would, and reads any issuer's.
 
     The text is one JSON object: the declared names in their order, compact separators, UTF-8. `None` is
     written as null. A name that is missing, or one that was not declared, is an error.
 
     >>> IdentifiersCodec(["user_id", "tenant"]).dumps({"tenant": None, "user_id": 42})
     '{"user_id":42,"tenant":null}'
+    >>> IdentifiersCodec(["user_id", "tenant"], dialect="go").dumps({"tenant": "a&b", "user_id": 42})
+    '{"tenant":"a\\\\u0026b","user_id":42}'
+
+    Args:
+        names: those declared, in the order of the text (Go and JavaScript have an order of their own).
+        dialect: "canonical", or whose text it must equal: "rails", "ruby", "js", "php", "go", "python".
+        objects: what writes and reads values of your own classes.
     """
 
-    def __init__(self, names: Iterable[str] = ()) -> None:
+    def __init__(
+        self, names: Iterable[str] = (), *, dialect: str = "canonical", objects: Objects | None = None
+    ) -> None:
         if isinstance(names, str):
             raise ConfigurationError(f"identified_by takes a tuple of names: write ({names!r},)")
         self.names = tuple(names)
-        for name in self.names:
-            if name in RESERVED_NAMES:
-                raise ConfigurationError(
-                    f"{name!r} cannot be the name of an identifier: token() and disconnect() have a "
-                    "parameter of that name"
-                )
-        if len(set(self.names)) != len(self.names):
-            raise ConfigurationError(f"an identifier is declared twice: {', '.join(self.names)}")
+        _check_declaration(self.names)
+        if dialect not in DIALECTS:
+            raise ConfigurationError(f"there is no dialect {shorten(dialect)}; there are {', '.join(DIALECTS)}")
+        self.dialect = dialect
+        self._declared = frozenset(self.names)
+        self._objects = objects
+        self._writer = JSONWriter(DIALECTS[dialect], objects.dumps if objects else None)
 
     def dumps(self, identifiers: Mapping[str, Any]) -> str:
         """Write identifiers as text.
 
         Raises:
-            InvalidIdentifiers: a name is missing or unknown, or a value is not a JSON value.
+            InvalidIdentifiers: a name is missing or unknown, or a value is not a JSON value, or not one that
+                the dialect's language has.
         """
-        self._check_names(identifiers)
-        ordered = {name: identifiers[name] for name in self.names}
+        if identifiers.keys() != self._declared:
+            raise self._misfit(identifiers)
+        if not self.names:
+            return "{}"
         try:
-            for value in ordered.values():
-                _check_value(value)
-            return json_text.dumps(ordered)
-        except RecursionError:
-            raise InvalidIdentifiers("identifiers are nested too deeply") from None
+            return self._writer.dumps({name: identifiers[name] for name in self.names})
         except InvalidData as error:
             raise InvalidIdentifiers(f"identifiers: {error}") from None
 
-    def loads(self, text: str) -> dict[str, Any]:
+    def loads(self, text: str) -> Mapping[str, Any]:
         """Read the identifiers that any issuer wrote: any JSON object.
+
+        With `objects`, each identifier's are looked up when it is first read.
 
         Raises:
             InvalidIdentifiers: the text is not a JSON object.
@@ -70,29 +91,59 @@ class IdentifiersCodec:
             raise InvalidIdentifiers(f"connection identifiers are {error}") from None
         if not isinstance(identifiers, dict):
             raise InvalidIdentifiers("connection identifiers are not a JSON object")
-        return cast("dict[str, Any]", identifiers)
+        values = cast("dict[str, Any]", identifiers)
+        return _Lazy(values, self._objects.loads) if self._objects else values
 
-    def _check_names(self, identifiers: Mapping[str, Any]) -> None:
+    def _misfit(self, identifiers: Mapping[str, Any]) -> InvalidIdentifiers:
         missing = [name for name in self.names if name not in identifiers]
-        unknown = [name for name in identifiers if name not in self.names]
-        if missing or unknown:
-            said = [f"missing: {', '.join(missing)}"] if missing else []
-            said += [f"unknown: {', '.join(map(str, unknown))}"] if unknown else []
-            declared = ", ".join(self.names) or "none"
-            raise InvalidIdentifiers(f"identifiers do not fit ({'; '.join(said)}); declared: {declared}")
+        unknown = [name for name in identifiers if name not in self._declared]
+        said = [f"missing: {', '.join(missing)}"] if missing else []
+        said += [f"unknown: {', '.join(map(str, unknown))}"] if unknown else []
+        declared = ", ".join(self.names) or "none"
+        return InvalidIdentifiers(f"identifiers do not fit ({'; '.join(said)}); declared: {declared}")
 
 
-def _check_value(value: object) -> None:
-    """Refuse what `json` would write, but `loads` would not give back: tuples, and keys that are no text."""
-    if value is None or isinstance(value, str | int | float):
-        return
+class _Lazy(Mapping[str, Any]):
+    """Identifiers in which texts that stand for objects become those when they are first read."""
+
+    def __init__(self, values: dict[str, Any], loads: Callable[[str], Any]) -> None:
+        self._values = values
+        self._loads = loads
+        self._read: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._read:
+            self._read[name] = _revive(self._values[name], self._loads)
+        return self._read[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._values
+
+    def __repr__(self) -> str:
+        return repr({**self._values, **self._read})
+
+
+def _revive(value: Any, loads: Callable[[str], Any]) -> Any:
+    if isinstance(value, str):
+        return loads(value)
     if isinstance(value, list):
-        for item in cast("list[object]", value):
-            _check_value(item)
-    elif isinstance(value, dict):
-        for key, item in cast("dict[object, object]", value).items():
-            if not isinstance(key, str):
-                raise InvalidData(f"a key is not a text: {shorten(key)}")
-            _check_value(item)
-    else:
-        raise InvalidData(f"{type(value).__name__} is not a JSON type; convert it first, for example with str()")
+        return [_revive(item, loads) for item in value]
+    if isinstance(value, dict):
+        return {key: _revive(item, loads) for key, item in cast("dict[str, Any]", value).items()}
+    return value
+
+
+def _check_declaration(names: tuple[str, ...]) -> None:
+    for name in names:
+        if name in RESERVED_NAMES:
+            raise ConfigurationError(
+                f"{name!r} cannot be the name of an identifier: token() and disconnect() have a parameter of that name"
+            )
+    if len(set(names)) != len(names):
+        raise ConfigurationError(f"an identifier is declared twice: {', '.join(names)}")

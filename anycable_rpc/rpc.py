@@ -93,12 +93,11 @@ def _connect_by_token(cable: Cable, token: str, sid: str) -> ConnectionResponse:
 
 def _connect_by_callback(call: Call, connection: Connection) -> Steps:
     said = connection._transmissions
-    try:
+    with suppress(Rejected):
         yield call.starts(Callback("connect", connection.connect, connection))
-    except Rejected as rejected:
-        said.append(transmissions.disconnect(rejected.reason, rejected.reconnect))
-        return ConnectionResponse(Status.FAILURE, transmissions=tuple(said))
-    if connection._closed:
+    if connection._rejected and not connection._farewell:
+        connection.close(connection._rejected.reason, connection._rejected.reconnect)
+    if connection._farewell:
         return ConnectionResponse(Status.FAILURE, transmissions=tuple(said))
     identifiers = call.cable.codec.dumps(connection._identifiers)
     env = EnvResponse(connection.state.changes())
@@ -117,35 +116,36 @@ def _unknown_command(call: Call, request: CommandMessage) -> Steps:
 
 def _subscribe(call: Call, request: CommandMessage) -> Steps:
     rejection = transmissions.reject_subscription(request.identifier)
-    said: list[str] = []
-    error_msg = ""
     try:
         connection = call.connection()
         channel = call.channel(connection, request.env.istate)
-        said = connection._transmissions
-        yield call.starts(Callback("subscribed", channel.subscribed, connection, channel))
-        if not connection._closed:
-            said.append(transmissions.confirm_subscription(request.identifier))
+        with suppress(Rejected):
+            yield call.starts(Callback("subscribed", channel.subscribed, connection, channel))
+        if channel._rejected or connection._rejected:
+            return _rejection(call, (*connection._transmissions, rejection))
+        if not connection._farewell:
+            connection._transmissions.append(transmissions.confirm_subscription(request.identifier))
         return _reply(connection, channel)
-    except Rejected:
-        pass
     except Exception as error:
-        said = []
         error_msg = yield from call.fails(error)
-    return _rejection((*said, rejection), error_msg)
+        return _rejection(call, (*call.farewell, rejection), error_msg)
 
 
-def _rejection(said: tuple[str, ...], error_msg: str) -> CommandResponse:
+def _rejection(call: Call, said: tuple[str, ...], error_msg: str = "") -> CommandResponse:
     """No streams, state or presence: anycable-go would apply them to a rejected subscription too."""
     return CommandResponse(
-        Status.FAILURE, stop_streams=True, transmissions=said, error_msg=error_msg, env=EnvResponse()
+        Status.FAILURE,
+        disconnect=bool(call.farewell),
+        stop_streams=True,
+        transmissions=said,
+        error_msg=error_msg,
+        env=EnvResponse(),
     )
 
 
 def _unsubscribe(call: Call, request: CommandMessage) -> Steps:
     """Never an ERROR: anycable-go would keep the subscription."""
     said: tuple[str, ...] = ()
-    closed = False
     cstate: Mapping[str, str] = {}
     try:
         connection = call.connection()
@@ -153,13 +153,18 @@ def _unsubscribe(call: Call, request: CommandMessage) -> Steps:
         with suppress(Rejected):
             yield call.starts(Callback("unsubscribed", channel.unsubscribed, connection, channel))
         cstate = connection.state.changes()
-        said, closed = tuple(connection._transmissions), connection._closed
+        said = tuple(connection._transmissions)
     except ServedByGateway:
         pass
     except Exception as error:
         yield from call.fails(error)
+        said = call.farewell
     return CommandResponse(
-        Status.SUCCESS, disconnect=closed, stop_streams=True, transmissions=said, env=EnvResponse(cstate)
+        Status.SUCCESS,
+        disconnect=bool(call.farewell),
+        stop_streams=True,
+        transmissions=said,
+        env=EnvResponse(cstate),
     )
 
 
@@ -180,7 +185,7 @@ def _message(call: Call, request: CommandMessage) -> Steps:
 
 def _reply(connection: Connection, channel: Channel) -> CommandResponse:
     """What a command's callback said, read off its two objects."""
-    closed = connection._closed
+    closed = bool(connection._farewell)
     return CommandResponse(
         Status.SUCCESS,
         disconnect=closed,
@@ -199,7 +204,7 @@ def _disconnect(cable: Cable, request: DisconnectRequest, sid: str) -> Steps:
     call = Call(cable, request, sid, request.identifiers)
     try:
         connection = call.connection()
-    except ProtocolError as error:
+    except Exception as error:
         return DisconnectResponse(Status.ERROR, (yield from call.fails(error)))
     for identifier in (*request.subscriptions, None):
         call = Call(cable, request, sid, request.identifiers, identifier or "")

@@ -8,42 +8,66 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
-from collections.abc import Callable, Coroutine, Sequence
-from concurrent.futures import Executor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import AsyncExitStack, ExitStack
 from contextvars import copy_context
-from functools import lru_cache
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any
 
 from .call import Callback, Steps
 from .errors import ConfigurationError
 from .protocol import Response
 
-__all__ = ["BackgroundLoop", "Middleware", "arun", "is_async", "is_async_middleware", "run"]
+__all__ = ["CallbackThreads", "Middleware", "arun", "is_async", "is_async_middleware", "run"]
 
 Middleware = Callable[[Callback], Any]
 """Takes the callback about to run, returns a context manager around it."""
 
-_T = TypeVar("_T")
-
-
-@lru_cache(maxsize=4096)
-def _is_coroutine_function(function: Callable[..., Any]) -> bool:
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
-        getattr(function, "__call__", None)  # noqa: B004 - an object with an async __call__
-    )
-
 
 def is_async(function: Callable[..., Any]) -> bool:
     """Whether calling the function (a method, an object) gives a coroutine."""
-    return _is_coroutine_function(getattr(function, "__func__", function))
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(type(function), "__call__"))  # noqa: B004, B009
 
 
 def is_async_middleware(middleware: Middleware) -> bool:
-    """Whether the middleware is declared as an asynchronous context manager."""
+    """Whether the middleware is declared as an asynchronous context manager, and only as that."""
+    while isinstance(middleware, partial):
+        middleware = middleware.func
     if inspect.isclass(middleware):
-        return hasattr(middleware, "__aenter__")
-    return inspect.isasyncgenfunction(inspect.unwrap(middleware))
+        return hasattr(middleware, "__aenter__") and not hasattr(middleware, "__enter__")
+    called = middleware if inspect.isroutine(middleware) else getattr(type(middleware), "__call__")  # noqa: B004, B009
+    return inspect.isasyncgenfunction(inspect.unwrap(called))
+
+
+class CallbackThreads(ThreadPoolExecutor):
+    """Threads for the `def` callbacks of an async app.
+
+    A callback cannot be stopped: when its call is cancelled it runs on, and its thread is `busy` until it ends.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size, "anycable_rpc callback")
+        self.busy = 0
+        self._changed = threading.Condition()
+
+    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Count the callback until it has ended, or was taken back before it began."""
+        with self._changed:
+            self.busy += 1
+        future = super().submit(function, *args, **kwargs)
+        future.add_done_callback(self._ended)
+        return future
+
+    def wait_idle(self, timeout: float) -> bool:
+        """Wait until no callback runs; False when the time is over."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self.busy, timeout)
+
+    def _ended(self, future: Future[Any]) -> None:
+        with self._changed:
+            self.busy -= 1
+            self._changed.notify_all()
 
 
 def run(steps: Steps, middleware: Sequence[Middleware] = ()) -> Response:
@@ -86,8 +110,9 @@ def _call(callback: Callback, managers: Sequence[Any]) -> Any:
             for manager in managers:
                 stack.enter_context(_plain(manager))
             return _not_awaitable(callback, callback())
-    except (StopIteration, GeneratorExit, SystemExit, asyncio.CancelledError) as error:
-        # A StopIteration hangs a future, a SystemExit ends the thread: the call would never be answered.
+    except BaseException as error:
+        if _is_ordinary(error):
+            raise
         raise RuntimeError(f"{callback} raised {type(error).__name__}") from error
 
 
@@ -96,13 +121,23 @@ async def _acall(callback: Callback, middleware: Sequence[Middleware], pool: Exe
         if is_async(callback.function):
             return await _on_loop(callback, middleware)
         return await _on_thread(callback, middleware, pool)
-    except (GeneratorExit, SystemExit) as error:
-        raise RuntimeError(f"{callback} raised {type(error).__name__}") from error
-    except asyncio.CancelledError as error:
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
+    except BaseException as error:
+        if _is_ordinary(error) or _is_cancelled(error):
             raise
-        raise RuntimeError(f"{callback} raised CancelledError") from error
+        raise RuntimeError(f"{callback} raised {type(error).__name__}") from error
+
+
+def _is_ordinary(error: BaseException) -> bool:
+    """Others would leave the call unanswered: a StopIteration hangs a future, a SystemExit ends a thread or a loop."""
+    if isinstance(error, StopIteration):
+        return False
+    return isinstance(error, Exception | KeyboardInterrupt)
+
+
+def _is_cancelled(error: BaseException) -> bool:
+    """Whether the call itself is cancelled, and not just something that the callback awaited."""
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
 
 
 async def _on_loop(callback: Callback, middleware: Sequence[Middleware]) -> Any:
@@ -146,36 +181,3 @@ def _not_awaitable(callback: Callback, result: Any) -> Any:
     if inspect.iscoroutine(result):
         result.close()
     raise RuntimeError(f"{callback} is not declared as `async def`, but returned something to await")
-
-
-class BackgroundLoop:
-    """One event loop in a daemon thread, started on first use, for sync code that must await."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
-
-    def run(self, coroutine: Coroutine[Any, Any, _T]) -> _T:
-        """Await the coroutine there; the calling thread waits."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self._started()).result()
-
-    def stop(self) -> None:
-        """Stop the loop; a later `run` starts another one."""
-        with self._lock:
-            loop, self._loop = self._loop, None
-        if loop is not None:
-            loop.call_soon_threadsafe(loop.stop)
-
-    def _started(self) -> asyncio.AbstractEventLoop:
-        with self._lock:
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                threading.Thread(target=_run_loop, args=(self._loop,), name="anycable_rpc loop", daemon=True).start()
-            return self._loop
-
-
-def _run_loop(loop: asyncio.AbstractEventLoop) -> None:
-    try:
-        loop.run_forever()
-    finally:
-        loop.close()

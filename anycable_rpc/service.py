@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from concurrent.futures import Executor
 
 from . import runner, wire
 from .cable import Cable
 from .call import Steps
 from .errors import ProtocolError
-from .protocol import CommandMessage, ConnectionRequest, DisconnectRequest, Request, Response
+from .protocol import CommandMessage, ConnectionRequest, DisconnectRequest, Request
 from .rpc import check_version, error_response, respond
 
 __all__ = ["Service"]
@@ -29,45 +28,37 @@ class Service:
 
     `metadata` has lower-case keys: `sid`, the session's id, and `protov`, the caller's protocol versions. An
     answer is always given: whatever is wrong with the request or the app becomes its status.
+
+    Args:
+        cable: what is served.
+        version_check: whether callers of another protocol version are refused.
+        sid_header: whether the welcome tells the client its `sid`.
+        threads: how many `def` callbacks run at a time under `ahandle`.
     """
 
-    def __init__(
-        self,
-        cable: Cable,
-        *,
-        version_check: bool = True,
-        sid_header: bool = True,
-        pool: Executor | None = None,
-    ) -> None:
+    def __init__(self, cable: Cable, *, version_check: bool = True, sid_header: bool = True, threads: int = 30) -> None:
         self.is_async = cable.is_async
+        self.threads = runner.CallbackThreads(threads)
         self._cable = cable
         self._version_check = version_check
         self._sid_header = sid_header
-        self._pool = pool
         self._middleware = tuple(cable.middleware)
-        self._loop = runner.BackgroundLoop()
 
     def handle(self, method: str, data: bytes, metadata: Mapping[str, str]) -> bytes:
-        """Answer `Connect`, `Command` or `Disconnect` from this thread."""
-        if self.is_async:
-            return self._loop.run(self.ahandle(method, data, metadata))
+        """Answer `Connect`, `Command` or `Disconnect` from this thread; for an app without `async def`."""
         try:
             steps = self._steps(method, data, metadata)
-        except ProtocolError as error:
-            return _refuse(method, error)
-        return _encode(method, runner.run(steps, self._middleware))
+            return wire.encode_response(runner.run(steps, self._middleware))
+        except Exception as error:
+            return _failure(method, error)
 
     async def ahandle(self, method: str, data: bytes, metadata: Mapping[str, str]) -> bytes:
         """Answer `Connect`, `Command` or `Disconnect` on the running event loop."""
         try:
             steps = self._steps(method, data, metadata)
-        except ProtocolError as error:
-            return _refuse(method, error)
-        return _encode(method, await runner.arun(steps, self._middleware, self._pool))
-
-    def close(self) -> None:
-        """Stop what `handle` may have started for an async app."""
-        self._loop.stop()
+            return wire.encode_response(await runner.arun(steps, self._middleware, self.threads))
+        except Exception as error:
+            return _failure(method, error)
 
     def _steps(self, method: str, data: bytes, metadata: Mapping[str, str]) -> Steps:
         if self._version_check:
@@ -76,14 +67,12 @@ class Service:
         return respond(self._cable, wire.decode_request(method, data), sid)
 
 
-def _refuse(method: str, error: ProtocolError) -> bytes:
-    logger.warning("%s refused: %s", method, " ".join(str(error).split()))
-    return wire.encode_response(error_response(_REQUESTS[method], str(error)))
-
-
-def _encode(method: str, response: Response) -> bytes:
-    try:
-        return wire.encode_response(response)
-    except ProtocolError as error:
-        logger.error("%s: %s", method, error)
-        return wire.encode_response(error_response(_REQUESTS[method], "the response cannot be written"))
+def _failure(method: str, error: Exception) -> bytes:
+    """The answer when there is no other: the request cannot be read, the response cannot be written."""
+    if isinstance(error, ProtocolError):
+        logger.warning("%s: %s", method, " ".join(str(error).split()))
+        said = str(error)
+    else:
+        logger.error("%s failed", method, exc_info=error)
+        said = f"{method} failed"
+    return wire.encode_response(error_response(_REQUESTS[method], said))

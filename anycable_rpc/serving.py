@@ -9,10 +9,11 @@ import asyncio
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
-from collections.abc import Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Coroutine
+from time import monotonic
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from .cable import Cable
     from .settings import Settings
 
-__all__ = ["Say", "leave", "listening", "on_signals", "run_loop", "serve", "service_of", "stopping"]
+__all__ = ["Say", "drained", "leave", "listening", "run_loop", "serve", "service_of", "stop_event", "stopping"]
 
 logger = logging.getLogger("anycable_rpc")
 
@@ -42,10 +43,9 @@ def serve(cable: Cable, settings: Settings, say: Say) -> None:
     """
     service = service_of(cable, settings)
     if service.is_async:
-        drained = run_loop(_serve_async(service, settings, say))
+        leave(run_loop(_serve_async(service, settings, say)))
     else:
-        drained = _serve_threaded(service, settings, say)
-    leave(drained)
+        leave(_serve_threaded(service, settings, say))
 
 
 def service_of(cable: Cable, settings: Settings) -> Service:
@@ -54,7 +54,7 @@ def service_of(cable: Cable, settings: Settings) -> Service:
         cable,
         version_check=settings.version_check_enabled,
         sid_header=settings.sid_header_enabled,
-        pool=ThreadPoolExecutor(settings.rpc_pool_size, "anycable_rpc callback"),
+        threads=settings.rpc_pool_size,
     )
 
 
@@ -68,25 +68,46 @@ def run_loop(main: Coroutine[Any, Any, bool]) -> bool:
         return runner.run(main)
 
 
-def on_signals(stop: Callable[[], None], loop: asyncio.AbstractEventLoop | None = None) -> None:
-    """Call `stop` on the first signal, end the process on the second."""
-    received = iter((stop, _end_at_once))
+def on_signals(stop: Callable[[], object]) -> None:
+    """Call `stop` on the first signal, end the process on the second, both in a thread of its own.
 
-    def handle(number: int, frame: FrameType | None = None) -> None:
-        next(received, _end_at_once)()
-
+    The main thread cannot be relied on: Python runs handlers there alone, but the system may wake another thread,
+    and user code may block it. An event loop must be running before this is called: loops set the wake-up
+    descriptor too.
+    """
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
     for number in _SIGNALS:
-        if loop is None:
-            signal.signal(number, handle)
-        else:
-            loop.add_signal_handler(number, handle, number)
+        signal.signal(number, _nothing)
+    signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+    threading.Thread(target=_watch, args=(reader, writer, stop), name="anycable_rpc signals", daemon=True).start()
 
 
-def leave(drained: bool) -> None:
+def _nothing(number: int, frame: FrameType | None) -> None:
+    """The system needs a handler in order to wake the watching thread."""
+
+
+def _watch(reader: socket.socket, writer: socket.socket, stop: Callable[[], object]) -> None:
+    for handle in (stop, _end_at_once):
+        while reader.recv(1)[0] not in _SIGNALS:
+            pass
+        handle()
+
+
+def stop_event() -> asyncio.Event:
+    """An event of the running loop that the first signal sets."""
+    loop, event = asyncio.get_running_loop(), asyncio.Event()
+    on_signals(lambda: loop.call_soon_threadsafe(event.set))
+    return event
+
+
+def leave(all_ended: bool) -> None:
     """Return, unless a callback that does not end would keep the interpreter from exiting."""
-    if not drained:
+    if not all_ended:
         logger.warning("some calls were still running when the shutdown timeout was over: they are cut")
-        _exit(0)
+        logging.shutdown()
+        sys.stdout.flush()
+        os._exit(0)
 
 
 def _serve_threaded(service: Service, settings: Settings, say: Say) -> bool:
@@ -101,14 +122,21 @@ def _serve_threaded(service: Service, settings: Settings, say: Say) -> bool:
 
 
 async def _serve_async(service: Service, settings: Settings, say: Say) -> bool:
-    stop = asyncio.Event()
-    on_signals(stop.set, asyncio.get_running_loop())
+    stop = stop_event()
     server = AsyncServer(service, settings)
     await server.start()
     say(listening(server.address, settings, service))
     await stop.wait()
     say(stopping(settings))
-    return await server.stop(settings.shutdown_timeout)
+    return await drained(service, server.stop, settings.shutdown_timeout)
+
+
+async def drained(service: Service, stop: Callable[[float], Awaitable[bool]], grace: float) -> bool:
+    """Stop a server, and wait for callbacks whose calls were cancelled; False when some still run after all."""
+    deadline = monotonic() + grace
+    answered = await stop(grace)
+    ended = await asyncio.to_thread(service.threads.wait_idle, max(0, deadline - monotonic()))
+    return answered and ended
 
 
 def listening(address: str, settings: Settings, service: Service) -> str:
@@ -123,12 +151,5 @@ def stopping(settings: Settings) -> str:
 
 
 def _end_at_once() -> None:
-    _exit(1)
-
-
-def _exit(code: int) -> None:
-    """Threads that run user code cannot be ended: leave without waiting for them."""
-    logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    """Without any lock: somebody may hold it."""
+    os._exit(1)

@@ -77,9 +77,18 @@ class State(MutableMapping[str, Any]):
         changed: dict[str, str] = {}
         for key, value in self._values.items():
             text = _DELETED if value is _Missing else _dumps(key, value)
-            if text != self._raw.get(key, _DELETED):
+            raw = self._raw.get(key, _DELETED)
+            if text != raw and text != _canonical(raw):
                 changed[key] = text
         return changed
+
+
+def _canonical(raw: str) -> str | None:
+    """How we would write what another SDK may have written with other spaces."""
+    try:
+        return json_text.dumps(json_text.loads(raw))
+    except InvalidData:
+        return None
 
 
 class _Missing:

@@ -68,8 +68,8 @@ def decode_response(method: str, data: bytes) -> Response:
 def _encode(message: Request | Response) -> bytes:
     try:
         return _ENCODERS[type(message)](message)
-    except ValueError as error:
-        raise ProtocolError(f"{type(message).__name__} cannot be written: {error}") from error
+    except ValueError:  # its text may quote a header, and so a token
+        raise ProtocolError(f"{type(message).__name__} cannot be written: a text in it is not Unicode") from None
 
 
 def _parse(message: Any, data: bytes) -> Any:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from functools import partial, partialmethod
+from typing import Annotated, Any, Literal
 
 import pytest
+from pydantic import AfterValidator, BaseModel, Field
 
 from anycable_rpc import Cable, Channel, ConfigurationError, Connection, InvalidPayload, action
 from anycable_rpc.actions import Action, actions_of
@@ -68,6 +70,49 @@ def test_a_value_is_not_repeated_in_the_error() -> None:
     assert "secret" not in str(invalid.value)
 
 
+class Cat(BaseModel):
+    kind: Literal["cat"]
+
+
+class Dog(BaseModel):
+    kind: Literal["dog"]
+
+
+def not_odd(value: int) -> int:
+    if value % 2:
+        raise ValueError(f"{value} is odd")
+    return value
+
+
+class Zoo(Channel):
+    @action
+    def add(
+        self,
+        animal: Annotated[Cat | Dog, Field(discriminator="kind")],
+        count: Annotated[int, AfterValidator(not_odd)] = 0,
+        names: dict[str, int] | None = None,
+    ) -> None: ...
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"animal": {"kind": "SECRET\nERROR forged"}},
+        {"animal": {"kind": "SECRET" * 20_000}},
+        {"animal": {"kind": "cat"}, "count": 77777},
+        {"animal": {"kind": "cat"}, "names": {"\n" * 100_000: "x"}},
+    ],
+)
+def test_what_a_client_sends_cannot_forge_or_fill_the_log(payload: dict[str, Any]) -> None:
+    with pytest.raises(InvalidPayload) as invalid:
+        actions_of(Zoo)["add"].bind(payload)
+
+    assert len(str(invalid.value)) < 400
+    assert "\n" not in str(invalid.value)
+    assert "SECRET" not in str(invalid.value)
+    assert "77777" not in str(invalid.value)
+
+
 def positional(self: Channel, text: str, /) -> None: ...
 
 
@@ -90,7 +135,16 @@ class Unvalidatable:
     pass
 
 
-@pytest.mark.parametrize("method", [positional, variadic, keywords, unresolved, odd])
+def field(self: Channel, text: str = Field(max_length=3)) -> None: ...
+
+
+def broken(self: Channel, text: Any) -> None: ...
+
+
+broken.__annotations__["text"] = "int |"
+
+
+@pytest.mark.parametrize("method", [positional, variadic, keywords, unresolved, odd, field, broken])
 def test_parameters_that_cannot_be_bound_are_an_error_when_the_cable_is_made(method: Any) -> None:
     channel = type("Odd", (Channel,), {"go": action(method)})
 
@@ -98,10 +152,24 @@ def test_parameters_that_cannot_be_bound_are_an_error_when_the_cable_is_made(met
         Cable(Connection, [channel])
 
 
-def test_the_decorator_takes_a_method() -> None:
+def stream(self: Channel) -> Iterator[int]:
+    yield 1
+
+
+@pytest.mark.parametrize(
+    "method", ["speak", None, staticmethod(odd), partial(odd), partialmethod(odd), stream]
+)
+def test_the_decorator_takes_a_plain_method(method: Any) -> None:
     with pytest.raises(ConfigurationError, match="without parentheses"):
-        action("speak")  # type: ignore[type-var]
+        action(method)
+
+
+def test_the_type_of_the_result_does_not_matter() -> None:
+    def go(self: Channel, text: str) -> Missing:  # type: ignore[name-defined] # noqa: F821 # pyright: ignore
+        ...
+
+    assert Action("Chat.go", go).bind({"text": "hi"}) == {"text": "hi"}
 
 
 def test_an_action_can_be_made_of_any_function() -> None:
-    assert Action("Chat", unvalidatable).bind({"text": print}) == {"text": print}
+    assert Action("Chat.go", unvalidatable).bind({"text": print}) == {"text": print}

@@ -56,6 +56,10 @@ class TestDeclaration:
         with pytest.raises(ConfigurationError, match=r"channel class|Channel itself"):
             Cable(Connection, [channel])
 
+    def test_channels_is_a_list(self) -> None:
+        with pytest.raises(ConfigurationError, match=r"channels=\[Chat\]"):
+            Cable(Connection, type("Chat", (Channel,), {}))  # type: ignore[arg-type]
+
     def test_two_channels_cannot_share_a_name(self) -> None:
         one, other = type("Chat", (Channel,), {}), type("Chat", (Channel,), {})
 
@@ -178,6 +182,17 @@ class TestToken:
 
         with pytest.raises(InvalidToken):
             chat.verify_token(token)
+
+    def test_new_settings_bring_a_new_broadcaster_unless_one_was_given(self) -> None:
+        found, given = Cable(User, settings=settings(broadcast_adapter="memory")), cable()
+        first, own = found.broadcaster, given.broadcaster
+        assert found.broadcaster is first
+
+        for chat in (found, given):
+            chat.settings = settings(http_broadcast_url="http://localhost:1/_broadcast")
+
+        assert type(found.broadcaster).__name__ == "HTTPBroadcaster"
+        assert given.broadcaster is own
 
 
 def test_a_stream_name_is_signed_with_the_secret_of_streams() -> None:

@@ -22,7 +22,29 @@ def test_a_channel_answers_to_its_own_class_name() -> None:
     assert [c.name for c in (Chat, AdminChat, Named, BelowNamed)] == ["Chat", "AdminChat", "Other", "BelowNamed"]
 
 
-@pytest.mark.parametrize("name", ["subscribed", "unsubscribed", "transmit", "reject", "stream_from"])
+NOT_FOR_CLIENTS = [
+    *("subscribed", "unsubscribed", "transmit", "reject", "stream_from"),
+    *("name", "params", "connection", "identifier", "state", "cable", "_streams", "_own"),
+]
+
+
+@pytest.mark.parametrize("name", [name for name in NOT_FOR_CLIENTS if name != "name"])
+def test_nor_can_they_be_by_way_of_a_mixin(name: str) -> None:
+    def method(self: Channel) -> None: ...
+
+    mixin = type("Mixin", (), {name: action(method)})
+
+    with pytest.raises(ConfigurationError, match="cannot be an action"):
+        type("Odd", (mixin, Channel), {})
+
+
+@pytest.mark.parametrize("name", [None, "", 42, b"Chat"])
+def test_a_name_is_a_text(name: object) -> None:
+    with pytest.raises(ConfigurationError, match="what clients subscribe to"):
+        type("Odd", (Channel,), {"name": name})
+
+
+@pytest.mark.parametrize("name", NOT_FOR_CLIENTS)
 def test_methods_of_channel_itself_cannot_be_actions(name: str) -> None:
     def method(self: Channel) -> None: ...
 

@@ -58,6 +58,15 @@ class TestDeclaration:
         with pytest.raises(ConfigurationError, match="identifier"):
             type("Odd", (Connection,), {"identified_by": (name,)})
 
+    @pytest.mark.parametrize("value", [0, property(lambda self: 1)])
+    def test_an_identifier_has_no_value_of_its_own(self, value: object) -> None:
+        with pytest.raises(ConfigurationError, match="give it no value"):
+            type("Odd", (Connection,), {"identified_by": ("user",), "user": value})
+
+    def test_names_are_texts(self) -> None:
+        with pytest.raises(ConfigurationError, match="not 1"):
+            type("Odd", (Connection,), {"identified_by": (1,)})
+
     def test_a_text_is_not_a_tuple_of_names(self) -> None:
         with pytest.raises(ConfigurationError, match=r"\('user',\)"):
             type("Odd", (Connection,), {"identified_by": "user"})

@@ -281,6 +281,39 @@ class Contract:
                 start(Gate(), settings(rpc_host="127.0.0.1:0", rpc_tls_cert=cert, rpc_tls_key=private))
 
 
+class TestAsyncServerWithDefCallbacks(Contract):
+    """One `async def` makes an async app; here the others are `def`, on threads."""
+
+    @pytest.fixture
+    def start(self) -> Iterator[Any]:
+        loop = LoopThread()
+
+        async def run(gate: Gate, values: Any) -> AsyncServer:
+            service = Service(cable_of(gate, lambda cls: cls), threads=values.rpc_pool_size)
+            server = AsyncServer(service, values)
+            await server.start()
+            return server
+
+        def start(gate: Gate, values: Any) -> Any:
+            server = loop(run(gate, values))
+            return server, lambda grace: loop(server.stop(grace))
+
+        yield start
+        loop.close()
+
+    def test_a_callback_that_outlives_its_call_keeps_its_place(self, run: Callable[..., Running]) -> None:
+        server = run(rpc_pool_size=2)
+        for _ in range(2):
+            with pytest.raises(grpc.RpcError):
+                server.call("Command", WAIT, timeout=0.2)
+        server.gate.wait_for(2)
+
+        with pytest.raises(grpc.RpcError) as error:
+            server.call("Connect", ConnectionRequest())
+
+        assert error.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
 class TestThreadedServer(Contract):
     @pytest.fixture
     def start(self) -> Any:

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import doctest
 import json
+from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from anycable_rpc import Cable, Connection
 from anycable_rpc import identifiers as identifiers_module
-from anycable_rpc.errors import ConfigurationError, InvalidIdentifiers
+from anycable_rpc.dialects import DIALECTS
+from anycable_rpc.errors import ConfigurationError, InvalidData, InvalidIdentifiers
 from anycable_rpc.identifiers import RESERVED_NAMES, IdentifiersCodec
+from anycable_rpc.protocol import ConnectionRequest, ConnectionResponse
 from anycable_rpc.publications import remote_disconnect
+from anycable_rpc.rpc import respond
+from anycable_rpc.runner import run
 from anycable_rpc.signing import TokenSigner, TokenVerifier
 
+from .colours import settings
 from .strategies import json_values, names
 
 SECRET = "s3Krit"
@@ -132,6 +140,98 @@ def test_a_text_that_is_no_json_object_is_refused(text: str) -> None:
         IdentifiersCodec().loads(text)
 
 
+def test_a_dialect_is_known_by_its_name() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        IdentifiersCodec(dialect="perl")
+
+    assert str(caught.value) == ("there is no dialect 'perl'; there are canonical, rails, ruby, js, php, go, python")
+    assert IdentifiersCodec(dialect="go").dialect == "go"
+    assert IdentifiersCodec().dialect == "canonical"
+
+
+class Days:
+    """Writes spans of time as text, and remembers what it was asked to read."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def dumps(self, value: Any) -> Any:
+        if not isinstance(value, timedelta):
+            raise InvalidData(f"{value!r} is no span of time")
+        return f"{value.days} days"
+
+    def loads(self, text: str) -> Any:
+        self.asked.append(text)
+        number, space, unit = text.partition(" ")
+        return timedelta(int(number)) if space and unit == "days" else text
+
+
+DAY = timedelta(days=1)
+
+
+class TestObjects:
+    codec = IdentifiersCodec(["user", "span"], objects=Days())
+
+    @pytest.mark.parametrize("dialect", DIALECTS)
+    def test_they_pass_at_any_depth(self, dialect: str) -> None:
+        codec = IdentifiersCodec(["user", "span"], dialect=dialect, objects=Days())
+        values = {"user": "john", "span": [1, {"in": [DAY, None]}, DAY]}
+
+        assert codec.loads(codec.dumps(values)) == values
+        assert json.loads(codec.dumps(values)) == {"user": "john", "span": [1, {"in": ["1 days", None]}, "1 days"]}
+
+    def test_what_they_do_not_know_is_refused(self) -> None:
+        with pytest.raises(InvalidIdentifiers, match="identifiers: {1} is no span of time"):
+            self.codec.dumps({"user": {1}, "span": DAY})
+
+    def test_each_is_looked_up_once_and_when_it_is_read(self) -> None:
+        days = Days()
+        loaded = IdentifiersCodec(objects=days).loads('{"user":"john","span":"1 days"}')
+
+        assert list(loaded) == ["user", "span"]
+        assert len(loaded) == 2
+        assert "span" in loaded
+        assert "role" not in loaded
+        assert repr(loaded) == "{'user': 'john', 'span': '1 days'}"
+        assert days.asked == []
+
+        assert loaded["span"] == loaded["span"] == DAY
+        assert days.asked == ["1 days"]
+        assert repr(loaded) == "{'user': 'john', 'span': datetime.timedelta(days=1)}"
+
+    def test_a_failure_to_find_one_is_raised_where_it_is_read(self) -> None:
+        loaded = self.codec.loads('{"user":"john","span":"no days"}')
+
+        assert loaded["user"] == "john"
+        with pytest.raises(ValueError, match="invalid literal"):
+            loaded["span"]
+
+    def test_a_name_that_is_not_there_is_a_key_error(self) -> None:
+        with pytest.raises(KeyError, match="role"):
+            self.codec.loads("{}")["role"]
+
+    def test_connect_token_and_remote_disconnect_name_an_object_alike(self) -> None:
+        class Timed(Connection):
+            identified_by = ("span",)
+
+            def connect(self) -> None:
+                self.span = DAY
+
+        payloads: list[str] = []
+        cable = Cable(
+            Timed,
+            settings=settings(secret="a secret of thirty-two bytes....."),
+            broadcaster=SimpleNamespace(publish=payloads.append),
+            objects=Days(),
+        )
+        connected = run(respond(cable, ConnectionRequest()))
+        ext = cable.verify_token(cable.token(span=DAY))
+        cable.disconnect(span=DAY)
+
+        assert isinstance(connected, ConnectionResponse)
+        assert connected.identifiers == ext == json.loads(payloads[0])["payload"]["identifier"] == '{"span":"1 days"}'
+
+
 @given(identifiers)
 def test_what_is_written_is_read_back(values: dict[str, Any]) -> None:
     codec = IdentifiersCodec(values)
@@ -158,5 +258,5 @@ def test_connect_token_and_remote_disconnect_say_the_same_bytes(values: dict[str
     assert in_token.encode() == in_command.encode() == text.encode()
 
 
-def test_the_example_in_the_docstring_is_true() -> None:
-    assert doctest.testmod(identifiers_module) == (0, 1)
+def test_the_examples_in_the_docstring_are_true() -> None:
+    assert doctest.testmod(identifiers_module) == (0, 2)

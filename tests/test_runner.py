@@ -27,6 +27,10 @@ request_id = contextvars.ContextVar("request_id", default="none")
 CHAT = CommandMessage("subscribe", '{"channel":"Chat"}', "{}")
 
 
+class Strange(BaseException):
+    """What some libraries derive from, to slip through `except Exception`."""
+
+
 class Places:
     """Remembers what ran where."""
 
@@ -192,11 +196,11 @@ class TestOnError:
     def test_it_is_told_once(self, ask: Callable[[App], Any], kind: str) -> None:
         told: list[tuple[Exception, str]] = []
 
-        def on_error(error: Exception, callback: Callback) -> None:
-            told.append((error, str(callback)))
+        def on_error(exception: Exception, where: Callback | None) -> None:
+            told.append((exception, str(where)))
 
-        async def aon_error(error: Exception, callback: Callback) -> None:
-            told.append((error, str(callback)))
+        async def aon_error(exception: Exception, where: Callback | None) -> None:
+            told.append((exception, str(where)))
 
         class Chat(Channel):
             def subscribed(self) -> None:
@@ -227,7 +231,7 @@ class TestOnError:
             def connect(self) -> None:
                 raise ValueError
 
-        def on_error(**context: Any) -> None:
+        def on_error(error: Exception, callback: Callback | None) -> None:
             raise LookupError
 
         response = App("def", Broken, on_error=on_error)(ConnectionRequest())
@@ -277,21 +281,24 @@ class TestThreads:
 
 class TestCancellation:
     def test_a_cancelled_call_is_cancelled(self) -> None:
-        class Chat(Channel):
-            async def subscribed(self) -> None:
-                await asyncio.sleep(60)
-
         async def cancel() -> None:
+            began = asyncio.Event()
+
+            class Chat(Channel):
+                async def subscribed(self) -> None:
+                    began.set()
+                    await asyncio.sleep(60)
+
             app = App("def", channels=[Chat])
             task = asyncio.ensure_future(runner.arun(respond(app.cable, CHAT)))
-            await asyncio.sleep(0.01)
+            await began.wait()
             task.cancel()
             await task
 
         with pytest.raises(asyncio.CancelledError):
             asyncio.run(cancel())
 
-    @pytest.mark.parametrize("error", [asyncio.CancelledError, SystemExit, GeneratorExit, StopIteration])
+    @pytest.mark.parametrize("error", [asyncio.CancelledError, SystemExit, GeneratorExit, StopIteration, Strange])
     def test_a_callback_that_only_raises_such_an_error_fails(self, error: type[BaseException]) -> None:
         class Chat(Channel):
             async def subscribed(self) -> None:
@@ -322,12 +329,25 @@ class TestColours:
 
             async def __aexit__(self, *error: object) -> None: ...
 
+        class Both(Async):
+            def __enter__(self) -> None: ...
+
+            def __exit__(self, *error: object) -> None: ...
+
+        class Made:
+            @asynccontextmanager
+            async def __call__(self, callback: Callback) -> AsyncIterator[None]:
+                yield
+
         assert runner.is_async_middleware(asynchronous(places))
+        assert runner.is_async_middleware(partial(asynchronous(places)))
         assert runner.is_async_middleware(Async)
+        assert runner.is_async_middleware(Made())
+        assert not runner.is_async_middleware(Both)
         assert not runner.is_async_middleware(plain(places))
 
     def test_an_app_is_async_when_anything_in_it_is(self, places: Places) -> None:
-        async def on_error(**context: Any) -> None: ...
+        async def on_error(error: Exception, callback: Callback | None) -> None: ...
 
         class AsyncConnection(Connection):
             async def disconnect(self) -> None: ...
@@ -339,35 +359,47 @@ class TestColours:
         assert App("def", middleware=[asynchronous(places)]).cable.is_async
 
 
-class TestBackgroundLoop:
-    def test_many_threads_share_one_loop(self) -> None:
-        loop = runner.BackgroundLoop()
+class Abandoned:
+    """An app whose `def` callback runs on after its call was cancelled."""
 
-        async def which() -> int:
-            return threading.get_ident()
+    def __init__(self) -> None:
+        self.began = threading.Event()
+        self.may_end = threading.Event()
+        abandoned = self
 
-        with ThreadPoolExecutor(4) as pool:
-            threads = set(pool.map(lambda _: loop.run(which()), range(20)))
-        loop.stop()
+        class Chat(Channel):
+            def subscribed(self) -> None:
+                abandoned.began.set()
+                assert abandoned.may_end.wait(20)
 
-        assert len(threads) == 1
-        assert threading.get_ident() not in threads
+        self.app = App("def", channels=[Chat])
 
-    def test_it_starts_anew_after_a_stop(self) -> None:
-        loop = runner.BackgroundLoop()
-        loop.stop()
+    async def cancel(self, threads: runner.CallbackThreads) -> None:
+        call = asyncio.ensure_future(runner.arun(respond(self.app.cable, CHAT), (), threads))
+        await asyncio.to_thread(self.began.wait, 10)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
 
-        assert loop.run(asyncio.sleep(0, "done")) == "done"
-        loop.stop()
-        assert loop.run(asyncio.sleep(0, "again")) == "again"
-        loop.stop()
 
-    def test_an_error_comes_back(self) -> None:
-        async def broken() -> None:
-            raise LookupError("broken")
+class TestCallbackThreads:
+    def test_a_cancelled_call_keeps_its_thread_busy_until_the_callback_ends(self) -> None:
+        abandoned = Abandoned()
+        with runner.CallbackThreads(2) as threads:
+            asyncio.run(abandoned.cancel(threads))
+            busy, idle = threads.busy, threads.wait_idle(0.01)
+            abandoned.may_end.set()
 
-        loop = runner.BackgroundLoop()
+            assert (busy, idle) == (1, False)
+            assert threads.wait_idle(10)
+            assert threads.busy == 0
 
-        with pytest.raises(LookupError, match="broken"):
-            loop.run(broken())
-        loop.stop()
+    def test_one_that_was_taken_back_before_it_began_is_not_busy(self) -> None:
+        with runner.CallbackThreads(1) as threads:
+            hold = threading.Event()
+            first, second = threads.submit(hold.wait, 20), threads.submit(hold.wait, 20)
+
+            assert second.cancel()
+            assert threads.busy == 1
+            hold.set()
+            assert first.result(10)

@@ -1,12 +1,11 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from typing import Any
 
 import pytest
 
-from anycable_rpc import Channel, Connection
+from anycable_rpc import Connection
 from anycable_rpc.protocol import (
     CommandMessage,
     CommandResponse,
@@ -21,7 +20,7 @@ from anycable_rpc.protocol import (
 from anycable_rpc.service import Service
 from anycable_rpc.wire import decode_response, encode_request
 
-from .colours import App
+from .colours import App, settings
 
 METADATA = {"sid": "s1", "protov": "v1"}
 REQUESTS: dict[str, Request] = {
@@ -37,12 +36,13 @@ RESPONSES: dict[str, Any] = {
 
 
 def ask(service: Service, method: str = "Connect", data: bytes | None = None, **metadata: str) -> Any:
-    """The response, which must be the same from a thread and on a loop."""
+    """The response; that to a `def` app must be the same from a thread and on a loop."""
     data = encode_request(REQUESTS[method]) if data is None else data
     metadata = metadata or METADATA
-    answer = service.handle(method, data, metadata)
-    assert asyncio.run(service.ahandle(method, data, metadata)) == answer
-    service.close()
+    answer = asyncio.run(service.ahandle(method, data, metadata))
+    if not service.is_async:
+        assert service.handle(method, data, metadata) == answer
+    service.threads.shutdown()
     return decode_response(method, answer)
 
 
@@ -97,25 +97,51 @@ def test_a_response_that_cannot_be_written_is_an_error(caplog: pytest.LogCapture
         def connect(self) -> None:
             self._transmissions.append("\ud800")
 
-    assert ask(Service(App("def", Odd).cable)) == ConnectionResponse(
-        Status.ERROR, error_msg="the response cannot be written"
-    )
+    response = ask(Service(App("def", Odd).cable))
+
+    assert response.status is Status.ERROR
+    assert "cannot be written" in response.error_msg
     assert "cannot be written" in caplog.text
 
 
-def test_an_async_app_has_one_loop_for_all_threads() -> None:
-    threads = set()
+class Unspeakable(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("an internal detail")
 
-    class Chat(Channel):
-        async def subscribed(self) -> None:
-            threads.add(threading.get_ident())
 
-    service = Service(App("def", channels=[Chat]).cable)
-    data = encode_request(CommandMessage("subscribe", '{"channel":"Chat"}', "{}"))
-    for _ in range(3):
-        service.handle("Command", data, METADATA)
-    service.close()
+class BrokenSettings:
+    connect_tokens = False
 
-    assert service.is_async
-    assert len(threads) == 1
-    assert threading.get_ident() not in threads
+    def jwt_secrets(self) -> tuple[str, ...]:
+        return ()
+
+    @property
+    def debug(self) -> bool:
+        raise RuntimeError("an internal detail")
+
+
+def test_whatever_goes_wrong_an_answer_is_given(caplog: pytest.LogCaptureFixture) -> None:
+    class Broken(Connection):
+        def connect(self) -> None:
+            raise Unspeakable
+
+    told = ask(Service(App("def", Broken, settings=settings(debug=True)).cable))
+    silent = ask(Service(App("def", Broken, settings=BrokenSettings()).cable))
+
+    assert told == ConnectionResponse(Status.ERROR, error_msg="Broken.connect failed: Unspeakable")
+    assert silent == ConnectionResponse(Status.ERROR, error_msg="Connect failed")
+
+
+@pytest.mark.parametrize("method", REQUESTS)
+def test_a_connection_that_cannot_be_made_is_an_error_like_any_other(method: str) -> None:
+    class Broken(Connection):
+        def __init__(self, *args: Any) -> None:
+            raise ValueError("an internal detail")
+
+    told: list[Any] = []
+    response = ask(Service(App("def", Broken, on_error=lambda *what: told.append(what)).cable), method)
+
+    assert response.error_msg == f"{method} failed"
+    assert response.status is (Status.FAILURE if method == "Command" else Status.ERROR)
+    assert all(isinstance(error, ValueError) and callback is None for error, callback in told)
+    assert len(told) == 2  # once from the thread, once from the loop

@@ -133,3 +133,12 @@ def test_changes_applied_as_anycable_go_does_give_the_same_state_again(values: d
     unchanged = {key: text for key, text in {"a": "1", "b": '"x"'}.items() if key not in state.changes()}
 
     assert State(unchanged | kept) == values
+
+
+def test_reading_what_another_sdk_wrote_with_spaces_sends_nothing() -> None:
+    state = State({"a": '{"b": 1}', "c": "garbage"})
+    read = state["a"]
+    state["c"] = 1
+
+    assert read == {"b": 1}
+    assert state.changes() == {"c": "1"}

@@ -7,7 +7,8 @@ import sys
 from contextlib import redirect_stdout
 from difflib import get_close_matches
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from time import time
+from typing import Any, NoReturn
 
 import click
 
@@ -15,13 +16,16 @@ from .. import __version__
 from ..errors import AnyCableError
 from ..identifiers import IdentifiersCodec
 from ..protocol import PROTOCOL_VERSION
-from ..settings import warnings_for
+from ..settings import Settings, warnings_for
 from .go_options import NOT_YET
+from .inspecting import explain, keys_of
 from .issuing import identifiers, issue
-from .launching import cable_of, check_broadcaster, prepared, settings_of, started, web_of
+from .launching import cable_of, check_broadcaster, codec_of, prepared, settings_of, started, web_of
 from .options import SettingsCommand, first_word, given
 
 __all__ = ["main", "program"]
+
+_LONGEST_TOKEN = 4 * 1024 * 1024
 
 
 class Program(click.Group):
@@ -134,17 +138,31 @@ def dev(ctx: click.Context, /, words: tuple[str, ...], **values: Any) -> None:
 Examples:
   anycable-rpc token user_id=42 --ttl 10m           the text "42"
   anycable-rpc token user_id:=42 tenant:=null       the number 42, another identity
-  anycable-rpc token user_id=42 --app chat:cable    with the names and in the order of the app""",
+  anycable-rpc token user_id=42 --app chat:cable    with the names and in the order of the app
+  anycable-rpc token --inspect - < token.txt        explain one; - keeps it out of the shell's history
+
+Exit codes of --inspect: 0 anycable-go would let the token in, 1 it would not, 2 wrong usage.""",
 )
 @click.argument("words", nargs=-1, metavar="NAME=TEXT|NAME:=JSON…")
 @click.option("--ttl", metavar="SECONDS", help="how long it is valid: 3600, 10m, 1h30m; none is for ever")
 @click.option("--expires-at", metavar="TIME", help="until when: epoch seconds, or 2030-01-01T00:00:00Z")
+@click.option("--inspect", metavar="TOKEN", help="explain this token instead; - reads it from standard input")
 @click.pass_context
 def token(
-    ctx: click.Context, /, words: tuple[str, ...], ttl: str | None, expires_at: str | None, **values: Any
+    ctx: click.Context,
+    /,
+    words: tuple[str, ...],
+    ttl: str | None,
+    expires_at: str | None,
+    inspect: str | None,
+    **values: Any,
 ) -> None:
     """Issue a token, and print nothing else. It needs no app; with --app the names are checked."""
     settings = settings_of(ctx, values)
+    if inspect is not None:
+        if words or ttl is not None or expires_at is not None:
+            raise click.UsageError("--inspect explains a token and issues none: give nothing to issue with it", ctx)
+        _explain(ctx, settings, inspect, given(values))
     named = identifiers(words)
     if not named and not values["app"]:
         raise click.UsageError("name an identifier, for example user_id=42", ctx)
@@ -157,6 +175,29 @@ def token(
     for line in warnings_for(settings):
         click.echo(f"warning: {line}", err=True)
     click.echo(issued)
+
+
+def _explain(ctx: click.Context, settings: Settings, word: str, flags: dict[str, Any]) -> NoReturn:
+    text = _given_token(ctx, word)
+    with redirect_stdout(sys.stderr):
+        codec = codec_of(ctx, settings, flags)
+    explanation = explain(text, keys_of(settings), time(), codec)
+    for line in warnings_for(settings):
+        click.echo(f"warning: {line}", err=True)
+    click.echo(str(explanation))
+    ctx.exit(0 if explanation.is_welcome else 1)
+
+
+def _given_token(ctx: click.Context, word: str) -> str:
+    """The word; for `-` what standard input has, without the line break at its end."""
+    if word == "-":
+        data = sys.stdin.buffer.read(_LONGEST_TOKEN + 1)
+        word = data.decode(errors="replace").strip()
+    if not word:
+        raise click.UsageError("there is no token; to a server an empty one is none at all", ctx)
+    if len(word) > _LONGEST_TOKEN:
+        raise click.UsageError(f"this is longer than {_LONGEST_TOKEN} characters: no token", ctx)
+    return word
 
 
 @program.command("version")

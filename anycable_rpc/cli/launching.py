@@ -13,12 +13,13 @@ import click
 
 from ..cable import Cable
 from ..errors import BindError, ConfigurationError
+from ..identifiers import IdentifiersCodec
 from ..settings import Settings, load, warnings_for
 from ..settings.sources import described, origins
 from . import loading
 from .options import given
 
-__all__ = ["NotBound", "cable_of", "check_broadcaster", "prepared", "settings_of", "started", "web_of"]
+__all__ = ["NotBound", "cable_of", "check_broadcaster", "codec_of", "prepared", "settings_of", "started", "web_of"]
 
 logger = logging.getLogger("anycable_rpc")
 
@@ -82,6 +83,19 @@ def cable_of(ctx: click.Context, settings: Settings, flags: Mapping[str, Any]) -
     except ConfigurationError as error:
         place = "" if "app" in flags else f"{origins(Settings, flags)['app']}: "
         raise ConfigurationError(f"{place}{error}") from None
+
+
+def codec_of(ctx: click.Context, settings: Settings, flags: Mapping[str, Any]) -> IdentifiersCodec | None:
+    """That of the app, if the settings name one; unless a flag does, an app that cannot be had is a warning."""
+    if not settings.app:
+        return None
+    try:
+        return cable_of(ctx, settings, flags).codec
+    except ConfigurationError as error:
+        if "app" in flags:
+            raise
+        click.echo(f"warning: the names of the app are not known: {error}", err=True)
+        return None
 
 
 def web_of(settings: Settings) -> loading.ASGI | None:

@@ -20,6 +20,8 @@ __all__ = ["ASGI", "BrokenModule", "current_folder_first", "load_asgi", "load_ca
 ASGI = Callable[..., Any]
 """An ASGI application."""
 
+_BEGINS_TOKEN = "eyJ"  # noqa: S105 - no secret
+"""The base64 of `{"`: such a word is a token that somebody wants to have explained, and is not quoted."""
 _DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
@@ -67,7 +69,8 @@ def _split(name: str, example: str) -> tuple[ModuleType, str]:
         dotted = re.sub(r"[/\\]+", ".", module.removesuffix(".py")).strip(".")
         raise ConfigurationError(f"{shorten(name)} is a file; name its module: {dotted}:{attribute or example}")
     if not _DOTTED.fullmatch(module) or (attribute and not _DOTTED.fullmatch(attribute)):
-        raise ConfigurationError(f"{shorten(name)} is not module:attr, for example chat:{example}")
+        said = "this" if _BEGINS_TOKEN in name else shorten(name)
+        raise ConfigurationError(f"{said} is not module:attr, for example chat:{example}")
     return _import(module), attribute
 
 

@@ -92,7 +92,7 @@ class Settings(BaseSettings):
     jwt_secret: Annotated[Secret, KEYS] = Field(
         None, description="signs and verifies tokens (else: secret); none switches them off"
     )
-    jwt_secrets_old: Annotated[Secrets, TOKENS] = Field(
+    jwt_secrets_old: Annotated[Secrets, KEYS] = Field(
         (), description="verify tokens that were signed before the key was changed; may be repeated"
     )
     jwt_ttl: Annotated[Lifetime, TOKENS] = Field(3600, description="how long tokens are valid, or none")
@@ -165,9 +165,10 @@ class Settings(BaseSettings):
         return _resolved(self.jwt_secret or self.secret)
 
     def jwt_secrets(self) -> tuple[str, ...]:
-        """What verifies tokens: the one that signs first; empty when there are none."""
+        """What verifies tokens: the one that signs first; empty when there are none. `none` is no key."""
         current = self.resolved_jwt_secret()
-        return (current, *map(SecretStr.get_secret_value, self.jwt_secrets_old)) if current else ()
+        old = map(SecretStr.get_secret_value, self.jwt_secrets_old)
+        return (current, *(secret for secret in old if secret != OFF)) if current else ()
 
     def resolved_streams_secret(self) -> str | None:
         """What signs stream names; None when they are not signed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from importlib.metadata import version
@@ -68,7 +69,7 @@ class Client:
 
     def hang_up(self) -> None:
         """End the TCP connection without a word."""
-        self._socket.socket.close()
+        self._socket.socket.shutdown(socket.SHUT_WR)
 
     def send_raw(self, frame: str | bytes) -> None:
         self._socket.send(frame)

@@ -198,6 +198,17 @@ def test_it_can_be_mounted() -> None:
         running.stop()
 
 
+def test_a_server_that_just_stops_is_noticed() -> None:
+    app = ScriptedApp()
+    running = Running(Gateway(app.rpc, GatewayOptions(ping_interval=0)), GatewayOptions())
+    with Client(f"ws://{running.address}/cable") as client:
+        client.next()
+        running.stop()
+        assert client.last_words()[1] == 1012
+
+    assert len(app.requests("Disconnect")) == 1
+
+
 # As ASGI
 
 

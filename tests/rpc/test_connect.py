@@ -112,6 +112,28 @@ def test_no_welcome_follows_a_close(app: MakeApp) -> None:
     assert app(Closing)(request()) == refused('{"type":"disconnect","reason":"custom","reconnect":false}')
 
 
+def test_a_rejection_that_is_caught_stays_one(app: MakeApp) -> None:
+    class Careless(Connection):
+        def connect(self) -> None:
+            try:
+                self.reject(reason="banned")
+            except Exception:
+                self.transmit("looked up")
+
+    assert app(Careless)(request()) == refused(
+        '"looked up"', '{"type":"disconnect","reason":"banned","reconnect":false}'
+    )
+
+
+def test_a_client_is_told_once_that_it_is_disconnected(app: MakeApp) -> None:
+    class Thorough(Connection):
+        def connect(self) -> None:
+            self.close(reason="banned", reconnect=False)
+            self.reject()
+
+    assert app(Thorough)(request()) == refused('{"type":"disconnect","reason":"banned","reconnect":false}')
+
+
 def test_a_close_without_arguments_has_no_reason_and_lets_reconnect(app: MakeApp) -> None:
     class Closing(Connection):
         def connect(self) -> None:

@@ -199,6 +199,47 @@ def test_a_rejection_keeps_transmissions_and_drops_everything_else(app: MakeApp)
     assert app(User, [Chat])(subscribe()) == rejected(message, REJECT)
 
 
+def test_a_rejection_that_is_caught_stays_one(app: MakeApp) -> None:
+    class Chat(Channel):
+        def subscribed(self) -> None:
+            self.stream_from("leak")
+            try:
+                self.reject()
+            except Exception:
+                self.stream_from("leak too")
+
+    assert app(User, [Chat])(subscribe()) == rejected()
+
+
+def test_rejecting_the_connection_rejects_the_subscription(app: MakeApp) -> None:
+    class Chat(Channel):
+        def subscribed(self) -> None:
+            self.connection.reject()
+
+    assert app(User, [Chat])(subscribe()) == rejected()
+
+
+@pytest.mark.parametrize("end", ["reject", "raise"])
+def test_a_close_before_a_rejection_closes(app: MakeApp, end: str) -> None:
+    class Chat(Channel):
+        def subscribed(self) -> None:
+            self.connection.close(reason="banned", reconnect=False)
+            if end == "reject":
+                self.reject()
+            raise RuntimeError
+
+    response = app(User, [Chat])(subscribe())
+
+    assert response == CommandResponse(
+        Status.FAILURE,
+        disconnect=True,
+        stop_streams=True,
+        transmissions=('{"type":"disconnect","reason":"banned","reconnect":false}', REJECT),
+        error_msg="" if end == "reject" else "Chat.subscribed failed",
+        env=EnvResponse(),
+    )
+
+
 class Broken(Channel):
     name = "Chat"
 
