@@ -16,7 +16,9 @@ from .errors import (
     InvalidToken,
     Rejected,
 )
+from .global_id import GlobalID
 from .identifiers import IdentifiersCodec
+from .state import State
 
 __all__ = [
     "AnyCableError",
@@ -27,12 +29,14 @@ __all__ = [
     "ConfigurationError",
     "Connection",
     "ExpiredToken",
+    "GlobalID",
     "IdentifiersCodec",
     "InvalidData",
     "InvalidIdentifiers",
     "InvalidPayload",
     "InvalidToken",
     "Rejected",
+    "State",
     "__version__",
     "action",
 ]

@@ -50,7 +50,7 @@ class Connection:
         self.sid = sid
         self.state = State(env.cstate)
         self._connecting = identifiers is None
-        self._identifiers: dict[str, Any] = dict(identifiers or {})
+        self._identifiers: Mapping[str, Any] = {} if identifiers is None else identifiers
         self._transmissions: list[str] = []
         self._farewell: tuple[str, ...] = ()
         self._rejected: Rejected | None = None
@@ -138,10 +138,9 @@ class _Identifier:
     def __get__(self, connection: Connection | None, owner: type) -> Any:
         if connection is None:
             return self
-        try:
-            return connection._identifiers[self._name]
-        except KeyError:
-            raise AttributeError(self._missing(connection)) from None
+        if self._name not in connection._identifiers:
+            raise AttributeError(self._missing(connection))
+        return connection._identifiers[self._name]
 
     def __set__(self, connection: Connection, value: Any) -> None:
         if not connection._connecting:
@@ -149,7 +148,7 @@ class _Identifier:
                 f"{self._name!r} is an identifier: it is settled when the client connects. Keep what changes in "
                 "connection.state"
             )
-        connection._identifiers[self._name] = value
+        connection._identifiers = {**connection._identifiers, self._name: value}
 
     def _missing(self, connection: Connection) -> str:
         if connection._connecting:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import copysign
 
 from .errors import InvalidData
 
@@ -62,7 +63,7 @@ class Floats:
 
     def write(self, value: float) -> str:
         if not value:
-            return (self.negative_zero if str(value).startswith("-") else "0") + self.whole
+            return (self.negative_zero if copysign(1, value) < 0 else "0") + self.whole
         digits, power = _digits(abs(value))
         sign = "-" if value < 0 else ""
         if power < self.plain_from or power >= max(self.plain_below, len(digits) - 1):

@@ -18,6 +18,7 @@ __all__ = ["JSONWriter"]
 class JSONWriter:
     """Writes JSON values in one dialect.
 
+    >>> from anycable_rpc.dialects import DIALECTS
     >>> JSONWriter(DIALECTS["php"]).dumps({"url": "a/b", "price": 1.0})
     '{"url":"a\\\\/b","price":1}'
 
@@ -83,7 +84,7 @@ class JSONWriter:
     def _float(self, value: float) -> str:
         if not isfinite(value):
             raise InvalidData(f"cannot write this value as JSON: Out of range float {value}")
-        return self._dialect.floats.write(value) if self._dialect.floats else float.__repr__(value)
+        return self._dialect.floats.write(float(value)) if self._dialect.floats else float.__repr__(value)
 
     def _other(self, value: Any) -> str:
         """An object of a class: one derived from a JSON type, or one that `convert` knows."""

@@ -64,7 +64,7 @@ def pairs() -> dict[str, tuple[Work, Work]]:
     claims = {"ext": ext, "exp": exp}
     token = jwt.encode(claims, SECRET, "HS256")
     signer, verifier = TokenSigner(SECRET), TokenVerifier([SECRET])
-    codec, identifiers = IdentifiersCodec(["user_id", "tenant"]), {"user_id": 42, "tenant": "acme"}
+    dialects = {f"identifiers: dumps, {name} / bare json.dumps": _dumps(name) for name in ("canonical", "rails", "php")}
 
     def null() -> object:
         return jwt.decode(token, SECRET, ["HS256"])
@@ -77,11 +77,14 @@ def pairs() -> dict[str, tuple[Work, Work]]:
             lambda: jwt.encode(claims, SECRET, "HS256"),
         ),
         "token: verify / PyJWT decode": (lambda: verifier.verify(token), null),
-        "identifiers: dumps / json.dumps": (
-            lambda: codec.dumps(identifiers),
-            lambda: json.dumps(identifiers, separators=(",", ":"), ensure_ascii=False),
-        ),
+        **dialects,
     }
+
+
+def _dumps(dialect: str) -> tuple[Work, Work]:
+    identifiers = {"user_id": 42, "tenant": "acme"}
+    codec = IdentifiersCodec(identifiers, dialect=dialect)
+    return (lambda: codec.dumps(identifiers)), (lambda: json.dumps(identifiers))
 
 
 def _call(name: str) -> tuple[Work, Work]:

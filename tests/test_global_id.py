@@ -39,7 +39,7 @@ def encoded(uri: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("id", "text"),
+    ("name", "text"),
     [
         ("1", "Z2lkOi8vbXktYXBwL0FkbWluOjpVc2VyLzE"),
         ("a b", "Z2lkOi8vbXktYXBwL0FkbWluOjpVc2VyL2ErYg"),
@@ -49,14 +49,16 @@ def encoded(uri: str) -> str:
         ("%41", "Z2lkOi8vbXktYXBwL0FkbWluOjpVc2VyLyUyNTQx"),
     ],
 )
-def test_the_text_is_the_one_of_rails(id: str, text: str) -> None:
-    assert ADMINS.dumps(Admin(id)) == text
-    assert ADMINS.loads(text) == Admin(id)
+def test_the_text_is_the_one_of_rails(name: str, text: str) -> None:
+    assert ADMINS.dumps(Admin(name)) == text
+    assert ADMINS.loads(text) == Admin(name)
 
 
 def test_ids_of_any_type_are_written_and_found_by_their_text() -> None:
     assert GlobalID("app", MODELS).dumps(User(1)) == "Z2lkOi8vYXBwL1VzZXIvMQ"
-    assert GlobalID("app", {"User": (User, lambda id: User(int(id)))}).loads("Z2lkOi8vYXBwL1VzZXIvMQ") == User(1)
+    assert GlobalID("app", {"User": (User, lambda digits: User(int(digits)))}).loads("Z2lkOi8vYXBwL1VzZXIvMQ") == User(
+        1
+    )
 
 
 def test_a_class_of_its_own_may_derive_from_one_that_is_listed() -> None:
@@ -99,8 +101,8 @@ def test_any_other_text_stays_what_it_is(text: str) -> None:
 
 
 @given(st.text(min_size=1))
-def test_what_is_written_is_found_again(id: str) -> None:
-    assert ADMINS.loads(ADMINS.dumps(Admin(id))) == Admin(id)
+def test_what_is_written_is_found_again(name: str) -> None:
+    assert ADMINS.loads(ADMINS.dumps(Admin(name))) == Admin(name)
 
 
 @given(st.text())
@@ -116,10 +118,10 @@ def test_an_object_of_another_class_is_refused() -> None:
         GlobalID("app", {}).dumps(User(1))
 
 
-@pytest.mark.parametrize("id", [None, ""])
-def test_an_object_without_an_id_is_refused(id: object) -> None:
+@pytest.mark.parametrize("unset", [None, ""])
+def test_an_object_without_an_id_is_refused(unset: object) -> None:
     with pytest.raises(InvalidData, match="this User has no id yet: save it first"):
-        OBJECTS.dumps(User(id))
+        OBJECTS.dumps(User(unset))
 
 
 @pytest.mark.parametrize("app", ["", "my_app", "a:b", "a/b", "é"])
@@ -147,4 +149,4 @@ def test_identifiers_of_rails_name_models() -> None:
 
 
 def test_the_example_in_the_docstring_is_true() -> None:
-    assert doctest.testmod(global_id) == (0, 3)
+    assert doctest.testmod(global_id) == (0, 4)
