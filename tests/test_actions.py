@@ -156,9 +156,7 @@ def stream(self: Channel) -> Iterator[int]:
     yield 1
 
 
-@pytest.mark.parametrize(
-    "method", ["speak", None, staticmethod(odd), partial(odd), partialmethod(odd), stream]
-)
+@pytest.mark.parametrize("method", ["speak", None, staticmethod(odd), partial(odd), partialmethod(odd), stream])
 def test_the_decorator_takes_a_plain_method(method: Any) -> None:
     with pytest.raises(ConfigurationError, match="without parentheses"):
         action(method)
