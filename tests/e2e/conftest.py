@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -90,12 +91,28 @@ def node() -> str:
 
 
 @pytest.fixture(scope="session")
+def ruby() -> str:
+    """Ruby, with what issues tokens."""
+    found = shutil.which("ruby")
+    needed = ["-rjwt", "-ractive_support"]
+    if found is None or subprocess.run([found, *needed, "-e", ""], capture_output=True).returncode:
+        missing("no Ruby with its packages: `apt-get install ruby-jwt ruby-activesupport`")
+    return found
+
+
+@pytest.fixture(scope="session")
+def php() -> str:
+    """PHP for the command line."""
+    return shutil.which("php") or missing("no PHP: `apt-get install php-cli`")
+
+
+@pytest.fixture(scope="module")  # while it is there, its event loop counts as running in this thread
 def playwright() -> Iterator[Playwright]:
     with sync_playwright() as playwright:
         yield playwright
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(playwright: Playwright) -> Iterator[Browser]:
     """A headless Chromium: the system's, else playwright's own."""
     try:

@@ -53,10 +53,10 @@ def broadcast_url(server: str) -> str:
 
 
 @contextmanager
-def gateway(port: int = 0) -> Generator[Chat]:
+def gateway(port: int = 0, **settings: str) -> Generator[Chat]:
     """The RPC server, the development gateway and the page, in one process."""
     options = ["--rpc-host=127.0.0.1:0", "--host=127.0.0.1", f"--port={port}"]
-    with running(python("anycable_rpc", "dev", *options), {"ANYCABLE_SECRET": SECRET}) as dev:
+    with running(python("anycable_rpc", "dev", *options), {"ANYCABLE_SECRET": SECRET, **settings}) as dev:
         dev.wait_for(rf"RPC.* listening .*?{ADDRESS}")
         server = dev.wait_for(rf"ateway.* listening .*?{ADDRESS}")[1]
         yield Chat(f"http://{server}/", server, (1, 6), {"rpc": dev, "server": dev})
@@ -92,10 +92,10 @@ def running_anycable_go(server: str, rpc_host: str, **settings: str) -> Generato
 
 
 @contextmanager
-def running_rpc_server(server: str, rpc_host: str) -> Generator[Program]:
+def running_rpc_server(server: str, rpc_host: str, **settings: str) -> Generator[Program]:
     """Only `python -m anycable_rpc`, publishing to `server`."""
-    settings = {"ANYCABLE_SECRET": SECRET, "ANYCABLE_HTTP_BROADCAST_URL": broadcast_url(server)}
-    with running(python("anycable_rpc", f"--rpc-host={rpc_host}"), settings) as program:
+    own = {"ANYCABLE_SECRET": SECRET, "ANYCABLE_HTTP_BROADCAST_URL": broadcast_url(server)}
+    with running(python("anycable_rpc", f"--rpc-host={rpc_host}"), {**own, **settings}) as program:
         program.wait_for(rf"listening .*?{ADDRESS}")
         yield program
 

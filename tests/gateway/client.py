@@ -14,9 +14,8 @@ from websockets import Subprotocol
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from .scripted import PATIENCE
+from .scripted import LAST, PATIENCE
 
-PONG = '{"type":"pong"}'
 ACTION_CABLE = ("actioncable-v1-json",)
 
 
@@ -36,7 +35,9 @@ class Client:
         headers: Mapping[str, str] | Sequence[tuple[str, str]] = (),
         subprotocols: Sequence[str] | None = ACTION_CABLE,
         max_queue: int | None = 16,
+        server_version: tuple[int, ...] = (1, 6),
     ) -> None:
+        self._has_ping = server_version >= (1, 6)
         self.pings: list[dict[str, Any]] = []
         self._stack = ExitStack()
         opening = connect(
@@ -92,11 +93,19 @@ class Client:
         return json.loads(self.raw())
 
     def pending(self) -> list[Any]:
-        """The frames that have come for what was sent: commands are done one after another, so a ping is last."""
-        self.send("ping")
+        """The frames that have come for what was sent: commands are done one after another, so a ping is last.
+
+        anycable-go 1.5 knows no ping of clients: there a subscription that is rejected is last.
+        """
+        if self._has_ping:
+            self.send("ping")
+            last = {"type": "pong"}
+        else:
+            self.send("subscribe", LAST)
+            last = {"type": "reject_subscription", "identifier": LAST}
         frames: list[Any] = []
-        while (text := self.raw()) != PONG:
-            frames.append(json.loads(text))
+        while (frame := self.next()) != last:
+            frames.append(frame)
         return frames
 
     def wait_for_ping(self) -> dict[str, Any]:

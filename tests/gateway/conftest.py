@@ -1,4 +1,7 @@
-"""`serve` starts a server under test: the gateway, and for the cases that ask for both, anycable-go."""
+"""`serve` starts a server under test: the gateway, and for the cases that ask for both, anycable-go.
+
+A test or a row of its table that older versions of anycable-go cannot pass says so: `since((1, 6), "why")`.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +12,23 @@ from typing import Any
 
 import pytest
 
+from ..e2e.servers import anycable_go_path, anycable_go_version
 from .scripted import ScriptedApp
-from .servers import Serve, Server, anycable_go_path, running_anycable_go, running_gateway
+from .servers import Serve, Server, running_anycable_go, running_gateway
 
 GATEWAY, ANYCABLE_GO = "gateway", "anycable-go"
 KINDS = [GATEWAY, ANYCABLE_GO] if anycable_go_path() else [GATEWAY]
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "since(version, reason): not for older versions of anycable-go")
+
+
 @pytest.fixture(params=KINDS)
 def serve(request: pytest.FixtureRequest) -> Iterator[Serve]:
     """Starts servers under test; they are stopped at the end. For what is the same on both."""
+    if request.param == ANYCABLE_GO:
+        _check_version(request, anycable_go_version())
     with ExitStack() as stack:
         yield partial(_start, stack, request.param)
 
@@ -39,8 +49,9 @@ def shared_server(request: pytest.FixtureRequest) -> Iterator[Server]:
 
 
 @pytest.fixture
-def server(shared_server: Server) -> Server:
+def server(shared_server: Server, request: pytest.FixtureRequest) -> Server:
     """A server with the usual options, that has not been asked anything yet."""
+    _check_version(request, shared_server.version)
     shared_server.app.forget()
     return shared_server
 
@@ -57,6 +68,13 @@ def serve_gateway() -> Iterator[Serve]:
     """Starts gateways only: for what anycable-go does otherwise."""
     with ExitStack() as stack:
         yield partial(_start, stack, GATEWAY)
+
+
+def _check_version(request: pytest.FixtureRequest, version: tuple[int, ...]) -> None:
+    for mark in request.node.iter_markers("since"):
+        since, reason = mark.args
+        if version < since:
+            pytest.skip(f"anycable-go {'.'.join(map(str, version))}: {reason}")
 
 
 def _start(stack: ExitStack, kind: str, app: ScriptedApp | None = None, **options: Any) -> Server:

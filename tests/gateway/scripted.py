@@ -24,6 +24,9 @@ from anycable_rpc.protocol import (
 from anycable_rpc.wire import decode_request, encode_response
 
 PATIENCE = 10.0
+LAST = '{"channel":"$pubsub"}'
+"""Subscribed to after other commands, to see that they are done: a stream without a name is rejected, by the server
+or (and then it is forgotten) by the app."""
 WELCOME = ConnectionResponse(Status.SUCCESS, '{"from":"rpc"}', ('{"type":"welcome"}',))
 
 
@@ -91,6 +94,8 @@ class ScriptedApp:
         return encode_response(answer)
 
     def _note(self, method: str, request: Request, metadata: Mapping[str, str]) -> Response | _Waiting:
+        if isinstance(request, CommandMessage) and request.identifier == LAST:
+            return CommandResponse(Status.FAILURE, transmissions=(_usual(request, Status.FAILURE),))
         with self._news:
             self._calls.append(Call(method, request, metadata))
             self._news.notify_all()

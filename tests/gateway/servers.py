@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
-import os
-import shutil
 import socket
 import threading
 from collections.abc import Generator, Mapping
@@ -24,6 +22,7 @@ import uvicorn
 from anycable_rpc.gateway import Gateway, GatewayOptions, uvicorn_options
 
 from ..e2e.processes import running
+from ..e2e.servers import anycable_go_path, anycable_go_version
 from .client import Client
 from .scripted import PATIENCE, ScriptedApp
 
@@ -53,6 +52,8 @@ class Server:
     broadcast_address: str
     app: ScriptedApp
     broadcast_key: str | None = None
+    version: tuple[int, ...] = (1, 6)
+    """Of anycable-go, as far as the server behaves like it."""
 
     @property
     def url(self) -> str:
@@ -60,7 +61,7 @@ class Server:
 
     def client(self, query: str = "", **how: Any) -> Client:
         """A client that has not been read from."""
-        return Client(self.url + (f"?{query}" if query else ""), **how)
+        return Client(self.url + (f"?{query}" if query else ""), server_version=self.version, **how)
 
     def welcomed(self, query: str = "", **how: Any) -> Client:
         """A client that has been welcomed."""
@@ -153,8 +154,8 @@ def running_gateway(app: ScriptedApp, web: Any = None, **given: Any) -> Generato
 @contextmanager
 def running_anycable_go(app: ScriptedApp, **given: Any) -> Generator[Server]:
     """anycable-go, before the app as a gRPC server."""
-    port, broadcast_port = free_port(), free_port()
     with running_grpc(app) as rpc_host:
+        port, broadcast_port = free_ports(2)  # only now: the app takes a free port too
         command = [
             anycable_go_path(),
             "--host=127.0.0.1",
@@ -168,9 +169,10 @@ def running_anycable_go(app: ScriptedApp, **given: Any) -> Generator[Server]:
         with running(command, own, ends_with=(0, 1, -SIGTERM)) as program:  # early on it does not catch signals yet
             program.wait_for("Handle WebSocket connections at")
             _wait_for_port(port)
+            _wait_for_port(broadcast_port)
             key = None if given.get("public") else given.get("broadcast_key")
             try:
-                yield Server(f"127.0.0.1:{port}", f"127.0.0.1:{broadcast_port}", app, key)
+                yield Server(f"127.0.0.1:{port}", f"127.0.0.1:{broadcast_port}", app, key, anycable_go_version())
             finally:
                 app.released.set()
 
@@ -212,11 +214,11 @@ def _flags(given: Mapping[str, Any]) -> list[str]:
     return flags
 
 
-def free_port() -> int:
-    """A port that was free a moment ago; anycable-go takes no port 0."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port: int = taken.getsockname()[1]
-        return port
+def free_ports(number: int) -> list[int]:
+    """Different ports that were free a moment ago; anycable-go takes no port 0."""
+    with ExitStack() as stack:
+        taken = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)]
+        return [server.getsockname()[1] for server in taken]
 
 
 def _wait_for_port(port: int) -> None:
@@ -230,8 +232,3 @@ def _wait_for_port(port: int) -> None:
             sleep(0.01)
         else:
             return
-
-
-def anycable_go_path() -> str:
-    """Where anycable-go is; empty when it is not here."""
-    return os.environ.get("ANYCABLE_GO_BIN") or shutil.which("anycable-go") or ""

@@ -74,7 +74,7 @@ def test_the_verdicts_over_the_wire(serve: Serve, mode: Mode) -> None:
 
     seen = {case.name: seen_verdict(server, case, mode) for case in rows}
 
-    assert seen == {case.name: mode.expected(case) for case in rows}
+    assert seen == {case.name: mode.expected(case, server.version) for case in rows}
 
 
 def seen_verdict(server: Server, case: Case, mode: Mode) -> str:
@@ -90,7 +90,7 @@ def seen_verdict(server: Server, case: Case, mode: Mode) -> str:
             assert first == {"type": "disconnect", "reason": first["reason"], "reconnect": False}
             assert client.last_words() == ([], 1000, "Auth Failed")
             return str(first["reason"])
-        return _identity(server, client, first, mode.expected(case))
+        return _identity(server, client, first, mode.expected(case, server.version))
 
 
 def _identity(server: Server, client: Client, welcome: dict[str, Any], expected: str) -> str:
@@ -109,12 +109,16 @@ def _identity(server: Server, client: Client, welcome: dict[str, Any], expected:
 def test_the_name_of_the_parameter(serve: Serve, param: str) -> None:
     server = serve(jwt_secrets=(SECRET,), jwt_param=param, enforce_jwt=True)
     good = token()
-    ways: list[dict[str, Any]] = [
-        {"query": f"{param}={good}"},
-        {"headers": {f"X-{param}": good}},
-        {"subprotocols": ("actioncable-v1-json", f"anycable-token.{good}")},
+    ways: list[tuple[tuple[int, ...], dict[str, Any]]] = [
+        ((1, 0), {"query": f"{param}={good}"}),
+        ((1, 6), {"headers": {f"X-{param}": good}}),
+        ((1, 6), {"subprotocols": ("actioncable-v1-json", f"anycable-token.{good}")}),
     ]
-    for way in ways:
+    for since, way in ways:
+        if server.version < since:
+            with server.client(**way) as client:
+                assert client.last_words()[1:] == (1000, "Auth Failed")
+            continue
         with server.welcomed(**way) as client:
             client.subscribe("A")
             client.pending()

@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed
 
 from anycable_rpc.protocol import ConnectionRequest, ConnectionResponse, DisconnectRequest, Env, EnvResponse, Status
 
-from .client import PONG, Client
+from .client import Client
 from .scripted import PATIENCE, ScriptedApp
 from .servers import Serve, Server, running_gateway
 from .verdicts import SECRET, token
@@ -151,12 +151,14 @@ def test_disconnect_says_what_there_was(serve: Serve) -> None:
 
 Step = tuple[str, dict[str, Any]]
 
-HEARD_OF: list[tuple[str, list[Step], bool]] = [
+HANGS = pytest.mark.since((1, 6), "after an ERROR to subscribe the session hears of no other command")
+
+HEARD_OF: list[Any] = [
     ("rpc", [], True),
     ("token", [], False),
     ("token", [("A", {})], True),
     ("token", [("A", {"status": "FAILURE"})], True),
-    ("token", [("A", {"status": "ERROR"})], False),
+    pytest.param("token", [("A", {"status": "ERROR"})], False, marks=HANGS),
     ("token", [("$pubsub", {})], False),
     ("token", [("A", {"disconnect": True})], False),
     ("token", [("A", {"unsubscribe": {}}), ("-A", {"unsubscribe": {}})], True),
@@ -186,7 +188,15 @@ def play(server: Server, way: str, steps: list[Step]) -> None:
             if answer.get("disconnect"):
                 client.last_words()
                 return
-        client.pending()
+        _see_that_all_is_done(client)
+
+
+def _see_that_all_is_done(client: Client) -> None:
+    """By a stream of the server's own, of which the app does not hear."""
+    last = json.dumps({"channel": "$pubsub", "stream_name": "last"})
+    client.send("subscribe", last)
+    while client.next()["identifier"] != last:
+        pass
 
 
 @pytest.mark.parametrize(("mode", "expected"), [("always", ["token", "rpc"]), ("never", [])])
@@ -309,12 +319,12 @@ def test_a_frame_that_cannot_be_read_ends_the_connection(gateway_server: Server,
 
 @pytest.mark.parametrize("fill", ["x", "é"])
 def test_a_frame_that_is_too_big_ends_the_connection(server: Server, fill: str) -> None:
-    frame = json.dumps({"command": "ping", "fill": ""}, ensure_ascii=False)
+    frame = json.dumps({"command": "subscribe", "identifier": "A", "fill": ""}, ensure_ascii=False)
     size = 65536 - len(frame)
     whole = frame.replace('""', f'"{fill * (size // len(fill.encode()))}"')
     with server.welcomed() as client:
         client.send_raw(whole)
-        assert client.raw() == PONG
+        assert client.next() == {"identifier": "A", "type": "confirm_subscription"}
         client.send_raw(whole + "  ")
         assert client.last_words() == ([], 1009, "")
 
@@ -346,8 +356,10 @@ def test_a_client_that_does_not_read_is_let_go(serve_gateway: Serve) -> None:
     with server.welcomed(max_queue=1) as client, server.welcomed() as other:
         client.subscribe("A", streams=["s"])
         client.pending()
-        for _ in range(6):
+        for _ in range(40):  # how much the system itself keeps for a client is its own affair
             server.broadcast("s", ["x" * 100_000] * 60)
+            if server.app.requests("Disconnect"):
+                break
         server.app.wait_for("Disconnect")
         assert other.pending() == []
 

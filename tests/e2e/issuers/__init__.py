@@ -1,0 +1,1 @@
+"""Issuers of tokens in other languages, and an app for their connections."""
