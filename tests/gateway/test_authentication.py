@@ -12,6 +12,7 @@ from websockets.exceptions import ConnectionClosed
 from anycable_rpc.gateway import GatewayOptions
 from anycable_rpc.gateway.authentication import AskApp, Authenticator, Failed, Identified, Refused, Verdict
 from anycable_rpc.gateway.handshake import Handshake, is_allowed
+from anycable_rpc.settings import Settings
 
 from .client import Client
 from .scripted import ScriptedApp
@@ -51,6 +52,37 @@ def test_the_verdicts(mode: Mode) -> None:
     seen = {case.name: verdict_text(*identify(case, options)) for case in cases(NOW)}
 
     assert seen == {case.name: mode.expected(case) for case in cases(NOW)}
+
+
+KEYS = [
+    ({"secret": SECRET}, "default"),
+    ({"jwt_secret": SECRET}, "default"),
+    ({"secret": OTHER, "jwt_secret": SECRET}, "default"),
+    ({"secret": SECRET, "jwt_secret": "none"}, "no secret"),
+    ({"secret": "none"}, "no secret"),
+    ({"jwt_secrets_old": [SECRET]}, "no secret"),
+    ({"secret": SECRET, "enforce_jwt": True}, "enforce_jwt"),
+    ({"jwt_secret": "none", "enforce_jwt": True}, "no secret, enforce_jwt"),
+    ({"secret": SECRET, "public": True}, "public"),
+]
+"""Settings, and the mode that they make."""
+
+
+@pytest.mark.parametrize(("values", "name"), KEYS)
+def test_the_verdicts_of_settings(values: dict[str, Any], name: str) -> None:
+    options = GatewayOptions.of(Settings(**values))
+    mode = next(mode for mode in MODES if mode.name == name)
+
+    seen = {case.name: verdict_text(*identify(case, options)) for case in cases(NOW)}
+
+    assert seen == {case.name: mode.expected(case) for case in cases(NOW)}
+
+
+def test_a_token_of_the_common_secret_is_refused_where_tokens_have_their_own() -> None:
+    options = GatewayOptions.of(Settings(secret=OTHER, jwt_secret=SECRET))
+    case = Case("common secret", UNAUTHORIZED, f"jid={token(OTHER)}")
+
+    assert verdict_text(*identify(case, options)) == UNAUTHORIZED
 
 
 def verdict_text(sid: str, verdict: Verdict) -> str:
