@@ -9,6 +9,7 @@ from decimal import Decimal
 from math import isinf
 from typing import Any, NoReturn
 
+from . import json_text
 from .errors import InvalidData, shorten
 
 __all__ = ["dumps", "fields", "loads"]
@@ -41,12 +42,7 @@ def loads(text: str) -> Any:
     Raises:
         InvalidData: the text is not JSON.
     """
-    try:
-        return _decoder.decode(text)
-    except RecursionError:
-        raise InvalidData("not JSON: nested too deeply") from None
-    except ValueError as error:
-        raise InvalidData(f"not JSON: {getattr(error, 'msg', error)}") from None
+    return json_text.loads(text, _decoder)
 
 
 def fields(value: object, kinds: Mapping[str, type]) -> dict[str, Any]:
