@@ -21,8 +21,7 @@ from typing import NoReturn, Protocol
 
 import pytest
 
-from anycable_rpc.broadcasters import Broadcaster, broadcaster_for
-from anycable_rpc.broadcasters import http as http_module
+from anycable_rpc.broadcasters import Broadcaster, broadcaster_for, retries
 from anycable_rpc.broadcasters.http import HTTPBroadcaster
 from anycable_rpc.broadcasters.memory import MemoryBroadcaster
 from anycable_rpc.errors import BroadcastFailed, ConfigurationError
@@ -297,8 +296,8 @@ class TestConnections(HTTPCase):
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The pauses that a broadcaster makes; no time passes but in them, and they take none."""
     made: list[float] = []
-    monkeypatch.setattr(http_module, "sleep", made.append)
-    monkeypatch.setattr(http_module, "monotonic", lambda: sum(made))
+    monkeypatch.setattr(retries, "sleep", made.append)
+    monkeypatch.setattr(retries, "monotonic", lambda: sum(made))
     return made
 
 
@@ -322,7 +321,7 @@ class TestRetries(HTTPCase):
         def sleep(_: float) -> None:
             started.append(stack.enter_context(running(port)))
 
-        monkeypatch.setattr(http_module, "sleep", sleep)
+        monkeypatch.setattr(retries, "sleep", sleep)
         with ExitStack() as stack:
             broadcaster.publish("{}")
             broadcaster.close()
@@ -662,6 +661,11 @@ class Chosen:
 
     broadcast_adapter: str
     key: str | None = None
+    redis_url: str = "redis://localhost:6379"
+    redis_channel: str = "__anycable__"
+    redisx_max_len: int = 10_000
+    nats_servers: str = "nats://localhost:4222"
+    nats_channel: str = "__anycable__"
 
     def resolved_http_broadcast_url(self) -> str:
         return "http://localhost:8090/_broadcast"
@@ -685,14 +689,19 @@ class TestChoice:
             broadcaster.publish(str(number))
         assert len(broadcaster.payloads) == 1000
 
-    @pytest.mark.parametrize("name", ["redis", "redisx", "nats"])
-    def test_one_that_is_to_come_says_what_there_is(self, name: str) -> None:
-        with pytest.raises(ConfigurationError, match=f"'{name}' is not in this version: .* to http or memory"):
+    @pytest.mark.parametrize(("name", "library"), [("redis", "redis"), ("redisx", "redis"), ("nats", "nats")])
+    def test_a_missing_library_is_named(self, name: str, library: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delitem(sys.modules, f"anycable_rpc.broadcasters.{library}", raising=False)
+        monkeypatch.setitem(sys.modules, library, None)
+
+        with pytest.raises(ConfigurationError, match=rf"needs the package {library}: pip install .*\[{library}\]"):
             broadcaster_for(Chosen(name))
 
     @pytest.mark.parametrize("name", ["", "HTTP", "http,redis", "kafka"])
     def test_any_other_says_what_there_is(self, name: str) -> None:
-        with pytest.raises(ConfigurationError, match=f"'{name}' is unknown: .* to http or memory"):
+        with pytest.raises(
+            ConfigurationError, match=f"'{name}' is unknown: .* to http or redis or redisx or nats or memory"
+        ):
             broadcaster_for(Chosen(name))
 
     def test_the_http_library_is_loaded_only_for_http(self) -> None:

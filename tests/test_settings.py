@@ -65,6 +65,11 @@ class TestDefaults:
             "broadcast_key": None,
             "broadcast_adapter": "http",
             "http_broadcast_url": None,
+            "redis_url": "redis://localhost:6379",
+            "redis_channel": "__anycable__",
+            "redisx_max_len": 10_000,
+            "nats_servers": "nats://localhost:4222",
+            "nats_channel": "__anycable__",
             "host": "127.0.0.1",
             "port": 8080,
             "path": "/cable",
@@ -302,6 +307,11 @@ GARBAGE: dict[str, list[Any]] = {
     "path": ["", "cable", "/a b", "/a,b", "/a,", "/a?b", "/a#b", "/\0", *TEXTS, None],
     "jwt_param": ["", "a b", "é", "a=b\n", "x\0", *TEXTS, None],
     "http_broadcast_url": ["", "x", "localhost:8090", "ftp://h", "http://", "http:///x", "http://h/ x", "http://\0", 5],
+    "redis_url": ["", "x", "localhost:6379", "http://h", "redis://", "redis:///1", "redis://h/ x", "unix://", "\0", 5],
+    "redis_channel": ["", "a b", "x\0", *TEXTS, None],
+    "redisx_max_len": ["0", "1.5", "9" * 5000, *NUMBERS],
+    "nats_servers": ["", "x", "localhost:4222", "http://h", "nats://", "nats://a,b", "nats://a,,nats://b", 5],
+    "nats_channel": ["", "a b", "x\0", *TEXTS, None],
     "headers": [5, True, [5], {}, "\udcff", None],
     "allowed_origins": [5, True, [5], {}, None],
     "log_level": ["", "loud", "INFO!", "10", *TEXTS, None],
@@ -529,6 +539,8 @@ class TestSecretsAreNeverShown:
             **values,
             rpc_tls_cert="-----BEGIN CERTIFICATE-----\nx\n-----END",
             http_broadcast_url=f"http://user:{SENTINEL}@host/",
+            redis_url=f"redis://:{SENTINEL}@host",
+            nats_servers=f"nats://user:{SENTINEL}@a,nats://{SENTINEL}@b",
         )
 
         shown = {name: value for name, value, _ in described(settings, values)}
@@ -538,6 +550,8 @@ class TestSecretsAreNeverShown:
         assert {shown[name] for name in SECRETS} == {"set"}
         assert shown["rpc_tls_cert"] == "set"
         assert shown["http_broadcast_url"] == "http://***@host/"
+        assert shown["redis_url"] == "redis://***@host"
+        assert shown["nats_servers"] == "nats://***@a,nats://***@b"
 
 
 class TestDescribed:

@@ -19,6 +19,31 @@ class BroadcastSettings(Protocol):
         """Its name."""
         ...
 
+    @property
+    def redis_url(self) -> str:
+        """Where Redis is."""
+        ...
+
+    @property
+    def redis_channel(self) -> str:
+        """The channel or the stream there."""
+        ...
+
+    @property
+    def redisx_max_len(self) -> int:
+        """About how long the stream may get."""
+        ...
+
+    @property
+    def nats_servers(self) -> str:
+        """Where NATS is; URLs with commas between."""
+        ...
+
+    @property
+    def nats_channel(self) -> str:
+        """The subject there."""
+        ...
+
     def resolved_http_broadcast_url(self) -> str:
         """Where anycable-go listens."""
         ...
@@ -36,12 +61,17 @@ def broadcaster_for(settings: BroadcastSettings) -> Broadcaster:
     """
     name = settings.broadcast_adapter
     if name not in _ADAPTERS:
-        known = "is not in this version" if name in _LATER else "is unknown"
         raise ConfigurationError(
-            f"the broadcast adapter {shorten(name)} {known}: set ANYCABLE_BROADCAST_ADAPTER to "
+            f"the broadcast adapter {shorten(name)} is unknown: set ANYCABLE_BROADCAST_ADAPTER to "
             f"{' or '.join(_ADAPTERS)} for this program (anycable-go itself may have several)"
         )
-    return _ADAPTERS[name](settings)
+    try:
+        return _ADAPTERS[name](settings)
+    except ModuleNotFoundError as error:
+        library = str(error.name).partition(".")[0]
+        raise ConfigurationError(
+            f"the broadcast adapter {name!r} needs the package {library}: pip install 'anycable-rpc[{library}]'"
+        ) from error
 
 
 def _http(settings: BroadcastSettings) -> Broadcaster:
@@ -50,11 +80,34 @@ def _http(settings: BroadcastSettings) -> Broadcaster:
     return HTTPBroadcaster(settings.resolved_http_broadcast_url(), settings.resolved_broadcast_key())
 
 
+def _redis(settings: BroadcastSettings) -> Broadcaster:
+    from .redis import RedisBroadcaster
+
+    return RedisBroadcaster(settings.redis_url, settings.redis_channel)
+
+
+def _redis_streams(settings: BroadcastSettings) -> Broadcaster:
+    from .redis import RedisStreamsBroadcaster
+
+    return RedisStreamsBroadcaster(settings.redis_url, settings.redis_channel, max_len=settings.redisx_max_len)
+
+
+def _nats(settings: BroadcastSettings) -> Broadcaster:
+    from .nats import NATSBroadcaster
+
+    return NATSBroadcaster(settings.nats_servers, settings.nats_channel)
+
+
 def _memory(_: BroadcastSettings) -> Broadcaster:
     from .memory import MemoryBroadcaster
 
     return MemoryBroadcaster(keep=1000)
 
 
-_ADAPTERS: dict[str, Callable[[BroadcastSettings], Broadcaster]] = {"http": _http, "memory": _memory}
-_LATER = ("redis", "redisx", "nats")
+_ADAPTERS: dict[str, Callable[[BroadcastSettings], Broadcaster]] = {
+    "http": _http,
+    "redis": _redis,
+    "redisx": _redis_streams,
+    "nats": _nats,
+    "memory": _memory,
+}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 from base64 import b64encode
-from time import monotonic, sleep
 from urllib.parse import unquote_to_bytes
 
 from urllib3 import HTTPConnectionPool, Timeout, connection_from_url
@@ -21,6 +20,7 @@ from urllib3.exceptions import (
 from urllib3.util import Url, parse_url
 
 from ..errors import BroadcastFailed, ConfigurationError
+from .retries import DEADLINE, insist
 
 __all__ = ["HTTPBroadcaster"]
 
@@ -28,8 +28,6 @@ _logger = logging.getLogger("anycable_rpc")
 
 _ACCEPTED = (200, 201)
 _KEPT_CONNECTIONS = 32
-_FIRST_PAUSE = 0.1
-_LONGEST_PAUSE = 1.0
 
 _CHECK_ADDRESS = (
     "is ANYCABLE_HTTP_BROADCAST_URL right? With a key or a secret anycable-go takes broadcasts on its main "
@@ -68,14 +66,13 @@ class HTTPBroadcaster:
     Args:
         url: where anycable-go takes broadcasts, for example `http://localhost:8090/_broadcast`.
         key: sent as `Authorization: Bearer`.
-        deadline: seconds that `publish` may take in all (the system may take longer to look up a host). By
-            default less than the three that anycable-go gives a command: the action can say what failed.
+        deadline: seconds that `publish` may take in all (the system may take longer to look up a host).
 
     Raises:
         ConfigurationError: the URL or the key cannot be used.
     """
 
-    def __init__(self, url: str, key: str | None = None, *, deadline: float = 2.5) -> None:
+    def __init__(self, url: str, key: str | None = None, *, deadline: float = DEADLINE) -> None:
         parsed = _parse(url)
         self.address = parsed._replace(auth=None, query=None, fragment=None).url
         self.deadline = deadline
@@ -90,19 +87,8 @@ class HTTPBroadcaster:
             BroadcastFailed: it was not accepted before the deadline; the text says what to check.
         """
         body = payload.encode()
-        give_up = monotonic() + self.deadline
-        pause = _FIRST_PAUSE
-        while True:
-            try:
-                self._post(body, give_up - monotonic())
-                _logger.debug("published to %s: %s", self.address, payload)
-                return
-            except BroadcastFailed as failure:
-                if not failure.transient or monotonic() + pause >= give_up:
-                    raise
-                _logger.info("%s; trying again in %.1f s", failure, pause)
-            sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
+        insist(lambda seconds: self._post(body, seconds), self.deadline)
+        _logger.debug("published to %s: %s", self.address, payload)
 
     async def apublish(self, payload: str) -> None:
         """`publish` in a thread."""

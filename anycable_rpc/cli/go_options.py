@@ -11,10 +11,10 @@ enats-cluster-routes enats-gateway enats-gateway-advertise enats-gateways enats-
 enats-store-dir health-path history-limit history-ttl http-broadcast-path http-broadcast-port
 http-broadcast-secret http-rpc-secret hub-gopool-size jwt-id-key jwt-id-param log-format max-conn
 max-message-size metrics-host metrics-http metrics-log-filter metrics-port metrics-rotate-interval metrics-tags
-nats-channel nats-servers node-id ping-timestamp-precision pong-timeout presets proxy-cookies pubsub
-pusher-api-port pusher-app-id pusher-app-key pusher-secret read-buffer-size redis-channel
+node-id ping-timestamp-precision pong-timeout presets proxy-cookies pubsub
+pusher-api-port pusher-app-id pusher-app-key pusher-secret read-buffer-size
 redis-keepalive-interval redis-sentinels redis-tls-ca-cert-path redis-tls-client-cert-path
-redis-tls-client-key-path redis-url redisx-stream rpc-concurrency rpc-impl rpc-max-call-recv-size
+redis-tls-client-key-path redisx-stream rpc-concurrency rpc-impl rpc-max-call-recv-size
 rpc-max-call-send-size rpc-request-timeout rpc-tls-root-ca sessions-ttl shutdown-delay sse-path ssl-cert ssl-key
 stats-refresh-interval statsd-host statsd-max-packet-size statsd-prefix statsd-tags-format turbo-rails-key
 turbo-streams-secret write-buffer-size ws-max-pending-size ws-write-timeout

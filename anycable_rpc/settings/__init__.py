@@ -19,15 +19,18 @@ from .kinds import (
     File,
     Group,
     Host,
+    Length,
     Level,
     Lifetime,
     Names,
     Parameter,
     Paths,
     Port,
+    RedisURL,
     Seconds,
     Secret,
     Secrets,
+    ServerURLs,
     Switch,
     Text,
     WebURL,
@@ -103,9 +106,26 @@ class Settings(BaseSettings):
     streams_secret: Annotated[Secret, TOKENS] = Field(None, description="signs stream names (else: secret)")
     broadcast_key: Annotated[Secret, TOKENS] = Field(None, description="authorizes broadcasts (else made from secret)")
 
-    broadcast_adapter: Annotated[Text, BROADCASTING] = Field("http", description="how to broadcast")
+    broadcast_adapter: Annotated[Text, BROADCASTING] = Field(
+        "http", description="how to broadcast: http, redis, redisx (Redis Streams), nats or memory"
+    )
     http_broadcast_url: Annotated[WebURL, BROADCASTING] = Field(
         None, description="where broadcasts go (else localhost: port 8080 with a key, 8090 without)", repr=False
+    )
+    redis_url: Annotated[RedisURL, BROADCASTING] = Field(
+        "redis://localhost:6379", description="where Redis is; rediss:// for TLS", repr=False
+    )
+    redis_channel: Annotated[Parameter, BROADCASTING] = Field(
+        "__anycable__", description="the channel, or with redisx the stream, that anycable-go reads"
+    )
+    redisx_max_len: Annotated[Length, BROADCASTING] = Field(
+        10_000, description="about how many entries the Redis stream keeps"
+    )
+    nats_servers: Annotated[ServerURLs, BROADCASTING] = Field(
+        "nats://localhost:4222", description="where NATS is; with commas between", repr=False
+    )
+    nats_channel: Annotated[Parameter, BROADCASTING] = Field(
+        "__anycable__", description="the subject that anycable-go reads"
     )
 
     host: Annotated[Host, GATEWAY] = Field("127.0.0.1", description="the host to listen on")

@@ -22,15 +22,18 @@ __all__ = [
     "Group",
     "Host",
     "Kind",
+    "Length",
     "Level",
     "Lifetime",
     "Names",
     "Parameter",
     "Paths",
     "Port",
+    "RedisURL",
     "Seconds",
     "Secret",
     "Secrets",
+    "ServerURLs",
     "Switch",
     "Text",
     "WebURL",
@@ -62,6 +65,8 @@ _IN_BRACKETS = re.compile(r"\[([^\[\]]+)\]")
 _PARAMETER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
 _PATHS = re.compile(r"/[^\s,?#\x00]*(,/[^\s,?#\x00]*)*")
 _URL = re.compile(r"https?://[^\s/?#\x00][^\s\x00]*")
+_REDIS_URL = re.compile(r"rediss?://[^\s/?#\x00][^\s\x00]*|unix://(?:[^\s/@\x00]*@)?/[^\s\x00]+")
+_NATS_URLS = re.compile(r"(?:nats|tls|wss?)://[^\s,/?#\x00]+(?:\s*,\s*(?:nats|tls|wss?)://[^\s,/?#\x00]+)*")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 _PART = re.compile(rf"({_NUMBER.pattern})([{''.join(_UNITS)}])")
@@ -211,6 +216,9 @@ Switch = Annotated[bool, Kind("", "true or false")]
 Count = Annotated[
     int, BeforeValidator(_no_switch), Field(ge=1, le=10_000), Kind("NUMBER", "a whole number from 1 to 10000")
 ]
+Length = Annotated[
+    int, BeforeValidator(_no_switch), Field(ge=1, le=10**9), Kind("NUMBER", "a whole number from 1 to 1000000000")
+]
 Seconds = Annotated[
     float,
     BeforeValidator(_no_switch),
@@ -228,6 +236,10 @@ Port = Annotated[int, BeforeValidator(_no_switch), Field(ge=0, le=65535), Kind("
 Paths = Annotated[_Line, _matching(_PATHS), Kind("PATH", "a path that begins with /, or several with commas between")]
 WebURL = Annotated[
     Annotated[_Line, _matching(_URL)] | None, Kind("URL", "an address like http://localhost:8090/_broadcast")
+]
+RedisURL = Annotated[_Line, _matching(_REDIS_URL), Kind("URL", "an address like redis://localhost:6379")]
+ServerURLs = Annotated[
+    _Line, _matching(_NATS_URLS), Kind("URL,…", "addresses like nats://localhost:4222, with commas between")
 ]
 Parameter = Annotated[_Line, _matching(_PARAMETER), Kind("NAME", "a name without spaces")]
 Broker = Annotated[_Line | None, BeforeValidator(_empty_is_unset), Kind("NAME", "a name")]

@@ -22,7 +22,12 @@ __all__ = ["chain", "described", "explain", "kind_of", "origins", "variables"]
 
 CONFIG_VARIABLE = "ANYCABLE_RPC_CONFIG"
 CONFIG_FILE = "anycable_rpc.toml"
-_SPECIAL = {"config": (CONFIG_VARIABLE,), "port": ("ANYCABLE_PORT", "PORT")}
+_SPECIAL = {
+    "config": (CONFIG_VARIABLE,),
+    "port": ("ANYCABLE_PORT", "PORT"),
+    "redis_url": ("ANYCABLE_REDIS_URL", "REDIS_URL"),
+}
+_MEANT = {"PORT": re.compile("[0-9]+"), "REDIS_URL": re.compile("(rediss?|unix)://.*")}
 _PASSWORD = re.compile(r"//[^/@\s]*@")
 
 
@@ -70,11 +75,11 @@ class Environment(EnvSettingsSource):
         return next((variable for variable in variables(name) if self._is_meant(variable)), None)
 
     def _is_meant(self, variable: str) -> bool:
-        """PORT is anybody's, and Kubernetes sets ANYCABLE_PORT=tcp://… for a service called `anycable`."""
+        """PORT and REDIS_URL are anybody's, and Kubernetes sets ANYCABLE_PORT=tcp://… for a service `anycable`."""
         text = self.env_vars.get(variable.lower())
         if text is None or (variable == "ANYCABLE_PORT" and text.startswith("tcp://")):
             return False
-        return variable.startswith("ANYCABLE_") or text.isdecimal()
+        return variable not in _MEANT or bool(_MEANT[variable].fullmatch(text))
 
 
 def _with(added: dict[str, Any], text: str | None) -> Any:

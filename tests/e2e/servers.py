@@ -81,10 +81,10 @@ def anycable_go() -> Generator[Chat]:
 
 
 @contextmanager
-def running_anycable_go(server: str, rpc_host: str, **settings: str) -> Generator[Program]:
+def running_anycable_go(server: str, rpc_host: str, *, adapter: str = "http", **settings: str) -> Generator[Program]:
     """Only anycable-go, listening on `server`."""
     host, _, port = server.rpartition(":")
-    options = [f"--host={host}", f"--port={port}", f"--rpc_host={rpc_host}", "--broadcast_adapter=http"]
+    options = [f"--host={host}", f"--port={port}", f"--rpc_host={rpc_host}", f"--broadcast_adapter={adapter}"]
     own = {"ANYCABLE_DISABLE_TELEMETRY": "true", "ANYCABLE_SECRET": SECRET}
     with running([anycable_go_path(), *options], {**own, **settings}) as program:
         program.wait_until_it_listens(int(port))

