@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import cached_property
 from time import time
 from typing import TYPE_CHECKING, Any
 
-from . import publications, runner, signing
+from . import runner, signing
 from .actions import actions_of
 from .channel import Channel
 from .connection import Connection
@@ -17,6 +16,8 @@ from .credentials import find_token
 from .errors import ConfigurationError, UnknownAction
 from .identifiers import IdentifiersCodec, Objects
 from .protocol import Env
+from .publishing import Publishing
+from .statelessness import guard
 
 if TYPE_CHECKING:
     from .broadcasters import Broadcaster
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Cable"]
 
 
-class Cable:
+class Cable(Publishing):
     """What you serve, and what you broadcast with.
 
     Settings are found on first use, in the environment and in files, so a plain script can broadcast:
@@ -64,49 +65,12 @@ class Cable:
         self.connection_class = connection_class
         self.channels: Mapping[str, type[Channel]] = _by_name(channels)
         self.codec = IdentifiersCodec(connection_class.identified_by, dialect=dialect, objects=objects)
+        self.objects = objects
         self.middleware = list(middleware)
         self.on_error = on_error
         self._settings = settings
         self._broadcaster = broadcaster
         self._actions = {channel: actions_of(channel) for channel in self.channels.values()}
-
-    # What the program says to clients
-
-    def broadcast(self, stream: str, data: Any, *, exclude_socket: str | None = None, **meta: Any) -> None:
-        """Send data to everyone who has the stream. `data` is any JSON value.
-
-        Args:
-            stream: the stream's name.
-            data: what subscribers receive.
-            exclude_socket: the `sid` of a connection that does not.
-            meta: `broadcast_type`, `transient` (anycable-go `common/common.go`).
-
-        Raises:
-            InvalidData: something cannot be written as JSON.
-            BroadcastFailed: nobody took it; the text names the address.
-        """
-        self.broadcaster.publish(publications.publication(stream, data, exclude_socket=exclude_socket, **meta))
-
-    async def abroadcast(self, stream: str, data: Any, *, exclude_socket: str | None = None, **meta: Any) -> None:
-        """`broadcast` for async code."""
-        await self._apublish(publications.publication(stream, data, exclude_socket=exclude_socket, **meta))
-
-    def disconnect(self, /, *, reconnect: bool = True, **identifiers: Any) -> None:
-        """Close the connections with these identifiers; give every declared one.
-
-        Raises:
-            InvalidIdentifiers: they are not those declared.
-            BroadcastFailed: nobody took it; the text names the address.
-        """
-        self.broadcaster.publish(publications.remote_disconnect(self.codec.dumps(identifiers), reconnect))
-
-    async def adisconnect(self, /, *, reconnect: bool = True, **identifiers: Any) -> None:
-        """`disconnect` for async code."""
-        await self._apublish(publications.remote_disconnect(self.codec.dumps(identifiers), reconnect))
-
-    async def _apublish(self, payload: str) -> None:
-        apublish = getattr(self.broadcaster, "apublish", None)
-        await (apublish(payload) if apublish else asyncio.to_thread(self.broadcaster.publish, payload))
 
     # What the program gives to clients
 
@@ -176,7 +140,14 @@ class Cable:
         for channel, actions in self._actions.items():
             methods += [getattr(channel, name) for name in ("subscribed", "unsubscribed", *actions)]
         methods += [self.on_error] if self.on_error else []
-        return any(map(runner.is_async, methods)) or any(map(runner.is_async_middleware, self.middleware))
+        around = [*self.middleware, *self.connection_class.middleware]
+        around += [middleware for channel in self._actions for middleware in channel.middleware]
+        return any(map(runner.is_async, methods)) or any(map(runner.is_async_middleware, around))
+
+    def guard(self) -> None:
+        """For development: setting an attribute that would be lost before the next call is an error."""
+        for cls in (self.connection_class, *self._actions):
+            guard(cls)
 
     # What the RPC asks
 

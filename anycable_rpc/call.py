@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Generator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -24,9 +25,12 @@ from .protocol import CommandMessage, ConnectionRequest, DisconnectRequest, Requ
 if TYPE_CHECKING:
     from .cable import Cable
 
-__all__ = ["SERVED_BY_GATEWAY", "Call", "Callback", "ServedByGateway", "Steps", "json_object"]
+__all__ = ["CALLER", "SERVED_BY_GATEWAY", "Call", "Callback", "ServedByGateway", "Steps", "json_object"]
 
 logger = logging.getLogger("anycable_rpc")
+
+CALLER: ContextVar[str | None] = ContextVar("anycable_rpc caller", default=None)
+"""The `sid` of the connection whose callback is running."""
 
 SERVED_BY_GATEWAY = frozenset({"$pubsub", "Turbo::StreamsChannel", "CableReady::Stream"})
 """Channels of anycable-go's own: their messages and their end reach the RPC all the same."""

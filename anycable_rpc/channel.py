@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
-from . import json_text, transmissions
+from . import json_text, stream_names, transmissions
 from .actions import is_action
 from .errors import ConfigurationError, InvalidData, Rejected
 from .protocol import PresenceResponse, stream_name
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Channel"]
 
-_OWN = frozenset({"connection", "identifier", "name", "params", "state"})
+_OWN = frozenset({"connection", "identifier", "middleware", "name", "params", "state"})
 
 
 class Channel:
@@ -33,6 +33,9 @@ class Channel:
 
     name: ClassVar[str]
     """What clients subscribe to; the class's own name unless it is set. It is not inherited."""
+
+    middleware: ClassVar[Sequence[Callable[..., Any]]] = ()
+    """Around the callbacks of this channel, inside the connection's and the cable's (see `Cable`)."""
 
     state: Any
     """What anycable-go keeps for this subscription between calls: a mapping of JSON values (see `State`)."""
@@ -86,6 +89,18 @@ class Channel:
         self._streams[stream] = None
         if whisper:
             self._marks[WHISPER_KEY] = stream
+
+    def stream_for(self, target: Any, whisper: bool = False) -> None:
+        """`stream_from` for the stream of an object, to which `cable.broadcast_to(target, …)` broadcasts.
+
+        Raises:
+            InvalidData: the target has no stream (see `Cable.broadcast_to`).
+        """
+        self.stream_from(stream_names.name_for(target, self.cable.objects), whisper)
+
+    def stop_stream_for(self, target: Any) -> None:
+        """Stop the stream of an object."""
+        self.stop_stream_from(stream_names.name_for(target, self.cable.objects))
 
     def stop_stream_from(self, stream: str) -> None:
         """Stop a stream, whether it was started now or earlier."""

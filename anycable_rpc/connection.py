@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
@@ -35,6 +35,9 @@ class Connection:
 
     identified_by: ClassVar[tuple[str, ...]] = ()
     """Names of the identifiers, in the order of the identifiers text; each becomes an attribute."""
+
+    middleware: ClassVar[Sequence[Callable[..., Any]]] = ()
+    """Around every callback of this connection and its channels, inside the cable's (see `Cable`)."""
 
     state: Any
     """What anycable-go keeps for this connection between calls: a mapping of JSON values (see `State`)."""

@@ -37,6 +37,7 @@ def run(cable: Cable, settings: Settings, web: ASGI | None, say: Say) -> None:
 
 async def _run(cable: Cable, settings: Settings, web: ASGI | None, say: Say) -> bool:
     stop = stop_event()
+    cable.guard()
     service = service_of(cable, settings)
     gateway = Gateway(service.ahandle, GatewayOptions.of(settings), web)
     cable.broadcaster = gateway

@@ -15,7 +15,7 @@ from contextvars import copy_context
 from functools import partial
 from typing import Any
 
-from .call import Callback, Steps
+from .call import CALLER, Callback, Steps
 from .errors import ConfigurationError
 from .protocol import Response
 
@@ -101,10 +101,14 @@ async def arun(steps: Steps, middleware: Sequence[Middleware] = (), pool: Execut
 
 
 def _around(callback: Callback, middleware: Sequence[Middleware]) -> Sequence[Middleware]:
-    return () if callback.name == "on_error" else middleware
+    if callback.name == "on_error":
+        return ()
+    inner = callback.connection.middleware, callback.channel.middleware if callback.channel else ()
+    return (*middleware, *inner[0], *inner[1]) if any(inner) else middleware
 
 
 def _call(callback: Callback, managers: Sequence[Any]) -> Any:
+    caller = CALLER.set(callback.connection.sid)
     try:
         with ExitStack() as stack:
             for manager in managers:
@@ -114,6 +118,8 @@ def _call(callback: Callback, managers: Sequence[Any]) -> Any:
         if _is_ordinary(error):
             raise
         raise RuntimeError(f"{callback} raised {type(error).__name__}") from error
+    finally:
+        CALLER.reset(caller)
 
 
 async def _acall(callback: Callback, middleware: Sequence[Middleware], pool: Executor | None) -> Any:
@@ -141,14 +147,18 @@ def _is_cancelled(error: BaseException) -> bool:
 
 
 async def _on_loop(callback: Callback, middleware: Sequence[Middleware]) -> Any:
-    async with AsyncExitStack() as stack:
-        for wrap in middleware:
-            manager = wrap(callback)
-            if hasattr(manager, "__aenter__"):
-                await stack.enter_async_context(manager)
-            else:
-                stack.enter_context(manager)
-        return await callback()
+    caller = CALLER.set(callback.connection.sid)
+    try:
+        async with AsyncExitStack() as stack:
+            for wrap in middleware:
+                manager = wrap(callback)
+                if hasattr(manager, "__aenter__"):
+                    await stack.enter_async_context(manager)
+                else:
+                    stack.enter_context(manager)
+            return await callback()
+    finally:
+        CALLER.reset(caller)
 
 
 async def _on_thread(callback: Callback, middleware: Sequence[Middleware], pool: Executor | None) -> Any:

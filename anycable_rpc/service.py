@@ -39,7 +39,7 @@ class Service:
     def __init__(self, cable: Cable, *, version_check: bool = True, sid_header: bool = True, threads: int = 30) -> None:
         self.is_async = cable.is_async
         self.threads = runner.CallbackThreads(threads)
-        self._cable = cable
+        self.cable = cable
         self._version_check = version_check
         self._sid_header = sid_header
         self._middleware = tuple(cable.middleware)
@@ -64,7 +64,7 @@ class Service:
         if self._version_check:
             check_version(metadata.get("protov"))
         sid = metadata.get("sid", "") if self._sid_header else ""
-        return respond(self._cable, wire.decode_request(method, data), sid)
+        return respond(self.cable, wire.decode_request(method, data), sid)
 
 
 def _failure(method: str, error: Exception) -> bytes:

@@ -12,11 +12,13 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import suppress
 from time import monotonic
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from .errors import ConfigurationError
 from .grpc_server import AsyncServer, ThreadedServer
 from .service import Service
 
@@ -50,6 +52,8 @@ def serve(cable: Cable, settings: Settings, say: Say) -> None:
 
 def service_of(cable: Cable, settings: Settings) -> Service:
     """The cable as the settings want it served."""
+    if settings.debug:
+        cable.guard()
     return Service(
         cable,
         version_check=settings.version_check_enabled,
@@ -115,7 +119,8 @@ def _serve_threaded(service: Service, settings: Settings, say: Say) -> bool:
     on_signals(stop.set)
     server = ThreadedServer(service, settings)
     server.start()
-    say(listening(server.address, settings, service))
+    for line in (listening(server.address, settings, service), *broadcasting(service.cable)):
+        say(line)
     stop.wait()
     say(stopping(settings))
     return server.stop(settings.shutdown_timeout)
@@ -125,7 +130,8 @@ async def _serve_async(service: Service, settings: Settings, say: Say) -> bool:
     stop = stop_event()
     server = AsyncServer(service, settings)
     await server.start()
-    say(listening(server.address, settings, service))
+    for line in (listening(server.address, settings, service), *broadcasting(service.cable)):
+        say(line)
     await stop.wait()
     say(stopping(settings))
     return await drained(service, server.stop, settings.shutdown_timeout)
@@ -143,6 +149,15 @@ def listening(address: str, settings: Settings, service: Service) -> str:
     """The line that says that calls are accepted."""
     engine = "an event loop" if service.is_async else "threads"
     return f"RPC server is listening on {address} ({settings.rpc_pool_size} calls at a time, on {engine})"
+
+
+def broadcasting(cable: Cable) -> Iterator[str]:
+    """The line that says where publications go, if that is anywhere outside."""
+    with suppress(ConfigurationError):  # an app that never broadcasts can be served nevertheless
+        address, channel = (getattr(cable.broadcaster, name, "") for name in ("address", "channel"))
+        if address:
+            where = f"{address}, channel {channel}" if channel else address
+            yield f"Broadcasts go to {where} ({cable.settings.broadcast_adapter})"
 
 
 def stopping(settings: Settings) -> str:

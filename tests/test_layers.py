@@ -29,6 +29,8 @@ CORE = (
     "signing",
     "publications",
     "credentials",
+    "stream_names",
+    "statelessness",
     "actions",
     "connection",
     "channel",
@@ -38,7 +40,7 @@ CORE = (
 )
 """Each may import those before it."""
 
-SHARED = ("runner", "cable", "wire", "service")
+SHARED = ("publishing", "runner", "cable", "wire", "service")
 """Each may import the core and those before it."""
 
 EDGES = ("settings", "broadcasters", "grpc_server", "http_rpc", "gateway", "contrib")

@@ -147,3 +147,29 @@ def test_a_callback_that_outlives_its_call_does_not_keep_the_process(start: Call
 
     assert server.said("cut")
     assert server.ended() == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        ([], "Broadcasts go to http://localhost:8090/_broadcast (http)"),
+        (
+            ["--broadcast-adapter=redis", "--redis-url=redis://:a-password@127.0.0.1:9/1"],
+            "Broadcasts go to redis://127.0.0.1:9/1, channel __anycable__ (redis)",
+        ),
+        (
+            ["--broadcast-adapter=nats", "--nats-servers=nats://me:a-password@127.0.0.1:9", "--nats-channel=mine"],
+            "Broadcasts go to nats://127.0.0.1:9, channel mine (nats)",
+        ),
+    ],
+)
+def test_the_start_says_where_broadcasts_go(tmp_path: Path, options: list[str], line: str) -> None:
+    (tmp_path / "app.py").write_text("from anycable_rpc import Cable, Connection\ncable = Cable(Connection)\n")
+    process = Process(tmp_path, *options)
+
+    try:
+        assert process.said("Broadcasts").strip() == line
+    finally:
+        process.process.terminate()
+        with process.process:
+            process.process.wait(20)

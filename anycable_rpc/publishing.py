@@ -1,0 +1,237 @@
+"""What a cable says to clients from anywhere: broadcasts, batches of them, and remote commands."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar, Token
+from typing import TYPE_CHECKING, Any, Self
+
+from . import publications, stream_names
+from .call import CALLER
+from .errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from .broadcasters import Broadcaster
+    from .identifiers import IdentifiersCodec, Objects
+
+__all__ = ["Batch", "Publishing"]
+
+SOCKET_ID = "X-Socket-ID"
+"""The header in which a page names its own connection (Action Cable and Pusher clients)."""
+
+
+class Publishing:
+    """The publishing side of `Cable`."""
+
+    codec: IdentifiersCodec
+    objects: Objects | None
+
+    @property
+    def broadcaster(self) -> Broadcaster:
+        """What publishes."""
+        raise NotImplementedError
+
+    @broadcaster.setter
+    def broadcaster(self, broadcaster: Broadcaster) -> None:
+        raise NotImplementedError
+
+    def broadcast(self, stream: str, data: Any, *, exclude_socket: str | None = None, **meta: Any) -> None:
+        """Send data to everyone who has the stream. `data` is any JSON value.
+
+        Args:
+            stream: the stream's name.
+            data: what subscribers receive.
+            exclude_socket: the `sid` of a connection that does not (see `to_others`).
+            meta: `broadcast_type`, `transient` (anycable-go `common/common.go`).
+
+        Raises:
+            InvalidData: something cannot be written as JSON.
+            BroadcastFailed: nobody took it; the text names the address.
+        """
+        payload = _publication(stream, data, exclude_socket, meta)
+        if not self._wait_in_batch(payload):
+            self.broadcaster.publish(payload)
+
+    async def abroadcast(self, stream: str, data: Any, *, exclude_socket: str | None = None, **meta: Any) -> None:
+        """`broadcast` for async code."""
+        payload = _publication(stream, data, exclude_socket, meta)
+        if not self._wait_in_batch(payload):
+            await self._apublish(payload)
+
+    def broadcast_to(self, target: Any, data: Any, *, exclude_socket: str | None = None, **meta: Any) -> None:
+        """`broadcast` to the stream of an object; a channel gives it to clients with `stream_for`.
+
+        Args:
+            target: a text, an int, a UUID, a tuple of such, or an object: `Cable(objects=…)` knows it, it has an
+                attribute `stream_name`, or it is a Django model.
+            data: what subscribers receive.
+            exclude_socket: see `broadcast`.
+            meta: see `broadcast`.
+
+        Raises:
+            InvalidData: the target has no stream, or something cannot be written as JSON.
+            BroadcastFailed: nobody took it; the text names the address.
+        """
+        self.broadcast(stream_names.name_for(target, self.objects), data, exclude_socket=exclude_socket, **meta)
+
+    async def abroadcast_to(self, target: Any, data: Any, *, exclude_socket: str | None = None, **meta: Any) -> None:
+        """`broadcast_to` for async code."""
+        name = stream_names.name_for(target, self.objects)
+        await self.abroadcast(name, data, exclude_socket=exclude_socket, **meta)
+
+    def batch(self) -> Batch:
+        """Collect the broadcasts of a block, `with` or `async with`, and publish them as one, in their order.
+
+        Nothing is published when the block raises. A batch inside another joins it. Tasks and threads that the block
+        starts and waits for join too (threads with a copy of its context); what they broadcast after its end is
+        published at once. Remote disconnects do not wait.
+
+        Raises:
+            BroadcastFailed: at the end of the block: nobody took it.
+        """
+        return Batch(self)
+
+    @contextmanager
+    def to_others(self, source: Any = None) -> Generator[None]:
+        """Exclude the caller from the broadcasts in a `with` block: he knows already.
+
+        Args:
+            source: whom to exclude: a `sid`, or a web request (Django, Flask, Starlette: anything with `headers`) whose
+                header `X-Socket-ID` has it; without that header nobody is excluded. By default the connection whose
+                callback is running.
+
+        Raises:
+            ConfigurationError: no callback is running, or its caller is not known.
+        """
+        token = _EXCLUDED.set(_socket_of(source))
+        try:
+            yield
+        finally:
+            _EXCLUDED.reset(token)
+
+    def disconnect(self, /, *, reconnect: bool = True, **identifiers: Any) -> None:
+        """Close the connections with these identifiers; give every declared one.
+
+        Raises:
+            InvalidIdentifiers: they are not those declared.
+            BroadcastFailed: nobody took it; the text names the address.
+        """
+        self.broadcaster.publish(publications.remote_disconnect(self.codec.dumps(identifiers), reconnect))
+
+    async def adisconnect(self, /, *, reconnect: bool = True, **identifiers: Any) -> None:
+        """`disconnect` for async code."""
+        await self._apublish(publications.remote_disconnect(self.codec.dumps(identifiers), reconnect))
+
+    async def _apublish(self, payload: str) -> None:
+        apublish = getattr(self.broadcaster, "apublish", None)
+        await (apublish(payload) if apublish else asyncio.to_thread(self.broadcaster.publish, payload))
+
+    def _wait_in_batch(self, payload: str) -> bool:
+        waiting = _OPEN.get().get(self)
+        return waiting is not None and waiting.add(payload)
+
+
+class _Waiting:
+    """What waits in a batch, from whatever thread."""
+
+    def __init__(self) -> None:
+        self._payloads: list[str] = []
+        self._is_open = True
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._payloads)
+
+    def add(self, payload: str) -> bool:
+        """Take it in; False when the batch is over."""
+        with self._lock:
+            if self._is_open:
+                self._payloads.append(payload)
+            return self._is_open
+
+    def forget(self, start: int) -> None:
+        """Drop what came after so many."""
+        with self._lock:
+            del self._payloads[start:]
+
+    def close(self) -> str:
+        """The JSON array of what came; empty when nothing did."""
+        with self._lock:
+            self._is_open = False
+            return f"[{','.join(self._payloads)}]" if self._payloads else ""
+
+
+_OPEN: ContextVar[Mapping[Publishing, _Waiting]] = ContextVar("anycable_rpc batches", default={})  # noqa: B039 - never changed in place
+_EXCLUDED: ContextVar[str | None] = ContextVar("anycable_rpc excluded", default=None)
+
+
+class Batch:
+    """What `Cable.batch()` returns; for one block."""
+
+    def __init__(self, publishing: Publishing) -> None:
+        self._publishing = publishing
+        self._token: Token[Mapping[Publishing, _Waiting]] | None = None
+        self._waiting = _Waiting()
+        self._start = 0
+
+    def __enter__(self) -> Self:
+        outer = _OPEN.get()
+        if self._publishing in outer:
+            self._waiting = outer[self._publishing]
+            self._start = len(self._waiting)
+        else:
+            self._token = _OPEN.set({**outer, self._publishing: self._waiting})
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        payload = self._end(failed=kind is not None)
+        if payload:
+            self._publishing.broadcaster.publish(payload)
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        payload = self._end(failed=kind is not None)
+        if payload:
+            await self._publishing._apublish(payload)
+
+    def _end(self, failed: bool) -> str:
+        """What is to be published now."""
+        if failed:
+            self._waiting.forget(self._start)
+        if self._token is None:
+            return ""
+        _OPEN.reset(self._token)
+        self._token = None
+        return self._waiting.close()
+
+
+def _publication(stream: str, data: Any, exclude_socket: str | None, meta: Mapping[str, Any]) -> str:
+    excluded = _EXCLUDED.get() if exclude_socket is None else exclude_socket
+    return publications.publication(stream, data, exclude_socket=excluded, **meta)
+
+
+def _socket_of(source: Any) -> str | None:
+    if isinstance(source, str):
+        return source or None
+    if source is not None:
+        return _header(source) or None
+    caller = CALLER.get()
+    if not caller:
+        why = "no callback is running here" if caller is None else "sid_header_enabled is off"
+        raise ConfigurationError(f"to_others() does not know the caller, since {why}: give it a sid or a web request")
+    return caller
+
+
+def _header(request: Any) -> str:
+    try:
+        found = request.headers.get(SOCKET_ID)
+    except AttributeError:
+        raise ConfigurationError(
+            f"to_others() takes a sid or a web request with headers, not {type(request).__name__}"
+        ) from None
+    return found if isinstance(found, str) else ""

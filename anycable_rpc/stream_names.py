@@ -1,0 +1,64 @@
+"""The stream of an object: one rule for `stream_for` and `broadcast_to`."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+from uuid import UUID
+
+from .errors import InvalidData
+from .identifiers import Objects
+from .protocol import stream_name
+
+__all__ = ["name_for"]
+
+
+def name_for(value: Any, objects: Objects | None = None) -> str:
+    """The name of the stream that belongs to a value.
+
+    - a text is the name itself; an int or a UUID is written as text;
+    - of a tuple or a list, the names of the parts with `:` between; a `:` inside a text becomes `%3A`, so that
+      different parts never make the same name;
+    - an object is named by the cable's `objects` (`GlobalID`), if they know it;
+    - else by its attribute `stream_name`;
+    - else, if it is a Django model, as `app.model:pk`.
+
+    >>> name_for(("chat", 42))
+    'chat:42'
+    >>> name_for(("a:b", "c")), name_for(("a", "b:c"))
+    ('a%3Ab:c', 'a:b%3Ac')
+
+    Raises:
+        InvalidData: nothing of that applies, the object is not saved yet, or the name is empty.
+    """
+    if isinstance(value, list | tuple):
+        if not value:
+            raise InvalidData("a stream needs a name: this tuple or list is empty")
+        return ":".join(_part(part, objects) for part in value)
+    if isinstance(value, str):
+        return stream_name(value)
+    if isinstance(value, UUID) or (isinstance(value, int) and not isinstance(value, bool)):
+        return str(value)
+    return _of_object(value, objects)
+
+
+def _part(value: Any, objects: Objects | None) -> str:
+    name = name_for(value, objects)
+    return name.replace("%", "%25").replace(":", "%3A") if isinstance(value, str) else name
+
+
+def _of_object(value: Any, objects: Objects | None) -> str:
+    if objects is not None:
+        with suppress(InvalidData):
+            return stream_name(objects.dumps(value))
+    own = getattr(value, "stream_name", None)
+    if own is not None:
+        return stream_name(own)
+    label = getattr(getattr(value, "_meta", None), "label_lower", None)
+    if label is None or isinstance(value, type):
+        raise InvalidData(
+            f"{type(value).__name__} has no stream: give it an attribute stream_name, or name the stream by a text"
+        )
+    if value.pk is None:
+        raise InvalidData(f"this {label} has no primary key yet: save it first")
+    return f"{label}:{value.pk}"
