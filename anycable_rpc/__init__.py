@@ -15,6 +15,7 @@ from .errors import (
     InvalidPayload,
     InvalidToken,
     Rejected,
+    RequestFailed,
 )
 from .global_id import GlobalID
 from .identifiers import IdentifiersCodec
@@ -36,6 +37,7 @@ __all__ = [
     "InvalidPayload",
     "InvalidToken",
     "Rejected",
+    "RequestFailed",
     "State",
     "__version__",
     "action",

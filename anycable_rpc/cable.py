@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -21,6 +22,7 @@ from .statelessness import guard
 
 if TYPE_CHECKING:
     from .broadcasters import Broadcaster
+    from .rest_api import Presence, RestAPI
     from .settings import Settings
 
 __all__ = ["Cable"]
@@ -102,6 +104,21 @@ class Cable(Publishing):
         """Sign a stream's name, so that a client may subscribe to it without a channel (`$pubsub`)."""
         return signing.sign_stream(name, self.settings.resolved_streams_secret() or "")
 
+    # What the program asks
+
+    def presence(self, stream: str) -> Presence:
+        """Who is present in a stream, as anycable-go knows it (1.6 and later, with a broker).
+
+        Raises:
+            InvalidData: the stream has no name, or one with a slash, which the REST API cannot be asked about.
+            RequestFailed: there was no answer; the text names the address and says what to check.
+        """
+        return self._api.presence(stream)
+
+    async def apresence(self, stream: str) -> Presence:
+        """`presence` for async code."""
+        return await asyncio.to_thread(self._api.presence, stream)
+
     # Where it finds things
 
     @property
@@ -116,7 +133,7 @@ class Cable(Publishing):
     @settings.setter
     def settings(self, settings: Settings) -> None:
         self._settings = settings
-        for cached in ("_signer", "_verifier", "_found_broadcaster"):
+        for cached in ("_api", "_signer", "_verifier", "_found_broadcaster"):
             self.__dict__.pop(cached, None)
 
     @property
@@ -184,6 +201,12 @@ class Cable(Publishing):
         from .broadcasters import broadcaster_for
 
         return broadcaster_for(self.settings)
+
+    @cached_property
+    def _api(self) -> RestAPI:
+        from .rest_api import RestAPI
+
+        return RestAPI(self.settings.resolved_api_url(), self.settings.resolved_api_key())
 
     @cached_property
     def _signer(self) -> signing.TokenSigner:

@@ -19,6 +19,7 @@ __all__ = [
     "MissingIdentifiers",
     "ProtocolError",
     "Rejected",
+    "RequestFailed",
     "UnknownAction",
     "UnknownChannel",
 ]
@@ -113,13 +114,17 @@ class InvalidSignedStream(AnyCableError):
     """The signed stream name is malformed or signed with another secret."""
 
 
-class BroadcastFailed(AnyCableError):
-    """A publication was not accepted at `address`; if `transient`, the same may work later."""
+class RequestFailed(AnyCableError):
+    """The server at `address` did not do what it was asked for; if `transient`, the same may work later."""
 
     def __init__(self, message: str, address: str = "", transient: bool = False) -> None:
         super().__init__(message)
         self.address = address
         self.transient = transient
+
+
+class BroadcastFailed(RequestFailed):
+    """A publication was not accepted."""
 
 
 def shorten(value: object, limit: int = 80) -> str:

@@ -34,6 +34,7 @@ from .errors import (
 from .protocol import stream_name
 
 __all__ = [
+    "API_KEY",
     "BROADCAST_KEY",
     "MINIMUM_SECRET_BYTES",
     "TokenSigner",
@@ -46,6 +47,9 @@ __all__ = [
 
 BROADCAST_KEY = "broadcast-cable"
 """What the key for `/_broadcast` is derived from."""
+
+API_KEY = "api-cable"
+"""What the key for the REST API is derived from."""
 
 MINIMUM_SECRET_BYTES = 32
 """HMAC-SHA256 wants a key as long as its output (RFC 7518, section 3.2)."""

@@ -79,9 +79,12 @@ class _Handler(BaseHTTPRequestHandler):
         super().setup()
         self.script.connections += 1
 
+    def do_GET(self) -> None:
+        self.do_POST()
+
     def do_POST(self) -> None:
         script = self.script
-        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        body = self.rfile.read(int(self.headers["Content-Length"] or 0)).decode()
         script.requests.append(Posted(self.path, self.headers, body))
         script.arrived.set()
         script.released.wait(10)

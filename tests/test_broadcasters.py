@@ -21,7 +21,8 @@ from typing import NoReturn, Protocol
 
 import pytest
 
-from anycable_rpc.broadcasters import Broadcaster, broadcaster_for, retries
+from anycable_rpc import retries
+from anycable_rpc.broadcasters import Broadcaster, broadcaster_for
 from anycable_rpc.broadcasters.http import HTTPBroadcaster
 from anycable_rpc.broadcasters.memory import MemoryBroadcaster
 from anycable_rpc.errors import BroadcastFailed, ConfigurationError

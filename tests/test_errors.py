@@ -22,6 +22,7 @@ from anycable_rpc.errors import (
     MissingIdentifiers,
     ProtocolError,
     Rejected,
+    RequestFailed,
     UnknownAction,
     UnknownChannel,
     shorten,
@@ -44,7 +45,8 @@ PARENTS = {
     ExpiredToken: InvalidToken,
     MissingIdentifiers: InvalidToken,
     InvalidSignedStream: AnyCableError,
-    BroadcastFailed: AnyCableError,
+    RequestFailed: AnyCableError,
+    BroadcastFailed: RequestFailed,
 }
 
 

@@ -19,7 +19,15 @@ from anycable_rpc.signing import BROADCAST_KEY, derive_key
 
 SENTINEL = "s3ntinel-of-a-secret"
 LONG = "k" * 32
-SECRETS: tuple[str, ...] = ("secret", "jwt_secret", "jwt_secrets_old", "streams_secret", "broadcast_key", "rpc_tls_key")
+SECRETS: tuple[str, ...] = (
+    "secret",
+    "jwt_secret",
+    "jwt_secrets_old",
+    "streams_secret",
+    "broadcast_key",
+    "api_secret",
+    "rpc_tls_key",
+)
 SWITCHES = tuple(name for name, field in Settings.model_fields.items() if field.annotation is bool)
 
 
@@ -63,6 +71,8 @@ class TestDefaults:
             "connect_tokens": True,
             "streams_secret": None,
             "broadcast_key": None,
+            "api_secret": None,
+            "api_url": None,
             "broadcast_adapter": "http",
             "http_broadcast_url": None,
             "redis_url": "redis://localhost:6379",
@@ -307,6 +317,7 @@ GARBAGE: dict[str, list[Any]] = {
     "path": ["", "cable", "/a b", "/a,b", "/a,", "/a?b", "/a#b", "/\0", *TEXTS, None],
     "jwt_param": ["", "a b", "é", "a=b\n", "x\0", *TEXTS, None],
     "http_broadcast_url": ["", "x", "localhost:8090", "ftp://h", "http://", "http:///x", "http://h/ x", "http://\0", 5],
+    "api_url": ["", "x", "localhost:8090", "ftp://h", "http://", "http:///x", "http://h/ x", "http://\0", 5],
     "redis_url": ["", "x", "localhost:6379", "http://h", "redis://", "redis:///1", "redis://h/ x", "unix://", "\0", 5],
     "redis_channel": ["", "a b", "x\0", *TEXTS, None],
     "redisx_max_len": ["0", "1.5", "9" * 5000, *NUMBERS],

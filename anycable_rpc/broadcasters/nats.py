@@ -20,7 +20,7 @@ from nats import errors
 from nats.aio.client import Client
 
 from ..errors import BroadcastFailed, ConfigurationError
-from .retries import DEADLINE, insist
+from ..retries import DEADLINE, insist
 
 __all__ = ["CHANNEL", "NATSBroadcaster"]
 

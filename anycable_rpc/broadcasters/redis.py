@@ -24,7 +24,7 @@ from redis.exceptions import TimeoutError as NoAnswer
 from redis.retry import Retry
 
 from ..errors import BroadcastFailed, ConfigurationError, shorten
-from .retries import DEADLINE, insist
+from ..retries import DEADLINE, insist
 
 __all__ = ["CHANNEL", "RedisBroadcaster", "RedisStreamsBroadcaster"]
 

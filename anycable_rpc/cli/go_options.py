@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["IGNORED", "NOT_YET", "SWITCHES"]
 
 _VALUED = """
-api-path api-port api-secret cable-ready-key cable-ready-secret config-path disconnect-mode disconnect-rate
+api-path api-port cable-ready-key cable-ready-secret config-path disconnect-mode disconnect-rate
 disconnect-timeout ds-path ds-poll-interval ds-sse-ttl enats-addr enats-cluster enats-cluster-name
 enats-cluster-routes enats-gateway enats-gateway-advertise enats-gateways enats-max-payload enats-server-name
 enats-store-dir health-path history-limit history-ttl http-broadcast-path http-broadcast-port

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -106,6 +107,13 @@ class Settings(BaseSettings):
     streams_secret: Annotated[Secret, TOKENS] = Field(None, description="signs stream names (else: secret)")
     broadcast_key: Annotated[Secret, TOKENS] = Field(None, description="authorizes broadcasts (else made from secret)")
 
+    api_secret: Annotated[Secret, TOKENS] = Field(
+        None, description="authorizes requests to the REST API (else made from secret)"
+    )
+    api_url: Annotated[WebURL, BROADCASTING] = Field(
+        None, description="where anycable-go's REST API is (else /api where broadcasts go)", repr=False
+    )
+
     broadcast_adapter: Annotated[Text, BROADCASTING] = Field(
         "http", description="how to broadcast: http, redis, redisx (Redis Streams), nats or memory"
     )
@@ -196,15 +204,28 @@ class Settings(BaseSettings):
 
     def resolved_broadcast_key(self) -> str | None:
         """What authorizes broadcasts; None when nothing does."""
-        if self.broadcast_key:
-            return _resolved(self.broadcast_key)
-        secret = _resolved(self.secret)
-        return signing.derive_key(secret, signing.BROADCAST_KEY) if secret else None
+        return self._key(self.broadcast_key, signing.BROADCAST_KEY)
+
+    def resolved_api_key(self) -> str | None:
+        """What authorizes requests to the REST API; None when nothing does."""
+        return self._key(self.api_secret, signing.API_KEY)
+
+    def resolved_api_url(self) -> str:
+        """Where the REST API is: on the server that takes broadcasts, and on its main port."""
+        if self.api_url or not self.http_broadcast_url:
+            return self.api_url or "http://localhost:8080/api"
+        return urlsplit(self.http_broadcast_url)._replace(path="/api", query="", fragment="").geturl()
 
     def resolved_http_broadcast_url(self) -> str:
         """Where broadcasts go; without a key anycable-go takes them on a port of their own."""
         port = 8080 if self.resolved_broadcast_key() else 8090
         return self.http_broadcast_url or f"http://localhost:{port}/_broadcast"
+
+    def _key(self, own: SecretStr | None, purpose: str) -> str | None:
+        if own:
+            return _resolved(own)
+        secret = _resolved(self.secret)
+        return signing.derive_key(secret, purpose) if secret else None
 
 
 def _resolved(secret: SecretStr | None) -> str | None:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from time import monotonic, sleep
 
-from ..errors import BroadcastFailed
+from .errors import RequestFailed
 
 __all__ = ["DEADLINE", "insist"]
 
@@ -23,14 +23,14 @@ def insist(attempt: Callable[[float], None], deadline: float) -> None:
     """Call `attempt` with the seconds that are left, and again when what failed is transient, for so many seconds.
 
     Raises:
-        BroadcastFailed: the last attempt's.
+        RequestFailed: the last attempt's.
     """
     give_up = monotonic() + deadline
     pause = _FIRST_PAUSE
     while True:
         try:
             return attempt(give_up - monotonic())
-        except BroadcastFailed as failure:
+        except RequestFailed as failure:
             if not failure.transient or monotonic() + pause >= give_up:
                 raise
             _logger.info("%s; trying again in %.1f s", failure, pause)

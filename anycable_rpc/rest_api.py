@@ -1,0 +1,113 @@
+"""anycable-go's REST API (1.6 and later, `api/server.go`): who is present in a stream."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from urllib3.exceptions import HTTPError
+
+from . import json_text
+from .errors import InvalidData, RequestFailed
+from .http_client import SEE_LOG, HTTPClient, Wording
+from .protocol import stream_name
+from .retries import DEADLINE, insist
+
+__all__ = ["Presence", "PresenceRecord", "RestAPI"]
+
+_MOST = 16 * 2**20
+"""Bytes of an answer: more than 100,000 records."""
+
+_CHECK = "is ANYCABLE_API_URL right? It is on anycable-go's main port (8080), unless --api_port says another"
+_WORDING = Wording("the REST API", "ANYCABLE_API_URL", "ANYCABLE_API_SECRET", "http://localhost:8080/api", _CHECK)
+_STATUS_ADVICE = {
+    401: "the keys differ: set the same ANYCABLE_SECRET or ANYCABLE_API_SECRET on both sides",
+    404: "there is no API: does anycable-go (1.6 or later) run with a secret or --api_secret, and " + _CHECK,
+    501: "it keeps no presence: run anycable-go with --broker=memory or --presets=broker",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PresenceRecord:
+    """Somebody who is present: the id that joined, and the info given with it, a JSON value."""
+
+    id: str
+    info: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """Who is present in a stream, in no order."""
+
+    total: int
+    records: tuple[PresenceRecord, ...] = ()
+
+
+class RestAPI:
+    """Asks over kept connections, from any thread, with or without an event loop, also after a fork.
+
+    Args:
+        url: where the API is, for example `http://localhost:8080/api`.
+        key: sent as `Authorization: Bearer`.
+        deadline: seconds that a call may take in all.
+
+    Raises:
+        ConfigurationError: the URL or the key cannot be used.
+    """
+
+    def __init__(self, url: str, key: str | None = None, *, deadline: float = DEADLINE) -> None:
+        self._client = HTTPClient(url.rstrip("/"), key, _WORDING)
+        self.address = self._client.address
+        self.deadline = deadline
+
+    def presence(self, stream: str) -> Presence:
+        """Who is present in the stream.
+
+        Raises:
+            InvalidData: the stream has no name, or one with a slash, which the API cannot be asked about.
+            RequestFailed: there was no answer to use before the deadline; the text says what to check.
+        """
+        if "/" in stream_name(stream):
+            raise InvalidData(f"the REST API cannot be asked about {stream!r}: the name of the stream has a slash")
+        path = f"{self._client.path}/presence/{quote(stream, safe='')}/users"
+        answers: list[bytes] = []
+        insist(lambda seconds: answers.append(self._answer(path, seconds)), self.deadline)
+        return self._read(answers[0])
+
+    def close(self) -> None:
+        """Close the kept connections; asking again opens new ones."""
+        self._client.close()
+
+    def _answer(self, path: str, seconds: float) -> bytes:
+        try:
+            status, body = self._client.request("GET", path, None, seconds, _MOST)
+        except HTTPError as error:
+            raise self._failed(*self._client.explain(error)) from error
+        if status != 200:
+            advice = _STATUS_ADVICE.get(status, SEE_LOG if status >= 500 else _CHECK)
+            raise self._failed(f"it answered {status}: {advice}", status == 429 or status in range(502, 600))
+        return body
+
+    def _read(self, body: bytes) -> Presence:
+        try:
+            value = json_text.loads(body.decode())
+            records = tuple(PresenceRecord(_text(item["id"]), item.get("info")) for item in value.get("records") or ())
+            return Presence(_count(value["total"]), records)
+        except (InvalidData, UnicodeDecodeError, AttributeError, KeyError, TypeError):
+            raise self._failed(f"its answer is not understood: {_CHECK}", False) from None
+
+    def _failed(self, said: str, transient: bool) -> RequestFailed:
+        return RequestFailed(f"cannot ask {self.address}: {said}", self.address, transient)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _count(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError
+    return value
