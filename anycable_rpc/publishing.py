@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Any, Self
 
-from . import publications, stream_names
+from . import publications, stream_names, turbo
 from .call import CALLER
 from .errors import ConfigurationError
 
@@ -81,6 +81,45 @@ class Publishing:
         """`broadcast_to` for async code."""
         name = stream_names.name_for(target, self.objects)
         await self.abroadcast(name, data, exclude_socket=exclude_socket, **meta)
+
+    def turbo_stream(
+        self,
+        stream: Any,
+        action: str,
+        target: str | None = None,
+        html: str = "",
+        *,
+        targets: str | None = None,
+        **attributes: str | bool | None,
+    ) -> None:
+        """Broadcast a Turbo Stream, to pages subscribed with `Turbo::StreamsChannel` and a signed stream name.
+
+        Args:
+            stream: the stream, or what it is about (see `broadcast_to`).
+            action: append, prepend, replace, update, remove, before, after or refresh.
+            target: the id of the element to change.
+            html: trusted markup: escape in it what users wrote.
+            targets: instead of `target`, a CSS selector.
+            attributes: others of the element, such as `method="morph"`.
+
+        Raises:
+            InvalidData: there is no such action, it has too few or too many targets, or the stream has no name.
+            BroadcastFailed: nobody took it; the text names the address.
+        """
+        self.broadcast_to(stream, turbo.turbo_stream(action, target, html, targets, attributes))
+
+    async def aturbo_stream(
+        self,
+        stream: Any,
+        action: str,
+        target: str | None = None,
+        html: str = "",
+        *,
+        targets: str | None = None,
+        **attributes: str | bool | None,
+    ) -> None:
+        """`turbo_stream` for async code."""
+        await self.abroadcast_to(stream, turbo.turbo_stream(action, target, html, targets, attributes))
 
     def batch(self) -> Batch:
         """Collect the broadcasts of a block, `with` or `async with`, and publish them as one, in their order.

@@ -30,6 +30,7 @@ CORE = (
     "publications",
     "credentials",
     "stream_names",
+    "turbo",
     "statelessness",
     "actions",
     "connection",
@@ -40,10 +41,10 @@ CORE = (
 )
 """Each may import those before it."""
 
-SHARED = ("publishing", "runner", "cable", "wire", "service")
+SHARED = ("publishing", "runner", "cable", "wire", "service", "retries", "http_client")
 """Each may import the core and those before it."""
 
-EDGES = ("settings", "broadcasters", "grpc_server", "http_rpc", "gateway", "contrib")
+EDGES = ("settings", "broadcasters", "rest_api", "grpc_server", "http_rpc", "gateway", "contrib")
 """Each may import the core, what is shared, and itself. What is not listed here joins edges and may import all."""
 
 CORE_THIRD_PARTY = {"jwt", "pydantic"}
