@@ -154,10 +154,11 @@ def listening(address: str, settings: Settings, service: Service) -> str:
 def broadcasting(cable: Cable) -> Iterator[str]:
     """The line that says where publications go, if that is anywhere outside."""
     with suppress(ConfigurationError):  # an app that never broadcasts can be served nevertheless
-        address, channel = (getattr(cable.broadcaster, name, "") for name in ("address", "channel"))
+        broadcaster = cable.broadcaster
+        address, channel = (getattr(broadcaster, name, "") for name in ("address", "channel"))
         if address:
             where = f"{address}, channel {channel}" if channel else address
-            yield f"Broadcasts go to {where} ({cable.settings.broadcast_adapter})"
+            yield f"Broadcasts go to {where} ({type(broadcaster).__name__})"
 
 
 def stopping(settings: Settings) -> str:

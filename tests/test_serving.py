@@ -152,14 +152,14 @@ def test_a_callback_that_outlives_its_call_does_not_keep_the_process(start: Call
 @pytest.mark.parametrize(
     ("options", "line"),
     [
-        ([], "Broadcasts go to http://localhost:8090/_broadcast (http)"),
+        ([], "Broadcasts go to http://localhost:8090/_broadcast (HTTPBroadcaster)"),
         (
             ["--broadcast-adapter=redis", "--redis-url=redis://:a-password@127.0.0.1:9/1"],
-            "Broadcasts go to redis://127.0.0.1:9/1, channel __anycable__ (redis)",
+            "Broadcasts go to redis://127.0.0.1:9/1, channel __anycable__ (RedisBroadcaster)",
         ),
         (
             ["--broadcast-adapter=nats", "--nats-servers=nats://me:a-password@127.0.0.1:9", "--nats-channel=mine"],
-            "Broadcasts go to nats://127.0.0.1:9, channel mine (nats)",
+            "Broadcasts go to nats://127.0.0.1:9, channel mine (NATSBroadcaster)",
         ),
     ],
 )
