@@ -12,9 +12,9 @@ from typing import NamedTuple, TypeVar
 from . import go_json
 from .errors import InvalidData
 from .protocol import CommandMessage, CommandResponse, ConnectionRequest, DisconnectRequest, Env, Status
-from .state import WHISPER_KEY
+from .state import PRESENCE_KEY, WHISPER_KEY
 
-__all__ = ["Broadcast", "Delivery", "Hub", "RemoteDisconnect", "Session", "merge"]
+__all__ = ["Broadcast", "Delivery", "Hub", "RemoteDisconnect", "Session", "frame", "merge"]
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -22,12 +22,18 @@ V = TypeVar("V")
 
 @dataclass(frozen=True, slots=True)
 class Broadcast:
-    """A publication to a stream: `data` is a JSON text, or any text; `type` is the frame's, when it has one."""
+    """A publication to a stream: `data` is a JSON text, or any text; `type` is the frame's, when it has one.
+
+    One that is transient is not kept. `epoch` and `offset` are its place in the history, where there is one.
+    """
 
     stream: str
     data: str
     exclude_socket: str = ""
     type: str = ""
+    transient: bool = False
+    epoch: str = ""
+    offset: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +46,10 @@ class RemoteDisconnect:
 
 @dataclass(slots=True, eq=False)
 class Session:
-    """What is known of one client. Two may have the same `sid`, which a client can choose, and are two."""
+    """What is known of one client. Two may have the same `sid`, which a client can choose, and are two.
+
+    `member` is who is present where the session is; a session that is restored has that of the old one.
+    """
 
     sid: str
     url: str = ""
@@ -50,6 +59,11 @@ class Session:
     istates: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
     subscriptions: dict[str, None] = field(default_factory=dict[str, None])
     streams: dict[str, dict[str, None]] = field(default_factory=dict[str, dict[str, None]])
+    member: object = field(default_factory=object)
+
+    def presence_stream(self, identifier: str) -> str:
+        """Where its presence counts; empty when it does not."""
+        return self.istates.get(identifier, {}).get(PRESENCE_KEY, "")
 
     def connect(self) -> ConnectionRequest:
         """The request that asks who this is."""
@@ -135,7 +149,7 @@ class Hub:
             if broadcast.exclude_socket and session.sid == broadcast.exclude_socket:
                 continue
             if identifier not in texts:
-                texts[identifier] = _frame(broadcast.type, identifier, message)
+                texts[identifier] = _frame(broadcast, identifier, message)
             found.append(Delivery(session, texts[identifier]))
         return found
 
@@ -146,7 +160,9 @@ class Hub:
             InvalidData: the data is nested too deeply.
         """
         stream = session.istates.get(identifier, {}).get(WHISPER_KEY, "")
-        return self.deliveries(Broadcast(stream, go_json.dumps(data), session.sid)) if stream else []
+        if not stream:
+            return []
+        return self.deliveries(Broadcast(stream, go_json.dumps(data), session.sid, transient=True))
 
     def _restream(self, session: Session, command: str, identifier: str, response: CommandResponse) -> None:
         if response.stop_streams or command == "unsubscribe":
@@ -193,8 +209,14 @@ def _message(data: str) -> str:
         return go_json.dumps(data)
 
 
-def _frame(type_: str, identifier: str, message: str) -> str:
+def frame(broadcast: Broadcast, identifier: str) -> str:
+    """What a subscription receives of a broadcast."""
+    return _frame(broadcast, identifier, _message(broadcast.data))
+
+
+def _frame(broadcast: Broadcast, identifier: str, message: str) -> str:
     """The frame; Go leaves out what is empty."""
-    named = f'"type":{go_json.dumps(type_)},' if type_ else ""
+    named = f'"type":{go_json.dumps(broadcast.type)},' if broadcast.type else ""
     addressed = f'"identifier":{go_json.dumps(identifier)},' if identifier else ""
-    return f'{{{named}{addressed}"message":{message}}}'
+    placed = f',"stream_id":{go_json.dumps(broadcast.stream)},"epoch":"{broadcast.epoch}","offset":{broadcast.offset}'
+    return f'{{{named}{addressed}"message":{message}{placed if broadcast.epoch else ""}}}'

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anycable_rpc.hub import Broadcast, Delivery, Hub, Session, merge
+from anycable_rpc.hub import Broadcast, Delivery, Hub, Session, frame, merge
 from anycable_rpc.protocol import (
     CommandMessage,
     CommandResponse,
@@ -86,14 +86,19 @@ def test_who_is_excluded_hears_nothing(hub: Hub) -> None:
         (Broadcast("x", ""), '{"identifier":"A","message":""}'),
         (Broadcast("x", "[" * 100_000), '{"identifier":"A","message":"' + "[" * 100_000 + '"}'),
         (Broadcast("x", "1", type="presence"), '{"type":"presence","identifier":"A","message":1}'),
+        (
+            Broadcast("x", "1", epoch="e", offset=2),
+            '{"identifier":"A","message":1,"stream_id":"x","epoch":"e","offset":2}',
+        ),
     ],
-    ids=["not JSON", "null", "empty", "deep", "type"],
+    ids=["not JSON", "null", "empty", "deep", "type", "place"],
 )
 def test_frames(hub: Hub, broadcast: Broadcast, text: str) -> None:
     session = come_in(hub)
     subscribe(hub, session, "A", "x")
 
     assert hub.deliveries(broadcast) == [Delivery(session, text)]
+    assert frame(broadcast, "A") == text
 
 
 def test_an_empty_identifier_is_left_out(hub: Hub) -> None:

@@ -38,6 +38,8 @@ CORE = (
     "call",
     "rpc",
     "hub",
+    "history",
+    "presences",
 )
 """Each may import those before it."""
 
