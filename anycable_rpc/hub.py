@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeVar
 from . import go_json
 from .errors import InvalidData
 from .protocol import CommandMessage, CommandResponse, ConnectionRequest, DisconnectRequest, Env, Status
-from .state import PRESENCE_KEY, WHISPER_KEY
+from .state import WHISPER_KEY
 
 __all__ = ["Broadcast", "Delivery", "Hub", "RemoteDisconnect", "Session", "frame", "merge"]
 
@@ -46,10 +46,7 @@ class RemoteDisconnect:
 
 @dataclass(slots=True, eq=False)
 class Session:
-    """What is known of one client. Two may have the same `sid`, which a client can choose, and are two.
-
-    `member` is who is present where the session is; a session that is restored has that of the old one.
-    """
+    """What is known of one client. Two may have the same `sid`, which a client can choose, and are two."""
 
     sid: str
     url: str = ""
@@ -59,11 +56,6 @@ class Session:
     istates: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
     subscriptions: dict[str, None] = field(default_factory=dict[str, None])
     streams: dict[str, dict[str, None]] = field(default_factory=dict[str, dict[str, None]])
-    member: object = field(default_factory=object)
-
-    def presence_stream(self, identifier: str) -> str:
-        """Where its presence counts; empty when it does not."""
-        return self.istates.get(identifier, {}).get(PRESENCE_KEY, "")
 
     def connect(self) -> ConnectionRequest:
         """The request that asks who this is."""
