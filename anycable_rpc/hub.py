@@ -46,7 +46,13 @@ class RemoteDisconnect:
 
 @dataclass(slots=True, eq=False)
 class Session:
-    """What is known of one client. Two may have the same `sid`, which a client can choose, and are two."""
+    """What is known of one client. Two may have the same `sid`, which a client can choose, and are two.
+
+    Attributes:
+        is_anonymous: nobody said who this is, and everybody is let in.
+        concerns_app: the app wants to hear of its end.
+        member: who it is where presence is kept; a session that goes on where another was is the same.
+    """
 
     sid: str
     url: str = ""
@@ -56,6 +62,23 @@ class Session:
     istates: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
     subscriptions: dict[str, None] = field(default_factory=dict[str, None])
     streams: dict[str, dict[str, None]] = field(default_factory=dict[str, dict[str, None]])
+    is_anonymous: bool = False
+    concerns_app: bool = False
+    member: object = field(default_factory=object)
+
+    def is_same(self, other: Session) -> bool:
+        """Whether both are of the same client, as far as it can be said."""
+        return self.identifiers == other.identifiers or (self.is_anonymous and other.is_anonymous)
+
+    def resume(self, earlier: Session) -> None:
+        """Go on where an earlier session of the same client was; the connection's state may be newer here."""
+        self.identifiers = earlier.identifiers
+        self.cstate = {**earlier.cstate, **self.cstate}
+        self.istates = {identifier: dict(state) for identifier, state in earlier.istates.items()}
+        self.subscriptions = dict(earlier.subscriptions)
+        self.streams = {identifier: dict(streams) for identifier, streams in earlier.streams.items()}
+        self.concerns_app = self.concerns_app or earlier.concerns_app
+        self.member = earlier.member
 
     def connect(self) -> ConnectionRequest:
         """The request that asks who this is."""
@@ -95,16 +118,20 @@ class Hub:
         return session in self._sessions.get(session.identifiers, ())
 
     def add(self, session: Session) -> None:
-        """Take in a session that has been identified; its identifiers stay as they are from now on."""
+        """Take in a session that has been identified, and its streams; its identifiers stay as they are from now on."""
         self._sessions.setdefault(session.identifiers, {})[session] = None
+        for identifier, streams in session.streams.items():
+            for stream in streams:
+                self._streams.setdefault(stream, {})[session, identifier] = None
 
     def remove(self, session: Session) -> bool:
-        """Forget a session and its streams; False when it was not here."""
+        """Forget a session; False when it was not here. It knows its streams itself: another may resume it."""
         if session not in self:
             return False
         _discard(self._sessions, session.identifiers, session)
-        for identifier in list(session.streams):
-            self._stop_all(session, identifier)
+        for identifier, streams in session.streams.items():
+            for stream in streams:
+                _discard(self._streams, stream, (session, identifier))
         return True
 
     def sessions(self, identifiers: str) -> list[Session]:

@@ -26,7 +26,7 @@ from jwt.utils import base64url_decode
 
 from anycable_rpc import Cable
 from anycable_rpc.cli import program
-from anycable_rpc.cli.go_options import IGNORED, NOT_YET, SWITCHES
+from anycable_rpc.cli.go_options import IGNORED, SWITCHES
 from anycable_rpc.errors import BindError
 from anycable_rpc.settings import Settings
 from anycable_rpc.signing import TokenVerifier
@@ -292,14 +292,6 @@ class TestOptions:
                 assert result.exit_code == 0, result.output
                 assert result.stderr == f"warning: --{name} is an option of anycable-go that has no effect here yet\n"
         assert len(servers.started) == 4
-
-    @pytest.mark.parametrize("name", sorted(NOT_YET))
-    def test_a_setting_without_effect_is_a_warning(self, name: str, servers: Servers) -> None:
-        flag = f"--{name.replace('_', '-')}"
-        result = run("dev", "chat:cable", f"{flag}=1")
-
-        assert result.exit_code == 0, result.output
-        assert result.stderr == f"warning: {flag} has no effect here yet\n"
 
     def test_the_ignored_options_are_not_settings(self) -> None:
         assert not IGNORED & {name.replace("_", "-") for name in Settings.model_fields}

@@ -241,7 +241,7 @@ class TestThePageAboutTokens:
 
 
 def said_of(verdict: Verdict) -> str:
-    sid = Identified('{"sid":"s1"}')
+    sid = Identified('{"sid":"s1"}', is_anonymous=True)
     return "sid" if verdict == sid else type(verdict).__name__
 
 

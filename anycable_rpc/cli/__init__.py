@@ -17,7 +17,6 @@ from ..errors import AnyCableError
 from ..identifiers import IdentifiersCodec
 from ..protocol import PROTOCOL_VERSION
 from ..settings import Settings, warnings_for
-from .go_options import NOT_YET
 from .inspecting import explain, keys_of
 from .issuing import identifiers, issue
 from .launching import cable_of, check_broadcaster, codec_of, prepared, settings_of, started, web_of
@@ -120,8 +119,6 @@ The other options of anycable-go are taken too; those that have no effect here s
 def dev(ctx: click.Context, /, words: tuple[str, ...], **values: Any) -> None:
     """Serve an app to browsers, with a gateway in place of anycable-go, for development."""
     settings, cable = prepared(ctx, words, values)
-    for name in sorted(NOT_YET & given(values).keys()):
-        click.echo(f"warning: --{name.replace('_', '-')} has no effect here yet", err=True)
     web = web_of(settings)
 
     def start() -> None:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-__all__ = ["IGNORED", "NOT_YET", "SWITCHES"]
+__all__ = ["IGNORED", "SWITCHES"]
 
 _VALUED = """
 api-path api-port cable-ready-key cable-ready-secret config-path disconnect-mode disconnect-rate
 disconnect-timeout ds-path ds-poll-interval ds-sse-ttl enats-addr enats-cluster enats-cluster-name
 enats-cluster-routes enats-gateway enats-gateway-advertise enats-gateways enats-max-payload enats-server-name
-enats-store-dir health-path history-limit history-ttl http-broadcast-path http-broadcast-port
+enats-store-dir health-path http-broadcast-path http-broadcast-port
 http-broadcast-secret http-rpc-secret hub-gopool-size jwt-id-key jwt-id-param log-format max-conn
 max-message-size metrics-host metrics-http metrics-log-filter metrics-port metrics-rotate-interval metrics-tags
-node-id ping-timestamp-precision pong-timeout presets proxy-cookies pubsub
+node-id ping-timestamp-precision presets proxy-cookies pubsub
 pusher-api-port pusher-app-id pusher-app-key pusher-secret read-buffer-size
 redis-keepalive-interval redis-sentinels redis-tls-ca-cert-path redis-tls-client-cert-path
 redis-tls-client-key-path redisx-stream rpc-concurrency rpc-impl rpc-max-call-recv-size
-rpc-max-call-send-size rpc-request-timeout rpc-tls-root-ca sessions-ttl shutdown-delay sse-path ssl-cert ssl-key
+rpc-max-call-send-size rpc-request-timeout rpc-tls-root-ca shutdown-delay sse-path ssl-cert ssl-key
 stats-refresh-interval statsd-host statsd-max-packet-size statsd-prefix statsd-tags-format turbo-rails-key
 turbo-streams-secret write-buffer-size ws-max-pending-size ws-write-timeout
 """
@@ -31,6 +31,3 @@ SWITCHES = frozenset(_SWITCHES.split())
 
 IGNORED = frozenset(_VALUED.split()) | SWITCHES
 """All of them."""
-
-NOT_YET = frozenset({"broker", "presence_ttl"})
-"""Settings that the gateway reads and does not honour yet."""

@@ -84,11 +84,21 @@ class Gateway:
         if path == endpoints.BROADCAST_PATH:
             key = self.options.required_broadcast_key
             return await endpoints.broadcast(Request(scope, receive), key, self._node.execute)
+        if self.options.has_api:
+            answer = await self._api_answer(path, Request(scope, receive))
+            if answer:
+                return answer
         if path == endpoints.HEALTH_PATH:
             return endpoints.health()
         if path in self.options.paths:
             return endpoints.not_a_websocket()
         return self._web or endpoints.not_found()
+
+    async def _api_answer(self, path: str, request: Request) -> Response | None:
+        key, stream = self.options.api_key, endpoints.presence_stream(path)
+        if path == endpoints.PUBLISH_PATH:
+            return await endpoints.broadcast(request, key, self._node.execute)
+        return endpoints.presence(request, key, self._node.broker.present(stream)) if stream else None
 
     async def _serve_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         refusal = self._refusal(scope)

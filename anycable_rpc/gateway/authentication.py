@@ -17,9 +17,10 @@ __all__ = ["AskApp", "Authenticator", "Failed", "Identified", "Refused", "Verdic
 
 @dataclass(frozen=True, slots=True)
 class Identified:
-    """The client is welcome; nobody else is asked."""
+    """The client is welcome; nobody else is asked. It may be nobody in particular."""
 
     identifiers: str
+    is_anonymous: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,5 +75,5 @@ class Authenticator:
 
     def _without_token(self, sid: str) -> Verdict:
         if self._options.lets_everybody_in:
-            return Identified(f'{{"sid":{dumps(sid)}}}')
+            return Identified(f'{{"sid":{dumps(sid)}}}', is_anonymous=True)
         return Refused("unauthorized") if self._options.norpc else AskApp()

@@ -9,14 +9,15 @@ from collections.abc import Awaitable, Callable, Mapping
 from time import time
 from typing import TYPE_CHECKING, Any
 
-from .. import transmissions
+from .. import go_json, transmissions
 from ..errors import InvalidData
 from ..hub import Session, merge
-from ..protocol import CommandResponse, Status
+from ..protocol import CommandResponse, PresenceResponse, Status
+from ..state import PRESENCE_KEY
 from . import frames
 from .authentication import AskApp, Failed, Identified, Refused
 from .commands import COMMANDS
-from .messages import decode
+from .messages import Present, decode
 from .outbox import Close, Ending, NoClose, Outbox, Send, size_of
 
 if TYPE_CHECKING:
@@ -32,10 +33,14 @@ Receive = Callable[[], Awaitable[Any]]
 AUTH_FAILED = Close(1000, "Auth Failed")
 AUTH_ERROR = Close(1011, "Auth Error")
 TOO_SLOW = Close(1000)
+NO_PONG = Close(1000, "No Pong")
 TOO_BIG = Close(1009)
 UNREADABLE = Close(1003, "Unreadable message")
 COMMAND_FAILED = NoClose.DROP
 """anycable-go writes 1006 here, which no endpoint may write (RFC 6455, section 7.4.1)."""
+
+_LOST = (TOO_SLOW, NO_PONG)
+"""Endings after which a session may be resumed; others were meant."""
 
 _PER_SECOND: Mapping[str, int] = {"ms": 10**3, "ns": 10**9}
 
@@ -52,12 +57,13 @@ class Client:
         self._handshake = handshake
         self._outbox = Outbox(node.options.max_pending_size, node.options.write_timeout)
         self._is_listening = False
-        self._concerns_app = False
-        self._next_ping: asyncio.TimerHandle | None = None
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._heard_at = 0.0
 
     async def run(self, receive: Receive, send: Send) -> Ending:
         """Serve it until its end, and say how that is."""
         self._schedule_ping(random.uniform(0.5, 1.5))  # noqa: S311 - so that clients do not come all at once
+        self._expect_pong()
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._reader = tasks.create_task(self._read(receive))
@@ -79,18 +85,19 @@ class Client:
             return
         self.node.hub.apply(self.session, command, identifier, response)
         self._say(response.transmissions)
+        self._be_present(identifier, response.presence)
         if response.disconnect:
             self.close(COMMAND_FAILED)
 
     def mark(self, concerns_app: bool) -> None:
         """Note whether the app wants to hear of the end; once it does it always does."""
         modes = {"auto": concerns_app, "always": True, "never": False}
-        self._concerns_app = self._concerns_app or modes[self.node.options.disconnect_mode]
+        self.session.concerns_app = self.session.concerns_app or modes[self.node.options.disconnect_mode]
 
     def close(self, ending: Ending, last: str = "") -> None:
         """End it: what waits is still written, and `last`; nothing that it says counts any more."""
         self._outbox.end(ending, last)
-        self._leave()
+        self._leave(may_return=ending in _LOST)
 
     def abandon(self) -> None:
         """End it at once, whatever it is doing."""
@@ -123,7 +130,8 @@ class Client:
     async def _authenticate(self) -> None:
         session = self.session
         match self.node.authenticator.identify(session.sid, session.url, session.headers):
-            case Identified(identifiers):
+            case Identified(identifiers, is_anonymous):
+                session.is_anonymous = is_anonymous
                 self._come_in(identifiers, (transmissions.welcome(session.sid),))
                 self.mark(False)
             case Refused(reason):
@@ -149,8 +157,17 @@ class Client:
             self.close(AUTH_FAILED)
 
     def _come_in(self, identifiers: str, texts: tuple[str, ...]) -> None:
+        """Be there for the others: anew, or where an earlier session was, which is known to be the same client's.
+
+        anycable-go asks nobody who resumes a session; here everything is as at every connection, but for the welcome.
+        """
         self.session.identifiers = identifiers
+        earlier = self.node.broker.earlier(self.session, self._handshake.earlier_sid)
+        if earlier:
+            self.session.resume(earlier)
+            texts = (frames.restored(self.session.sid, self.session.subscriptions), *filter(_is_no_welcome, texts))
         self.node.hub.add(self.session)
+        self.node.broker.arrive(self.session, is_resumable=self._handshake.is_extended)
         self._say(texts)
 
     def _say(self, texts: tuple[str, ...]) -> None:
@@ -158,6 +175,7 @@ class Client:
             self.transmit(text)
 
     async def _perform(self, frame: str | bytes) -> None:
+        self._heard_at = max(self._heard_at, asyncio.get_running_loop().time())
         size = len(frame) if isinstance(frame, bytes) else size_of(frame)
         if size > self.node.options.max_message_size:
             self.close(TOO_BIG)
@@ -170,22 +188,64 @@ class Client:
             logger.warning("closing: a frame of the client cannot be read: %s [sid=%s]", error, self.session.sid)
             self.close(UNREADABLE)
 
+    def _be_present(self, identifier: str, said: PresenceResponse | None) -> None:
+        if said is None:
+            return
+        if said.type == "join":
+            self.node.join_presence(self.session, identifier, Present(said.id, _json(said.info)))
+        elif said.type == "leave":
+            stream = self.session.istates.get(identifier, {}).get(PRESENCE_KEY, "")
+            self.node.leave_presence(self.session, stream)
+
+    def _schedule(self, name: str, after: float, action: Callable[[], None]) -> None:
+        self._timers[name] = asyncio.get_running_loop().call_later(after, action)
+
     def _schedule_ping(self, after: float = 1) -> None:
         interval = self._handshake.ping_interval
         if interval > 0:
-            self._next_ping = asyncio.get_running_loop().call_later(after * interval, self._ping)
+            self._schedule("ping", after * interval, self._ping)
 
     def _ping(self) -> None:
         per_second = _PER_SECOND.get(self._handshake.ping_precision, 1)
         self._schedule_ping()
         self.transmit(frames.ping(int(time() * per_second)))
 
-    def _leave(self) -> None:
+    def _expect_pong(self) -> None:
+        """Whatever the client says counts as a pong, as in anycable-go 1.6."""
+        timeout = self.node.options.pong_timeout
+        if timeout > 0 and self._handshake.is_extended:
+            loop = asyncio.get_running_loop()
+            self._heard_at = loop.time() + self._handshake.ping_interval  # the first ping takes its time
+            self._schedule("pong", timeout + self._handshake.ping_interval, self._check_pong)
+
+    def _check_pong(self) -> None:
+        left = self._heard_at + self.node.options.pong_timeout - asyncio.get_running_loop().time()
+        if left > 0:
+            self._schedule("pong", left, self._check_pong)
+        else:
+            self.close(NO_PONG, transmissions.disconnect("no_pong", True))
+
+    def _leave(self, *, may_return: bool = True) -> None:
         """Be gone for the others, once."""
         if self.is_closed:
             return
         self.is_closed = True
-        if self._next_ping is not None:
-            self._next_ping.cancel()
-        if self.node.hub.remove(self.session) and self._concerns_app:
-            self.node.disconnects.add(self.session)
+        for timer in self._timers.values():
+            timer.cancel()
+        self.node.depart(self.session, may_return=may_return)
+
+
+def _json(info: str) -> str:
+    """What the app says of somebody is JSON, or else a text (anycable-go `rpc/rpc.go`)."""
+    try:
+        value = go_json.loads(info)
+    except InvalidData:
+        return go_json.dumps(info) if info else ""
+    return "" if value is None else go_json.dumps(value)
+
+
+def _is_no_welcome(text: str) -> bool:
+    try:
+        return go_json.fields(go_json.loads(text), {"type": object}).get("type") != "welcome"
+    except InvalidData:
+        return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
+from ..hub import frame
 from ..protocol import CommandResponse, Status
 from ..state import PRESENCE_KEY
 from . import frames
@@ -31,13 +32,17 @@ async def _subscribe(client: Client, message: Message) -> None:
     client.mark(concerns_app)
     if response.status is Status.SUCCESS:
         await _history(client, message)
+        await _join(client, message)
 
 
 async def _unsubscribe(client: Client, message: Message) -> None:
     if message.identifier in client.session.subscriptions:
         response = client.node.streams.unsubscribe(message.identifier)
         response = response or await _ask(client, "unsubscribe", message.identifier)
+        stream = _presence_stream(client, message)
         client.apply("unsubscribe", message.identifier, response)
+        if stream and response.status is not Status.ERROR:
+            client.node.leave_presence(client.session, stream)
 
 
 async def _perform(client: Client, message: Message) -> None:
@@ -55,18 +60,36 @@ async def _ping(client: Client, message: Message) -> None:
 
 
 async def _presence(client: Client, message: Message) -> None:
-    identifier, session = message.identifier, client.session
-    if identifier in session.subscriptions and session.istates.get(identifier, {}).get(PRESENCE_KEY):
-        client.transmit(frames.presence_error(identifier))
+    stream = _presence_stream(client, message)
+    if stream:
+        client.transmit(frames.presence(message.identifier, client.node.broker.present(stream)))
+
+
+async def _join(client: Client, message: Message) -> None:
+    if message.identifier in client.session.subscriptions and message.presence:
+        client.node.join_presence(client.session, message.identifier, message.presence)
+
+
+async def _leave(client: Client, message: Message) -> None:
+    stream = _presence_stream(client, message)
+    if stream:
+        client.node.leave_presence(client.session, stream)
 
 
 async def _history(client: Client, message: Message) -> None:
-    """Without a broker nothing is kept: history is complete only where nothing could have been kept."""
     wanted, identifier = message.history, message.identifier
-    if identifier in client.session.subscriptions and (wanted.since > 0 or wanted.streams is not None):
-        streams = client.session.streams.get(identifier, {})
-        is_missing = any(wanted.since > 0 or stream in (wanted.streams or {}) for stream in streams)
-        client.transmit(frames.history(identifier, not is_missing))
+    if identifier in client.session.subscriptions and wanted:
+        missed = client.node.broker.missed(client.session.streams.get(identifier, {}), wanted)
+        for broadcast in missed or ():
+            client.transmit(frame(broadcast, identifier))
+        client.transmit(frames.history(identifier, missed is not None))
+
+
+def _presence_stream(client: Client, message: Message) -> str:
+    """Where the subscription's presence is kept, if there is such a subscription."""
+    if message.identifier not in client.session.subscriptions:
+        return ""
+    return client.session.istates.get(message.identifier, {}).get(PRESENCE_KEY, "")
 
 
 async def _ask(client: Client, command: str, identifier: str, data: str = "") -> CommandResponse:
@@ -80,6 +103,8 @@ COMMANDS: Mapping[str, Command] = {
     "whisper": _whisper,
     "ping": _ping,
     "presence": _presence,
+    "join": _join,
+    "leave": _leave,
     "history": _history,
 }
-"""Of those that are not here, `pong` needs no answer; `join` and `leave` get none without a broker."""
+"""Of those that are not here, `pong` needs no answer."""

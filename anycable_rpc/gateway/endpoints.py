@@ -1,9 +1,10 @@
-"""The gateway over HTTP: taking broadcasts, and saying that it is there (anycable-go `broadcast/http.go`)."""
+"""The gateway over HTTP: broadcasts, who is present, and that it is there (anycable-go `broadcast/http.go`, `api/`)."""
 
 from __future__ import annotations
 
 import hmac
 import logging
+import re
 from collections.abc import Callable
 
 from starlette.requests import ClientDisconnect, Request
@@ -12,12 +13,24 @@ from starlette.responses import PlainTextResponse, Response
 from ..errors import ProtocolError
 from .publications import Publication, read
 
-__all__ = ["BROADCAST_PATH", "HEALTH_PATH", "broadcast", "health", "not_a_websocket", "not_found"]
+__all__ = [
+    "BROADCAST_PATH",
+    "HEALTH_PATH",
+    "PUBLISH_PATH",
+    "broadcast",
+    "health",
+    "not_a_websocket",
+    "not_found",
+    "presence",
+    "presence_stream",
+]
 
 logger = logging.getLogger("anycable_rpc")
 
 BROADCAST_PATH = "/_broadcast"
+PUBLISH_PATH = "/api/publish"
 HEALTH_PATH = "/health"
+_PRESENCE_PATH = re.compile("/api/presence/(?P<stream>[^/]+)/users")
 MAX_BODY_SIZE = 8 * 1024 * 1024
 
 
@@ -26,10 +39,9 @@ async def broadcast(request: Request, key: str | None, execute: Callable[[list[P
 
     anycable-go says 201 to what it cannot read, and drops it; here it is 422 with a sentence about it.
     """
-    if request.method != "POST":
-        return _unprocessable("publish with POST")
-    if key is not None and not _is_authorized(request, key):
-        return Response(status_code=401)
+    refusal = _refusal(request, "POST", key)
+    if refusal:
+        return refusal
     try:
         body = await _body(request)
         if body is None:
@@ -41,6 +53,22 @@ async def broadcast(request: Request, key: str | None, execute: Callable[[list[P
     except ClientDisconnect:
         return Response(status_code=400)
     return Response(status_code=201)
+
+
+def presence(request: Request, key: str | None, info: str | None) -> Response:
+    """Who is in a stream; `info` is None where that is not kept."""
+    refusal = _refusal(request, "GET", key)
+    if refusal:
+        return refusal
+    if info is None:
+        return PlainTextResponse("presence is not kept: start with --broker=memory\n", 501)
+    return Response(info, media_type="application/json")
+
+
+def presence_stream(path: str) -> str | None:
+    """The stream whose presence is at this path (anycable-go takes no slash in it); None when it is another path."""
+    match = _PRESENCE_PATH.fullmatch(path)
+    return match["stream"] if match else None
 
 
 def health() -> Response:
@@ -56,6 +84,12 @@ def not_a_websocket() -> Response:
 def not_found() -> Response:
     """Nothing is at this address."""
     return PlainTextResponse("Not Found\n", 404)
+
+
+def _refusal(request: Request, method: str, key: str | None) -> Response | None:
+    if request.method != method:
+        return _unprocessable(f"ask with {method}")
+    return None if key is None or _is_authorized(request, key) else Response(status_code=401)
 
 
 def _unprocessable(sentence: str) -> Response:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ..go_json import dumps
 
-__all__ = ["PONG", "confirm_subscription", "history", "ping", "presence_error", "reject_subscription"]
+__all__ = ["PONG", "confirm_subscription", "history", "ping", "presence", "reject_subscription", "restored"]
 
 PONG = '{"type":"pong"}'
+NOBODY_KNOWS = '{"type":"error","total":0}'
 
 
 def ping(moment: int) -> str:
@@ -29,9 +32,16 @@ def history(identifier: str, is_complete: bool) -> str:
     return _reply("confirm_history" if is_complete else "reject_history", identifier)
 
 
-def presence_error(identifier: str) -> str:
-    """It cannot be said who is there."""
-    return _reply("presence", identifier, ',"message":{"type":"error","total":0}')
+def presence(identifier: str, info: str | None) -> str:
+    """Who is there, as a JSON text; None when it cannot be said."""
+    return _reply("presence", identifier, f',"message":{info or NOBODY_KNOWS}')
+
+
+def restored(sid: str, identifiers: Iterable[str]) -> str:
+    """Welcome back: these subscriptions are there again."""
+    listed = ",".join(map(dumps, identifiers))
+    again = f',"restored_ids":[{listed}]' if listed else ""
+    return f'{{"type":"welcome","sid":{dumps(sid)},"restored":true{again}}}'
 
 
 def _reply(type_: str, identifier: str, rest: str = "") -> str:

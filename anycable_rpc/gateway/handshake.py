@@ -17,7 +17,8 @@ __all__ = ["SUBPROTOCOLS", "Handshake", "Scope", "header", "is_allowed", "route"
 
 Scope = MutableMapping[str, Any]
 
-SUBPROTOCOLS = ("actioncable-v1-json", "actioncable-v1-ext-json")
+EXTENDED = "actioncable-v1-ext-json"
+SUBPROTOCOLS = ("actioncable-v1-json", EXTENDED)
 """In the order of anycable-go, which decides whatever order the client has."""
 
 _TOKEN_PREFIX = "anycable-token."  # noqa: S105 - no secret
@@ -68,6 +69,17 @@ class Handshake:
     def subprotocol(self) -> str | None:
         """What both sides know; without one the session is none the worse."""
         return next((name for name in SUBPROTOCOLS if name in self.scope.get("subprotocols", ())), None)
+
+    @property
+    def is_extended(self) -> bool:
+        """Whether the client answers pings and can go on with an earlier session."""
+        return self.subprotocol == EXTENDED
+
+    @cached_property
+    def earlier_sid(self) -> str:
+        """The id of the session that the client wants to go on with; empty when it wants none."""
+        wanted = header(self.scope, "x-anycable-restore-sid") or self._query.get("sid", "")
+        return wanted if self.is_extended else ""
 
     @cached_property
     def ping_interval(self) -> float:

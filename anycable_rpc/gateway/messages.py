@@ -8,8 +8,9 @@ from typing import Any
 
 from .. import go_json
 from ..errors import InvalidData
+from ..history import Position
 
-__all__ = ["History", "Message", "decode"]
+__all__ = ["History", "Message", "Present", "decode"]
 
 _MESSAGE: Mapping[str, type] = {
     "command": str,
@@ -28,7 +29,19 @@ class History:
     """What the client has missed: since when (epoch seconds), or after which place in which stream."""
 
     since: int = 0
-    streams: Mapping[str, Any] | None = None
+    streams: Mapping[str, Position] | None = None
+
+    def __bool__(self) -> bool:
+        """Whether the client asks at all."""
+        return self.since > 0 or self.streams is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """Under which id the client is there, and what others are to know of it: a JSON text, or nothing."""
+
+    id: str = ""
+    info: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +52,7 @@ class Message:
     identifier: str = ""
     data: Any = None
     history: History = History()
+    presence: Present | None = None
 
 
 def decode(frame: str | bytes) -> Message | None:
@@ -51,15 +65,29 @@ def decode(frame: str | bytes) -> Message | None:
     if value is None:
         return None
     found = go_json.fields(value, _MESSAGE)
-    go_json.fields(found.get("presence", {}), _PRESENCE)
     return Message(
-        found.get("command", ""), found.get("identifier", ""), found.get("data"), _history(found.get("history", {}))
+        found.get("command", ""),
+        found.get("identifier", ""),
+        found.get("data"),
+        _history(found.get("history", {})),
+        _present(found["presence"]) if "presence" in found else None,
     )
 
 
 def _history(value: dict[str, Any]) -> History:
     found = go_json.fields(value, _HISTORY)
-    for position in found.get("streams", {}).values():
-        if go_json.fields(position, _POSITION).get("offset", 0) < 0:
-            raise InvalidData("offset has a wrong value")
-    return History(found.get("since", 0), found.get("streams"))
+    streams = found.get("streams")
+    places = None if streams is None else {stream: _position(place) for stream, place in streams.items()}
+    return History(found.get("since", 0), places)
+
+
+def _position(value: Any) -> Position:
+    found = go_json.fields(value, _POSITION)
+    if found.get("offset", 0) < 0:
+        raise InvalidData("offset has a wrong value")
+    return Position(found.get("epoch", ""), found.get("offset", 0))
+
+
+def _present(value: dict[str, Any]) -> Present:
+    found = go_json.fields(value, _PRESENCE)
+    return Present(found.get("id", ""), go_json.dumps(found["info"]) if "info" in found else "")

@@ -9,9 +9,11 @@ from collections.abc import Iterable
 from .. import transmissions
 from ..hub import Broadcast, Delivery, Hub, RemoteDisconnect, Session
 from .authentication import Authenticator
+from .broker import broker_for
 from .calls import RPC, calls_for
 from .client import Client
 from .disconnects import Disconnects
+from .messages import Present
 from .options import GatewayOptions
 from .outbox import Close
 from .publications import Publication
@@ -31,6 +33,7 @@ class Node:
     def __init__(self, rpc: RPC, options: GatewayOptions) -> None:
         self.options = options
         self.hub = Hub()
+        self.broker = broker_for(options)
         self.authenticator = Authenticator(options)
         self.streams = Streams(options)
         self.calls = calls_for(rpc, options)
@@ -49,12 +52,30 @@ class Node:
         if not self.clients:
             self._is_empty.set()
 
+    def depart(self, session: Session, *, may_return: bool) -> None:
+        """A session has ended that may have been one of the hub's."""
+        if not self.hub.remove(session):
+            return
+        if session.concerns_app:
+            self.disconnects.add(session)
+        wait = self.broker.depart(session, may_return=may_return)
+        if wait is not None:
+            asyncio.get_running_loop().call_later(wait, self._expire)
+
+    def join_presence(self, session: Session, identifier: str, present: Present) -> None:
+        """A session is there; who was not told of it is."""
+        self._tell(self.broker.join(session, identifier, present))
+
+    def leave_presence(self, session: Session, stream: str) -> None:
+        """A session is there no more."""
+        self._tell(self.broker.leave(session, stream))
+
     def execute(self, publications: Iterable[Publication]) -> None:
         """Do what was published."""
         for publication in publications:
             match publication:
                 case Broadcast():
-                    self.deliver(self.hub.deliveries(publication))
+                    self.deliver(self.hub.deliveries(self.broker.record(publication)))
                 case RemoteDisconnect(identifiers, reconnect):
                     self._disconnect(identifiers, reconnect)
 
@@ -77,6 +98,13 @@ class Node:
                            timeout, len(self.clients), len(self.disconnects))  # fmt: skip
         for client in list(self.clients.values()):
             client.abandon()
+
+    def _expire(self) -> None:
+        self._tell(self.broker.expire())
+
+    def _tell(self, events: Iterable[Broadcast]) -> None:
+        for event in events:
+            self.deliver(self.hub.deliveries(event))
 
     def _disconnect(self, identifiers: str, reconnect: bool) -> None:
         for session in self.hub.sessions(identifiers):

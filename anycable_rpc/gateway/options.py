@@ -35,6 +35,13 @@ class GatewayOptions:
         max_message_size: of a client's frame.
         max_pending_size: of what waits for a slow client.
         write_timeout: how long one frame may take to go out.
+        broker: what keeps history, presence and sessions: `memory`, or nothing does.
+        history_ttl: how long a message is kept.
+        history_limit: how many messages of a stream are.
+        sessions_ttl: how long a session can be resumed.
+        presence_ttl: how long who is gone is still present.
+        pong_timeout: how long a client of the extended protocol may be silent; 0 is for ever.
+        api_key: what `/api` wants to see; without one there is no `/api`, unless everything is public.
         disconnect_mode: whether the app hears of the end of a session: `auto` is if it had to do with it.
     """
 
@@ -57,6 +64,13 @@ class GatewayOptions:
     max_message_size: int = 65536
     max_pending_size: int = 1024 * 1024
     write_timeout: float = 2.0
+    broker: Literal["", "memory"] = ""
+    history_ttl: float = 300.0
+    history_limit: int = 100
+    sessions_ttl: float = 300.0
+    presence_ttl: float = 15.0
+    pong_timeout: float = 0.0
+    api_key: str | None = field(default=None, repr=False)
     disconnect_mode: Literal["auto", "always", "never"] = "auto"
 
     @classmethod
@@ -77,6 +91,13 @@ class GatewayOptions:
             headers=tuple(settings.headers),
             allowed_origins=tuple(settings.allowed_origins),
             ping_interval=settings.ping_interval,
+            broker="" if settings.broker == "none" else "memory",
+            history_ttl=settings.history_ttl,
+            history_limit=settings.history_limit,
+            sessions_ttl=settings.sessions_ttl,
+            presence_ttl=settings.presence_ttl,
+            pong_timeout=settings.pong_timeout,
+            api_key=settings.resolved_api_key(),
         )
 
     @property
@@ -88,6 +109,11 @@ class GatewayOptions:
     def has_public_streams(self) -> bool:
         """Whether stream names need no signature."""
         return self.public_streams or self.public
+
+    @property
+    def has_api(self) -> bool:
+        """Whether `/api` is there."""
+        return self.public or self.api_key is not None
 
     @property
     def required_broadcast_key(self) -> str | None:

@@ -51,7 +51,11 @@ def _broadcast(value: Any) -> Broadcast:
         raise InvalidData('it names no stream; write {"stream": …, "data": "<JSON text>"}')
     meta = go_json.fields(found.get("meta", {}), _META)
     return Broadcast(
-        found["stream"], found.get("data", ""), meta.get("exclude_socket", ""), meta.get("broadcast_type", "")
+        found["stream"],
+        found.get("data", ""),
+        meta.get("exclude_socket", ""),
+        meta.get("broadcast_type", ""),
+        meta.get("transient", False),
     )
 
 

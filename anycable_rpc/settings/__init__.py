@@ -149,7 +149,15 @@ class Settings(BaseSettings):
         (), description="pages that may connect, like www.example.com,*.example.io; without it all may"
     )
     ping_interval: Annotated[Seconds, GATEWAY] = Field(3, description="time between pings; 0 is never")
-    broker: Annotated[Broker, GATEWAY] = Field(None, description="what keeps history and presence: memory")
+    pong_timeout: Annotated[Seconds, GATEWAY] = Field(
+        0, description="how long clients that answer pings may be silent; 0 is for ever"
+    )
+    broker: Annotated[Broker, GATEWAY] = Field(
+        None, description="what keeps history, presence and sessions: memory, unless it is none"
+    )
+    history_ttl: Annotated[Seconds, GATEWAY] = Field(300, description="how long messages are kept")
+    history_limit: Annotated[Count, GATEWAY] = Field(100, description="how many messages of a stream are kept")
+    sessions_ttl: Annotated[Seconds, GATEWAY] = Field(300, description="how long clients can resume their sessions")
     presence_ttl: Annotated[Seconds, GATEWAY] = Field(15, description="how long those who left are present")
     turbo_streams: Annotated[Switch, GATEWAY] = Field(False, description="serve Turbo Streams")
 

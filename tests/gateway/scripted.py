@@ -17,6 +17,7 @@ from anycable_rpc.protocol import (
     DisconnectRequest,
     DisconnectResponse,
     EnvResponse,
+    PresenceResponse,
     Request,
     Response,
     Status,
@@ -145,6 +146,7 @@ def _command_response(request: CommandMessage, script: Mapping[str, Any]) -> Com
         stopped_streams=tuple(script.get("stopped_streams", ())),
         transmissions=tuple(said),
         env=states,
+        presence=PresenceResponse(**script["presence"]) if "presence" in script else None,
     )
 
 

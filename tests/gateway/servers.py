@@ -35,6 +35,20 @@ FLAGS = {
     "turbo_streams": "--turbo_streams",
 }
 """Options of the gateway that are switches of anycable-go."""
+_VALUES = {
+    "jwt_param": "jwt_param",
+    "streams_secret": "streams_secret",
+    "broadcast_key": "broadcast_key",
+    "disconnect_mode": "disconnect_mode",
+    "broker": "broker",
+    "history_limit": "history_limit",
+    "history_ttl": "history_ttl",
+    "sessions_ttl": "sessions_ttl",
+    "presence_ttl": "presence_ttl",
+    "pong_timeout": "pong_timeout",
+    "api_key": "api_secret",
+}
+"""Those that are values, and their names there."""
 
 
 class Answer(NamedTuple):
@@ -209,8 +223,8 @@ def _flags(given: Mapping[str, Any]) -> list[str]:
     flags += [f"--jwt_secret={given['jwt_secrets'][0]}"] if given.get("jwt_secrets") else []
     flags += [f"--headers={','.join(given['headers'])}"] if "headers" in given else []
     flags += [f"--allowed_origins={','.join(given['allowed_origins'])}"] if "allowed_origins" in given else []
-    for name in ("jwt_param", "streams_secret", "broadcast_key", "disconnect_mode"):
-        flags += [f"--{name}={given[name]}"] if given.get(name) else []
+    for name in _VALUES:
+        flags += [f"--{_VALUES[name]}={given[name]}"] if given.get(name) else []
     return flags
 
 

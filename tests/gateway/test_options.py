@@ -4,13 +4,17 @@ import pytest
 
 from anycable_rpc.gateway import GatewayOptions, uvicorn_options
 from anycable_rpc.settings import Settings
-from anycable_rpc.signing import BROADCAST_KEY, derive_key
+from anycable_rpc.signing import API_KEY, BROADCAST_KEY, derive_key
 
 from .verdicts import OTHER, SECRET
 
 
 def test_the_usual_ones_are_the_usual_settings() -> None:
-    assert GatewayOptions.of(Settings()) == GatewayOptions()
+    assert GatewayOptions.of(Settings()) == GatewayOptions(broker="memory")
+
+
+def test_the_broker_can_be_switched_off() -> None:
+    assert GatewayOptions.of(Settings(broker="none")) == GatewayOptions()
 
 
 def test_from_settings() -> None:
@@ -27,6 +31,11 @@ def test_from_settings() -> None:
         norpc=True,
         public_streams=True,
         turbo_streams=True,
+        pong_timeout=5,
+        history_ttl=10,
+        history_limit=20,
+        sessions_ttl=30,
+        presence_ttl=40,
     )
 
     assert GatewayOptions.of(settings) == GatewayOptions(
@@ -43,6 +52,13 @@ def test_from_settings() -> None:
         headers=("cookie", "x-one"),
         allowed_origins=("*.a.test",),
         ping_interval=0.5,
+        broker="memory",
+        pong_timeout=5,
+        history_ttl=10,
+        history_limit=20,
+        sessions_ttl=30,
+        presence_ttl=40,
+        api_key=derive_key(SECRET, API_KEY),
     )
 
 
@@ -61,7 +77,9 @@ def test_public_is_all_of_it(public: bool) -> None:
 
 
 def test_secrets_are_not_shown() -> None:
-    options = GatewayOptions(jwt_secrets=("secret-1",), streams_secret="secret-2", broadcast_key="secret-3")
+    options = GatewayOptions(
+        jwt_secrets=("secret-1",), streams_secret="secret-2", broadcast_key="secret-3", api_key="secret-4"
+    )
 
     assert "secret-" not in repr(options)
 

@@ -1,0 +1,141 @@
+"""What is kept beyond the moment: history, presence, and sessions to go on with (anycable-go `broker/`)."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable
+from time import time
+from typing import Protocol
+
+from ..history import History, Position
+from ..hub import Broadcast, Session
+from ..presences import Presences
+from ..state import PRESENCE_KEY
+from . import messages
+from .messages import Present
+from .options import GatewayOptions
+from .resumable import Resumable
+
+__all__ = ["Broker", "MemoryBroker", "NoBroker", "broker_for"]
+
+
+class Broker(Protocol):
+    """What comes back as broadcasts is what the subscribers are to hear."""
+
+    def record(self, broadcast: Broadcast) -> Broadcast:
+        """Keep a broadcast; the answer has its place in the history."""
+        ...
+
+    def missed(self, streams: Iterable[str], wanted: messages.History) -> list[Broadcast] | None:
+        """What was broadcast to these streams; None when it cannot be said."""
+        ...
+
+    def arrive(self, session: Session, *, is_resumable: bool) -> None:
+        """A session has come."""
+        ...
+
+    def depart(self, session: Session, *, may_return: bool) -> float | None:
+        """A session is gone; the answer is in how many seconds to `expire`, if something will have to."""
+        ...
+
+    def earlier(self, session: Session, sid: str) -> Session | None:
+        """The session with this id, if it was the same client's: knowing an id proves nothing."""
+        ...
+
+    def join(self, session: Session, identifier: str, present: Present) -> list[Broadcast]:
+        """A session is there, in the stream that the subscription's state names."""
+        ...
+
+    def leave(self, session: Session, stream: str) -> list[Broadcast]:
+        """A session is there no more."""
+        ...
+
+    def expire(self) -> list[Broadcast]:
+        """Who has not come back in time is there no more."""
+        ...
+
+    def present(self, stream: str) -> str | None:
+        """Who is there, as a JSON text; None when it cannot be said."""
+        ...
+
+
+class NoBroker:
+    """Keeps nothing."""
+
+    def record(self, broadcast: Broadcast) -> Broadcast:
+        return broadcast
+
+    def missed(self, streams: Iterable[str], wanted: messages.History) -> list[Broadcast] | None:
+        """Complete only where nothing could have been kept."""
+        is_missing = any(wanted.since > 0 or stream in (wanted.streams or {}) for stream in streams)
+        return None if is_missing else []
+
+    def arrive(self, session: Session, *, is_resumable: bool) -> None: ...
+
+    def depart(self, session: Session, *, may_return: bool) -> float | None:
+        return None
+
+    def earlier(self, session: Session, sid: str) -> Session | None:
+        return None
+
+    def join(self, session: Session, identifier: str, present: Present) -> list[Broadcast]:
+        return []
+
+    def leave(self, session: Session, stream: str) -> list[Broadcast]:
+        return []
+
+    def expire(self) -> list[Broadcast]:
+        return []
+
+    def present(self, stream: str) -> str | None:
+        return None
+
+
+class MemoryBroker:
+    """Keeps it in this process, within bounds."""
+
+    def __init__(self, options: GatewayOptions, clock: Callable[[], float] = time) -> None:
+        self._clock = clock
+        self._history = History(secrets.token_hex(4), options.history_limit, options.history_ttl)
+        self._presences = Presences(options.presence_ttl)
+        self._sessions = Resumable(options.sessions_ttl)
+
+    def record(self, broadcast: Broadcast) -> Broadcast:
+        return self._history.record(broadcast, self._clock())
+
+    def missed(self, streams: Iterable[str], wanted: messages.History) -> list[Broadcast] | None:
+        positions: dict[str, Position] = dict(wanted.streams or {})
+        return self._history.missed(streams, wanted.since, positions, self._clock())
+
+    def arrive(self, session: Session, *, is_resumable: bool) -> None:
+        self._presences.arrive(session.member)
+        if is_resumable:
+            self._sessions.enter(session)
+
+    def depart(self, session: Session, *, may_return: bool) -> float | None:
+        now = self._clock()
+        self._sessions.leave(session, now, may_return=may_return)
+        deadline = self._presences.depart(session.member, now)
+        return None if deadline is None else deadline - now
+
+    def earlier(self, session: Session, sid: str) -> Session | None:
+        found = self._sessions.find(sid, self._clock())
+        return found if found and session.is_same(found) else None
+
+    def join(self, session: Session, identifier: str, present: Present) -> list[Broadcast]:
+        stream = session.istates.get(identifier, {}).get(PRESENCE_KEY, "")
+        return self._presences.join(session.member, stream, present.id, present.info) if stream else []
+
+    def leave(self, session: Session, stream: str) -> list[Broadcast]:
+        return self._presences.leave(session.member, stream)
+
+    def expire(self) -> list[Broadcast]:
+        return self._presences.expire(self._clock())
+
+    def present(self, stream: str) -> str | None:
+        return self._presences.info(stream)
+
+
+def broker_for(options: GatewayOptions) -> Broker:
+    """The broker that the options name."""
+    return MemoryBroker(options) if options.broker == "memory" else NoBroker()
