@@ -49,11 +49,21 @@ class ChatChannel(RoomChannel):
     def subscribed(self) -> None:
         self.stream_from(f"chat/{self.room}")
         self.transmit({"type": "you", **self.author})
+        self.presence_join()
+
+    @action
+    def arrive(self) -> None:
+        """Be present again, after the client has resumed its session: then `subscribed` does not run."""
+        self.presence_join()
 
     @action
     def speak(self, text: Text) -> None:
         message = {"type": "message", **self.author, "text": text, "at": datetime.now(UTC).isoformat()}
         self.cable.broadcast(f"chat/{self.room}", message)
+
+    @property
+    def presence_info(self) -> dict[str, str]:
+        return {"via": self.author["via"]}
 
     @property
     def author(self) -> dict[str, str]:

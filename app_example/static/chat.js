@@ -6,6 +6,7 @@ import * as view from "./view.js"
 
 const LOBBY = "lobby"
 const WHISPER_EVERY = 2000
+const LATELY = 300 // seconds of a room's past that a newcomer sees; a broker keeps so much by default
 
 let me = null // { name, way } as signed in; `name` is what the server says once it has said it
 let cable = null
@@ -72,13 +73,37 @@ const enterRoom = () => {
   view.showRoom(room)
 
   chat = cable.subscribeTo("ChatChannel", { room })
-  chat.on("connect", () => view.showReady(true))
+  chat.on("connect", entered)
   chat.on("disconnect", () => view.showReady(false))
   chat.on("close", error => error && rejected(room, error))
   chat.on("message", received)
+  chat.on("presence", showHere)
+  chat.on("info", ({ type }) => type === "history_not_found" && view.showGap())
 
   typing = cable.subscribeTo("TypingChannel", { room })
   typing.on("message", ({ user }) => typeof user === "string" && user !== me.name && view.showTyping(user))
+}
+
+/** In the room: for the first time, again, or in a session that was resumed, where `subscribed` has not run. */
+const entered = ({ reconnect, restored }) => {
+  view.showReady(true)
+  if (restored) chat.perform("arrive")
+  if (!reconnect) askForHistory(chat.identifier)
+  showHere()
+}
+
+/** What was said lately. After a lost connection the client itself asks for what it has missed. */
+const askForHistory = identifier =>
+  cable.send({ command: "history", identifier, history: { since: Math.floor(Date.now() / 1000) - LATELY } })
+
+const showHere = async () => {
+  const room = chat
+  try {
+    const present = await room.presence.info()
+    if (room === chat) view.showHere(present)
+  } catch {
+    if (room === chat) view.showHere(null) // the server keeps no presence
+  }
 }
 
 const rejected = (room, error) => {
@@ -95,10 +120,10 @@ const HEARD = {
     me.name = user
     view.showMe(user, via)
   },
-  message: message => view.showMessage(message, message.user === me.name),
+  message: (message, place) => view.showMessage(message, message.user === me.name, place),
 }
 
-const received = message => HEARD[message.type]?.(message)
+const received = (message, place) => HEARD[message.type]?.(message, place)
 
 // --- what the visitor does
 

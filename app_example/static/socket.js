@@ -10,6 +10,9 @@ const WAIT = [500, 1000, 2000, 4000, 8000]
 export const openSocket = async ({ name, way }, onLost) =>
   createCable({
     ...(way === "token" && (await tokenOptions(name, onLost))),
+    // The protocol with history, presence and resumed sessions; a server that keeps none of it speaks it all the same.
+    protocol: "actioncable-v1-ext-json",
+    protocolOptions: { pongs: true },
     logLevel: "error",
     // Soon at first, then with patience; never all clients at the same moment.
     reconnectStrategy: attempt => WAIT[Math.min(attempt, WAIT.length - 1)] * (0.5 + Math.random()),

@@ -87,6 +87,7 @@ export const showRoom = room => {
   $("room").textContent = room
   $("text").placeholder = `Message #${room}`
   $("messages").replaceChildren()
+  showHere(null)
   document.title = `#${room} · Chat over AnyCable`
   for (const user of typists.keys()) stopTyping(user)
   showReady(false)
@@ -95,6 +96,22 @@ export const showRoom = room => {
     "Say something, or open a second window, come in the other way, and talk to yourself.",
     { text: "Open a second window", href: location.href, target: "_blank" },
   )
+}
+
+/** Who is here, by name; null when that is not known. */
+export const showHere = present => {
+  const people = Object.entries(present ?? {}).sort(([one], [other]) => one.localeCompare(other))
+  $("here").dataset.known = Boolean(present)
+  $("here-count").textContent = present ? people.length : ""
+  $("people").replaceChildren(...people.map(([name, info]) => person(name, info?.via)))
+}
+
+const person = (name, via) => {
+  const item = $("person").content.firstElementChild.cloneNode(true)
+  dressAvatar(item.querySelector(".avatar"), name)
+  dressBadge(item.querySelector(".badge"), via ?? "")
+  item.querySelector("span:nth-child(2)").textContent = name
+  return item
 }
 
 export const showRejected = room => {
@@ -135,24 +152,38 @@ export const onReconnect = reconnect => $("reconnect").addEventListener("click",
 
 // --- messages
 
-export const showMessage = ({ user, via, text, at }, mine) => {
+/** Show a message once, in the order of the stream; without a place in it, last. */
+export const showMessage = ({ user, via, text, at }, mine, { epoch, offset } = {}) => {
+  const place = offset && `${epoch}:${offset}`
+  if (place && $("messages").querySelector(`[data-place="${CSS.escape(place)}"]`)) return
   const time = new Date(at)
   const scroll = $("scroll")
   const atEnd = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 80
   const item = $("message").content.firstElementChild.cloneNode(true)
-  Object.assign(item.dataset, { user, via, time: +time })
+  Object.assign(item.dataset, { user, via, time: +time, ...(place && { place, epoch, offset }) })
   item.classList.toggle("mine", mine)
-  item.classList.toggle("more", continues($("messages").lastElementChild, item))
   dressAvatar(item.querySelector(".avatar"), user)
   dressBadge(item.querySelector(".badge"), via)
   item.querySelector("strong").textContent = user
   item.querySelector(".text").textContent = text
   Object.assign(item.querySelector("time"), { dateTime: at, textContent: clock.format(time) })
-  $("messages").append(item)
+  const next = place && [...$("messages").children].find(other => comesAfter(other, item))
+  $("messages").insertBefore(item, next ?? null)
+  for (const each of [item, item.nextElementSibling]) {
+    each?.classList.toggle("more", continues(each.previousElementSibling, each))
+  }
   if ($("messages").childElementCount > LONGEST_LOG) $("messages").firstElementChild.remove()
   $("empty").hidden = true
   stopTyping(user)
   if (mine || atEnd) scroll.scrollTop = scroll.scrollHeight
+}
+
+const comesAfter = (other, item) =>
+  other.dataset.epoch === item.dataset.epoch && Number(other.dataset.offset) > Number(item.dataset.offset)
+
+/** Messages may be missing, of which somebody should know who had been here before. */
+export const showGap = () => {
+  if ($("messages").lastElementChild?.dataset.place) toast("You were away for long: some messages may be missing.")
 }
 
 const continues = (last, item) =>

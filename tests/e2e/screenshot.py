@@ -1,6 +1,7 @@
 """Takes the picture for the README: `python -m tests.e2e.screenshot [FILE]`, by default docs/chat.png.
 
-Two windows of the chat side by side, a light one that came in by cookie and a dark one that came in by token.
+Two windows of the chat side by side: a light one that came in by cookie, and a dark one that came in by token, later,
+and has the history.
 """
 
 from __future__ import annotations
@@ -8,31 +9,31 @@ from __future__ import annotations
 import sys
 from base64 import b64encode
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from .browser import launch
 from .processes import ROOT
 from .servers import gateway
 from .visitor import Visitor
 
-WINDOW = {"width": 600, "height": 690}
+WINDOW = {"width": 760, "height": 690}
 TALK = [
     ("ada", "Hello! Opening my socket asked Python who I am. It read my cookie."),
     ("grace", "Nobody asked about me: my URL carries a signed token."),
-    ("ada", "And yet we share a room \N{WAVING HAND SIGN}"),
+    ("ada", "And yet we share a room."),
     ("grace", "Tomorrow I may come in with a cookie, and be the same Grace to the byte."),
     ("ada", "See you in #python then?"),
 ]
 STAGE = """
 <style>
-  body {{ margin: 0; width: 1280px; height: 800px; background: linear-gradient(135deg, #f8d9cc, #e9c6d8 45%, #c9cdf0);
+  body {{ margin: 0; width: 1600px; height: 800px; background: linear-gradient(135deg, #f8d9cc, #e9c6d8 45%, #c9cdf0);
          display: flex; gap: 24px; justify-content: center; align-items: center; }}
   figure {{ margin: 0; border-radius: 14px; overflow: hidden; box-shadow: 0 24px 60px -12px rgb(40 10 40 / .45); }}
   figcaption {{ height: 34px; display: flex; align-items: center; gap: 8px; padding: 0 14px; background: #e9e4e4; }}
   .dark figcaption {{ background: #2c2832; }}
   i {{ width: 11px; height: 11px; border-radius: 50%; background: #b9b0b4; }}
   .dark i {{ background: #57505f; }}
-  img {{ display: block; width: 600px; height: 690px; }}
+  img {{ display: block; width: 760px; height: 690px; }}
 </style>
 <figure><figcaption><i></i><i></i><i></i></figcaption><img src="{light}"></figure>
 <figure class="dark"><figcaption><i></i><i></i><i></i></figcaption><img src="{dark}"></figure>
@@ -44,7 +45,7 @@ def main(file: str) -> None:
     with gateway() as chat, sync_playwright() as playwright:
         browser = launch(playwright)
         windows = talk(browser, chat.page)
-        stage = browser.new_page(viewport={"width": 1280, "height": 800}, device_scale_factor=2)
+        stage = browser.new_page(viewport={"width": 1600, "height": 800}, device_scale_factor=2)
         stage.set_content(STAGE.format(light=picture(windows["ada"]), dark=picture(windows["grace"])))
         stage.screenshot(path=file)
         browser.close()
@@ -59,11 +60,15 @@ def talk(browser: Browser, address: str) -> dict[str, Visitor]:
         for name, scheme in (("ada", "light"), ("grace", "dark"))
     }
     windows["ada"].sign_in("Ada Lovelace", "cookie")
-    windows["grace"].sign_in("Grace Hopper", "token")
     for name, text in TALK:
+        if name == "grace" and not windows[name].page.locator("#chat").is_visible():
+            windows[name].sign_in("Grace Hopper", "token")
         windows[name].say(text)
-        for window in windows.values():
+        windows[name].message(text)
+    for window in windows.values():
+        for _, text in TALK:
             window.message(text)
+        expect(window.page.locator("#people li")).to_have_count(2)
     windows["grace"].type("I’ll be")
     windows["ada"].sees("#typing", "Grace Hopper is typing")
     return windows

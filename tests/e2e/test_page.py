@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from time import time
 
 import pytest
-from playwright.sync_api import Browser, Route, expect
+from playwright.sync_api import Browser, Route, WebSocketRoute, expect
 
+from . import servers
 from .servers import Chat
 from .visitor import PATIENCE, Visitor
 
@@ -27,6 +28,44 @@ def arrive(page_packages: None, browser: Browser, chat: Chat) -> Iterator[Arrive
     yield arrive
     for visitor in visitors:
         visitor.leave()
+
+
+def since_1_6(chat: Chat) -> None:
+    """Presence came with anycable-go 1.6."""
+    if chat.version < (1, 6):
+        pytest.skip(f"anycable-go {'.'.join(map(str, chat.version))} keeps no presence: that came with 1.6")
+
+
+class Line:
+    """A visitor's line to the server, which can be cut."""
+
+    def __init__(self) -> None:
+        self.addresses: list[str] = []
+        self._is_cut = False
+        self._open: list[WebSocketRoute] = []
+
+    def lead(self, visitor: Visitor) -> None:
+        """From now on the visitor's sockets are on this line."""
+        visitor.page.route_web_socket(re.compile("/cable"), self._connect)
+        visitor.page.reload()
+
+    def cut(self) -> None:
+        """Nothing goes through."""
+        self._is_cut = True
+        for socket in self._open:
+            socket.close()
+
+    def mend(self) -> None:
+        """Everything goes through again."""
+        self._is_cut = False
+
+    def _connect(self, socket: WebSocketRoute) -> None:
+        if self._is_cut:
+            socket.close()
+            return
+        self.addresses.append(socket.url)
+        self._open.append(socket)
+        socket.connect_to_server()
 
 
 def test_two_windows_chat_one_by_cookie_and_one_by_token(arrive: Arrive) -> None:
@@ -63,6 +102,82 @@ def test_typing_shows_in_the_other_window_until_the_message_is_there(arrive: Arr
     grace.message("Hello")
     expect(grace.page.locator("#typing")).to_be_empty()
     expect(ada.page.locator("#typing")).to_be_empty()
+
+
+def test_people_see_who_is_here(arrive: Arrive, chat: Chat) -> None:
+    since_1_6(chat)
+    ada, grace = arrive(), arrive()
+    for visitor, name, way in ((ada, "Ada", "cookie"), (grace, "Grace", "token")):
+        visitor.fill_in(name, way)
+        visitor.go_to("who")
+    for visitor in (ada, grace):
+        expect(visitor.page.locator("#people li")).to_have_text(["A Ada RPC", "G Grace JWT"], timeout=PATIENCE)
+        expect(visitor.page.locator("#here-count")).to_have_text("2")
+
+    grace.go_to("elsewhere")
+    expect(ada.page.locator("#people li")).to_have_text(["A Ada RPC"], timeout=PATIENCE)
+    expect(grace.page.locator("#people li")).to_have_text(["G Grace JWT"], timeout=PATIENCE)
+
+
+def test_newcomers_see_what_was_said_lately(arrive: Arrive) -> None:
+    ada = arrive()
+    ada.sign_in("Ada", "cookie")
+    ada.go_to("history")
+    expect(ada.page.locator("#chat")).to_have_attribute("data-ready", "true", timeout=PATIENCE)
+    for text in ("one", "two", "three"):
+        ada.say(text)
+        ada.message(text)
+
+    grace = arrive()
+    grace.fill_in("Grace", "token")
+    grace.go_to("history")
+    expect(grace.page.locator("#messages .text")).to_have_text(["one", "two", "three"], timeout=PATIENCE)
+    ada.go_to("elsewhere")
+    ada.go_to("history")
+    expect(ada.page.locator("#messages .text")).to_have_text(["one", "two", "three"], timeout=PATIENCE)
+
+
+@pytest.mark.parametrize("way", ["cookie", "token"])
+def test_a_lost_connection_loses_no_message(arrive: Arrive, chat: Chat, way: str) -> None:
+    since_1_6(chat)
+    line = Line()
+    grace, ada = arrive(), arrive()
+    line.lead(grace)
+    for visitor, name in ((grace, "Grace"), (ada, "Ada")):
+        visitor.sign_in(name, way if visitor is grace else "token")
+        visitor.go_to(f"lost-{way}")
+        expect(visitor.page.locator("#people li")).to_have_count(1 if visitor is grace else 2, timeout=PATIENCE)
+    ada.say("before")
+    grace.message("before")
+
+    line.cut()
+    expect(grace.page.locator("#status")).to_have_text("Reconnecting…", timeout=PATIENCE)
+    for number in range(5):
+        ada.say(f"meanwhile {number}")
+        ada.message(f"meanwhile {number}")
+    line.mend()
+    texts = ["before", *(f"meanwhile {number}" for number in range(5))]
+    expect(grace.page.locator("#messages .text")).to_have_text(texts, timeout=PATIENCE)
+
+    expect(grace.page.locator("#chat")).to_have_attribute("data-ready", "true", timeout=PATIENCE)
+    ada.say("after")
+    grace.message("after")
+    expect(grace.page.locator("#messages .text")).to_have_text([*texts, "after"])
+    expect(ada.page.locator("#people li")).to_have_count(2)
+    assert "sid=" in line.addresses[-1]
+
+
+def test_without_a_broker_the_page_says_what_is_not_known(page_packages: None, browser: Browser) -> None:
+    with servers.gateway(ANYCABLE_BROKER="none") as chat:
+        ada, grace = Visitor.arrive(browser, chat.page), Visitor.arrive(browser, chat.page)
+        ada.sign_in("Ada", "cookie")
+        grace.sign_in("Grace", "token")
+        expect(ada.page.locator("#here")).to_contain_text("this server keeps no presence")
+        ada.say("and yet")
+        grace.message("and yet")
+        expect(grace.page.locator("#toasts")).to_be_empty()
+        for visitor in (ada, grace):
+            visitor.leave()
 
 
 def test_rooms_are_apart(arrive: Arrive) -> None:
@@ -197,8 +312,9 @@ def test_two_tabs_of_one_browser_share_the_cookie_and_are_told(arrive: Arrive, c
 def test_the_page_fits_its_window_and_has_a_light_and_a_dark_face(arrive: Arrive, width: int) -> None:
     ada = arrive(viewport={"width": width, "height": 800}, color_scheme="light")
     ada.sign_in("Ada", "cookie")
-    ada.say("an-endless-word" * 30)
-    ada.message("an-endless-word" * 30)
+    text = f"{width}-pixels-" * 30
+    ada.say(text)
+    ada.message(text)
     assert ada.page.evaluate("document.documentElement.scrollWidth") <= width
     light = brightness(ada)
     ada.page.emulate_media(color_scheme="dark")
