@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable
-from time import time
+from time import monotonic, time
 from typing import Protocol
 
 from ..history import History, Position
@@ -35,7 +35,7 @@ class Broker(Protocol):
         ...
 
     def depart(self, session: Session, *, may_return: bool) -> float | None:
-        """A session is gone; the answer is in how many seconds to `expire`, if something will have to."""
+        """A session is gone; the answer is the moment to `expire`, in `presence_ttl`, if something will have to."""
         ...
 
     def earlier(self, session: Session, sid: str) -> Session | None:
@@ -50,8 +50,8 @@ class Broker(Protocol):
         """A session is there no more."""
         ...
 
-    def expire(self) -> list[Broadcast]:
-        """Who has not come back in time is there no more."""
+    def expire(self, moment: float) -> list[Broadcast]:
+        """Who had until this moment to come back, and has not, is there no more."""
         ...
 
     def present(self, stream: str) -> str | None:
@@ -84,7 +84,7 @@ class NoBroker:
     def leave(self, session: Session, stream: str) -> list[Broadcast]:
         return []
 
-    def expire(self) -> list[Broadcast]:
+    def expire(self, moment: float) -> list[Broadcast]:
         return []
 
     def present(self, stream: str) -> str | None:
@@ -113,10 +113,8 @@ class MemoryBroker:
             self._sessions.enter(session)
 
     def depart(self, session: Session, *, may_return: bool) -> float | None:
-        now = self._clock()
-        self._sessions.leave(session, now, may_return=may_return)
-        deadline = self._presences.depart(session.member, now)
-        return None if deadline is None else deadline - now
+        self._sessions.leave(session, self._clock(), may_return=may_return)
+        return self._presences.depart(session.member, monotonic())
 
     def earlier(self, session: Session, sid: str) -> Session | None:
         found = self._sessions.find(sid, self._clock())
@@ -129,8 +127,8 @@ class MemoryBroker:
     def leave(self, session: Session, stream: str) -> list[Broadcast]:
         return self._presences.leave(session.member, stream)
 
-    def expire(self) -> list[Broadcast]:
-        return self._presences.expire(self._clock())
+    def expire(self, moment: float) -> list[Broadcast]:
+        return self._presences.expire(moment)
 
     def present(self, stream: str) -> str | None:
         return self._presences.info(stream)

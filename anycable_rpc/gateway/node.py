@@ -58,9 +58,9 @@ class Node:
             return
         if session.concerns_app:
             self.disconnects.add(session)
-        wait = self.broker.depart(session, may_return=may_return)
-        if wait is not None:
-            asyncio.get_running_loop().call_later(wait, self._expire)
+        moment = self.broker.depart(session, may_return=may_return)
+        if moment is not None:  # a timer may be early by its own clock: it is told which moment it stands for
+            asyncio.get_running_loop().call_later(self.options.presence_ttl, self._expire, moment)
 
     def join_presence(self, session: Session, identifier: str, present: Present) -> None:
         """A session is there; who was not told of it is."""
@@ -99,8 +99,8 @@ class Node:
         for client in list(self.clients.values()):
             client.abandon()
 
-    def _expire(self) -> None:
-        self._tell(self.broker.expire())
+    def _expire(self, moment: float) -> None:
+        self._tell(self.broker.expire(moment))
 
     def _tell(self, events: Iterable[Broadcast]) -> None:
         for event in events:
