@@ -13,6 +13,10 @@ settings.register_profile("search", max_examples=5000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "since(version, reason): not for older versions of anycable-go")
+
+
 def _is_setting(name: str) -> bool:
     return name == "PORT" or (name.startswith("ANYCABLE_") and name != "ANYCABLE_GO_BIN")
 

@@ -20,15 +20,11 @@ GATEWAY, ANYCABLE_GO = "gateway", "anycable-go"
 KINDS = [GATEWAY, ANYCABLE_GO] if anycable_go_path() else [GATEWAY]
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "since(version, reason): not for older versions of anycable-go")
-
-
 @pytest.fixture(params=KINDS)
 def serve(request: pytest.FixtureRequest) -> Iterator[Serve]:
     """Starts servers under test; they are stopped at the end. For what is the same on both."""
     if request.param == ANYCABLE_GO:
-        _check_version(request, anycable_go_version())
+        check_version(request, anycable_go_version())
     with ExitStack() as stack:
         yield partial(_start, stack, request.param)
 
@@ -51,7 +47,7 @@ def shared_server(request: pytest.FixtureRequest) -> Iterator[Server]:
 @pytest.fixture
 def server(shared_server: Server, request: pytest.FixtureRequest) -> Server:
     """A server with the usual options, that has not been asked anything yet."""
-    _check_version(request, shared_server.version)
+    check_version(request, shared_server.version)
     shared_server.app.forget()
     return shared_server
 
@@ -70,7 +66,8 @@ def serve_gateway() -> Iterator[Serve]:
         yield partial(_start, stack, GATEWAY)
 
 
-def _check_version(request: pytest.FixtureRequest, version: tuple[int, ...]) -> None:
+def check_version(request: pytest.FixtureRequest, version: tuple[int, ...]) -> None:
+    """Skip what is not for this version."""
     for mark in request.node.iter_markers("since"):
         since, reason = mark.args
         if version < since:

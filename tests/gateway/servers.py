@@ -21,7 +21,7 @@ import uvicorn
 
 from anycable_rpc.gateway import Gateway, GatewayOptions, uvicorn_options
 
-from ..e2e.processes import running
+from ..e2e.processes import Program, running
 from ..e2e.servers import anycable_go_path, anycable_go_version
 from .client import Client
 from .scripted import PATIENCE, ScriptedApp
@@ -58,13 +58,12 @@ class Answer(NamedTuple):
     text: str
 
 
-@dataclass
-class Server:
-    """A server under test, and the app behind it."""
+@dataclass(kw_only=True)
+class Endpoint:
+    """A server under test."""
 
     address: str
     broadcast_address: str
-    app: ScriptedApp
     broadcast_key: str | None = None
     version: tuple[int, ...] = (1, 6)
     """Of anycable-go, as far as the server behaves like it."""
@@ -95,6 +94,13 @@ class Server:
     def broadcast(self, stream: str, data: object, **meta: Any) -> None:
         """Publish to a stream; the data is written as JSON."""
         self.publish({"stream": stream, "data": json.dumps(data), **({"meta": meta} if meta else {})})
+
+
+@dataclass(kw_only=True)
+class Server(Endpoint):
+    """A server under test, and the app behind it."""
+
+    app: ScriptedApp
 
 
 def ask(url: str, method: str = "GET", body: str | bytes = b"", headers: Mapping[str, str] | None = None) -> Answer:
@@ -153,42 +159,65 @@ class Running:
 
 @contextmanager
 def running_gateway(app: ScriptedApp, web: Any = None, **given: Any) -> Generator[tuple[Server, Gateway, Running]]:
-    """The gateway."""
+    """The gateway, before a scripted app."""
+    with serving_gateway(app.rpc, web, **given) as (gateway, server, endpoint):
+        try:
+            yield Server(app=app, **vars(endpoint)), gateway, server
+        finally:
+            app.released.set()
+
+
+@contextmanager
+def serving_gateway(rpc: Any, web: Any = None, **given: Any) -> Generator[tuple[Gateway, Running, Endpoint]]:
+    """The gateway, before an app that answers calls."""
     options = GatewayOptions(**{"ping_interval": 0, **given})
-    gateway = Gateway(app.rpc, options, web)
+    gateway = Gateway(rpc, options, web)
     server = Running(gateway, options)
+    key = options.required_broadcast_key
     try:
-        yield Server(server.address, server.address, app, options.required_broadcast_key), gateway, server
+        yield gateway, server, Endpoint(address=server.address, broadcast_address=server.address, broadcast_key=key)
     finally:
-        app.released.set()
         server.run(gateway.shutdown())
         server.stop()
 
 
 @contextmanager
 def running_anycable_go(app: ScriptedApp, **given: Any) -> Generator[Server]:
-    """anycable-go, before the app as a gRPC server."""
-    with running_grpc(app) as rpc_host:
-        port, broadcast_port = free_ports(2)  # only now: the app takes a free port too
-        command = [
-            anycable_go_path(),
-            "--host=127.0.0.1",
-            f"--port={port}",
-            f"--rpc_host={rpc_host}",
-            "--broadcast_adapter=http",
-            f"--http_broadcast_port={broadcast_port}",
-            *_flags(given),
-        ]
-        own = {"ANYCABLE_DISABLE_TELEMETRY": "true"}
-        with running(command, own, ends_with=(0, 1, -SIGTERM)) as program:  # early on it does not catch signals yet
-            program.wait_for("Handle WebSocket connections at")
-            _wait_for_port(port)
-            _wait_for_port(broadcast_port)
-            key = None if given.get("public") else given.get("broadcast_key")
-            try:
-                yield Server(f"127.0.0.1:{port}", f"127.0.0.1:{broadcast_port}", app, key, anycable_go_version())
-            finally:
-                app.released.set()
+    """anycable-go, before a scripted app as a gRPC server."""
+    with running_grpc(app) as rpc_host, serving_anycable_go(rpc_host, **given) as (_, endpoint):
+        try:
+            yield Server(app=app, **vars(endpoint))
+        finally:
+            app.released.set()
+
+
+@contextmanager
+def serving_anycable_go(rpc_host: str, **given: Any) -> Generator[tuple[Program, Endpoint]]:
+    """anycable-go, before a gRPC server."""
+    port, broadcast_port = free_ports(2)  # only now: the app takes a free port too
+    command = [
+        anycable_go_path(),
+        "--host=127.0.0.1",
+        f"--port={port}",
+        f"--rpc_host={rpc_host}",
+        "--broadcast_adapter=http",
+        f"--http_broadcast_port={broadcast_port}",
+        *_flags(given),
+    ]
+    own = {"ANYCABLE_DISABLE_TELEMETRY": "true"}
+    with running(command, own, ends_with=(0, 1, -SIGTERM)) as program:  # early on it does not catch signals yet
+        program.wait_for("Handle WebSocket connections at")
+        _wait_for_port(port)
+        _wait_for_port(broadcast_port)
+        yield (
+            program,
+            Endpoint(
+                address=f"127.0.0.1:{port}",
+                broadcast_address=f"127.0.0.1:{broadcast_port}",
+                broadcast_key=None if given.get("public") else given.get("broadcast_key"),
+                version=anycable_go_version(),
+            ),
+        )
 
 
 @contextmanager
