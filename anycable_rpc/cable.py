@@ -9,7 +9,7 @@ from functools import cached_property
 from time import time
 from typing import TYPE_CHECKING, Any
 
-from . import runner, signing
+from . import runner, signing, stream_names, turbo
 from .actions import actions_of
 from .channel import Channel
 from .connection import Connection
@@ -103,6 +103,21 @@ class Cable(Publishing):
     def signed_stream_name(self, name: str) -> str:
         """Sign a stream's name, so that a client may subscribe to it without a channel (`$pubsub`)."""
         return signing.sign_stream(name, self.settings.resolved_streams_secret() or "")
+
+    def turbo_stream_from(self, stream: Any) -> str:
+        """The element that subscribes a page to what `turbo_stream` broadcasts; it is markup, not to be escaped.
+
+        Args:
+            stream: the stream, or what it is about (see `broadcast_to`).
+
+        Raises:
+            InvalidData: it has no stream.
+            ConfigurationError: there is no secret to sign its name with.
+        """
+        secret = self.settings.resolved_turbo_streams_secret()
+        if secret is None:
+            raise ConfigurationError("there is no secret to sign the stream with: set ANYCABLE_SECRET")
+        return turbo.turbo_stream_source(signing.sign_stream(stream_names.name_for(stream, self.objects), secret))
 
     # What the program asks
 

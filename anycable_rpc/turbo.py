@@ -7,7 +7,7 @@ from html import escape
 
 from .errors import InvalidData, shorten
 
-__all__ = ["turbo_stream"]
+__all__ = ["turbo_stream", "turbo_stream_source"]
 
 _WITHOUT_TARGET = frozenset({"refresh"})
 _WITHOUT_TEMPLATE = frozenset({"remove", "refresh"})
@@ -42,6 +42,12 @@ def turbo_stream(
     start = " ".join(_attribute(name, value) for name, value in given.items() if value not in (None, False))
     template = "" if action in _WITHOUT_TEMPLATE else f"<template>{html}</template>"
     return f"<turbo-stream {start}>{template}</turbo-stream>"
+
+
+def turbo_stream_source(signed_stream_name: str) -> str:
+    """The element that subscribes a page to a stream (turbo-rails `cable_stream_source_element.js`)."""
+    attributes = f'channel="Turbo::StreamsChannel" signed-stream-name="{escape(signed_stream_name)}"'
+    return f"<turbo-cable-stream-source {attributes}></turbo-cable-stream-source>"
 
 
 def _attribute(name: str, value: str | bool | None) -> str:

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from anycable_rpc import Cable, Connection, turbo
 from anycable_rpc.broadcasters.memory import MemoryBroadcaster
-from anycable_rpc.errors import InvalidData
+from anycable_rpc.errors import ConfigurationError, InvalidData
+from anycable_rpc.signing import sign_stream
 from anycable_rpc.turbo import turbo_stream
 
 from .colours import settings
@@ -86,3 +87,28 @@ def test_a_cable_broadcasts_them_as_text() -> None:
 
 def test_the_examples() -> None:
     assert doctest.testmod(turbo).failed == 0
+
+
+class TestSubscribing:
+    def test_the_element_names_the_signed_stream(self) -> None:
+        cable = Cable(Connection, settings=settings(secret="a"))
+
+        assert cable.turbo_stream_from(("room", 1)) == turbo.turbo_stream_source(sign_stream("room:1", "a"))
+
+    @pytest.mark.parametrize(
+        ("given", "used"),
+        [
+            ({"secret": "a", "streams_secret": "b", "turbo_streams_secret": "c"}, "c"),
+            ({"secret": "a", "streams_secret": "b"}, "b"),
+            ({"turbo_streams_secret": "c"}, "c"),
+        ],
+    )
+    def test_the_nearest_secret_signs(self, given: dict[str, str], used: str) -> None:
+        cable = Cable(Connection, settings=settings(**given))
+
+        assert sign_stream("room", used) in cable.turbo_stream_from("room")
+
+    @pytest.mark.parametrize("given", [{}, {"secret": "a", "turbo_streams_secret": "none"}])
+    def test_without_a_secret_it_says_what_to_do(self, given: dict[str, str]) -> None:
+        with pytest.raises(ConfigurationError, match="set ANYCABLE_SECRET"):
+            Cable(Connection, settings=settings(**given)).turbo_stream_from("room")

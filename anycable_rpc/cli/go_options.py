@@ -17,7 +17,7 @@ redis-keepalive-interval redis-sentinels redis-tls-ca-cert-path redis-tls-client
 redis-tls-client-key-path redisx-stream rpc-concurrency rpc-impl rpc-max-call-recv-size
 rpc-max-call-send-size rpc-request-timeout rpc-tls-root-ca shutdown-delay sse-path ssl-cert ssl-key
 stats-refresh-interval statsd-host statsd-max-packet-size statsd-prefix statsd-tags-format turbo-rails-key
-turbo-streams-secret write-buffer-size ws-max-pending-size ws-write-timeout
+write-buffer-size ws-max-pending-size ws-write-timeout
 """
 
 _SWITCHES = """

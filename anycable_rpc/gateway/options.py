@@ -25,7 +25,8 @@ class GatewayOptions:
         public: noauth, public streams, and broadcasts without a key.
         public_streams: `$pubsub` takes stream names that are not signed.
         streams_secret: verifies signed stream names; without one they are rejected.
-        turbo_streams: serve `Turbo::StreamsChannel`.
+        turbo_streams: serve `Turbo::StreamsChannel`, where there is a secret.
+        turbo_streams_secret: verifies the names of its streams.
         broadcast_key: what `/_broadcast` wants to see; without one it is open to everybody.
         headers: what the app sees of the client's headers.
         allowed_origins: hosts whose pages may connect, `*` in front for any subdomain; empty allows all.
@@ -55,6 +56,7 @@ class GatewayOptions:
     public_streams: bool = False
     streams_secret: str | None = field(default=None, repr=False)
     turbo_streams: bool = False
+    turbo_streams_secret: str | None = field(default=None, repr=False)
     broadcast_key: str | None = field(default=None, repr=False)
     headers: tuple[str, ...] = ("cookie",)
     allowed_origins: tuple[str, ...] = ()
@@ -87,6 +89,7 @@ class GatewayOptions:
             public_streams=settings.public_streams,
             streams_secret=settings.resolved_streams_secret(),
             turbo_streams=settings.turbo_streams,
+            turbo_streams_secret=settings.resolved_turbo_streams_secret(),
             broadcast_key=settings.resolved_broadcast_key(),
             headers=tuple(settings.headers),
             allowed_origins=tuple(settings.allowed_origins),

@@ -23,10 +23,10 @@ class Streams:
     """Answers for the channels of its own; for others it has no answer."""
 
     def __init__(self, options: GatewayOptions) -> None:
-        self._secret = options.streams_secret
         self._has_public = options.has_public_streams
-        has_turbo = options.turbo_streams and options.streams_secret
-        self._channels = (PUBSUB, TURBO) if has_turbo else (PUBSUB,)
+        self._secrets = {PUBSUB: options.streams_secret}
+        if options.turbo_streams and options.turbo_streams_secret:
+            self._secrets[TURBO] = options.turbo_streams_secret
 
     def subscribe(self, identifier: str) -> CommandResponse | None:
         """Confirm or reject; None when the app has to say it."""
@@ -47,7 +47,7 @@ class Streams:
             channel = go_json.fields(go_json.loads(identifier), {"channel": str}).get("channel", "")
         except InvalidData:
             return ""
-        return channel if channel in self._channels else ""
+        return channel if channel in self._secrets else ""
 
     def _stream(self, channel: str, identifier: str) -> tuple[str, dict[str, str]]:
         """The stream, and the state that goes with it. A signed name counts before one that is not."""
@@ -57,9 +57,10 @@ class Streams:
             if not self._has_public:
                 raise InvalidSignedStream("streams need a signature")
             return name, {WHISPER_KEY: name, PRESENCE_KEY: name}
-        if not self._secret:  # anycable-go 1.6 verifies with an empty key then, so anybody can sign
+        secret = self._secrets[channel]
+        if not secret:  # anycable-go 1.6 verifies with an empty key then, so anybody can sign
             raise InvalidSignedStream("there is no secret to verify it with")
-        stream = signing.verify_stream(signed, self._secret)
+        stream = signing.verify_stream(signed, secret)
         return stream, {PRESENCE_KEY: stream} if channel == PUBSUB else {}
 
     def _confirm(self, identifier: str, stream: str, istate: dict[str, str]) -> CommandResponse:

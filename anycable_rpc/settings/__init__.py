@@ -105,6 +105,9 @@ class Settings(BaseSettings):
         True, description="identify by token where anycable-go leaves that to Connect"
     )
     streams_secret: Annotated[Secret, TOKENS] = Field(None, description="signs stream names (else: secret)")
+    turbo_streams_secret: Annotated[Secret, TOKENS] = Field(
+        None, description="signs the streams of Turbo pages (else: streams_secret)"
+    )
     broadcast_key: Annotated[Secret, TOKENS] = Field(None, description="authorizes broadcasts (else made from secret)")
 
     api_secret: Annotated[Secret, TOKENS] = Field(
@@ -209,6 +212,10 @@ class Settings(BaseSettings):
     def resolved_streams_secret(self) -> str | None:
         """What signs stream names; None when they are not signed."""
         return _resolved(self.streams_secret or self.secret)
+
+    def resolved_turbo_streams_secret(self) -> str | None:
+        """What signs the streams of Turbo pages; None when they are not signed."""
+        return _resolved(self.turbo_streams_secret or self.streams_secret or self.secret)
 
     def resolved_broadcast_key(self) -> str | None:
         """What authorizes broadcasts; None when nothing does."""

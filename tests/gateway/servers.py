@@ -38,6 +38,7 @@ FLAGS = {
 _VALUES = {
     "jwt_param": "jwt_param",
     "streams_secret": "streams_secret",
+    "turbo_streams_secret": "turbo_streams_secret",
     "broadcast_key": "broadcast_key",
     "disconnect_mode": "disconnect_mode",
     "broker": "broker",

@@ -48,6 +48,7 @@ def test_from_settings() -> None:
         public_streams=True,
         streams_secret=SECRET,
         turbo_streams=True,
+        turbo_streams_secret=SECRET,
         broadcast_key=derive_key(SECRET, BROADCAST_KEY),
         headers=("cookie", "x-one"),
         allowed_origins=("*.a.test",),
@@ -64,8 +65,10 @@ def test_from_settings() -> None:
 
 def test_keys_can_be_switched_off() -> None:
     options = GatewayOptions.of(Settings(secret=SECRET, jwt_secret="none", streams_secret="none", broadcast_key="none"))
+    of_turbo = GatewayOptions.of(Settings(secret=SECRET, turbo_streams_secret="none")).turbo_streams_secret
 
     assert (options.jwt_secrets, options.streams_secret, options.broadcast_key) == ((), None, None)
+    assert of_turbo is None
 
 
 @pytest.mark.parametrize("public", [True, False])

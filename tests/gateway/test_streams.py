@@ -136,7 +136,7 @@ def test_other_channels_are_the_app_s(server: Server, identifier: str) -> None:
 
 @pytest.mark.parametrize("has_turbo", [True, False])
 def test_turbo_streams(serve: Serve, has_turbo: bool) -> None:
-    server = serve(jwt_secrets=(SECRET,), streams_secret=SECRET, turbo_streams=has_turbo)
+    server = serve(jwt_secrets=(SECRET,), turbo_streams_secret=SECRET, turbo_streams=has_turbo)
     good = json.dumps({"channel": "Turbo::StreamsChannel", "signed_stream_name": SIGNED})
     bad = json.dumps({"channel": "Turbo::StreamsChannel", "stream_name": "s"})
     with server.welcomed(ME) as client:
