@@ -1,7 +1,8 @@
-"""anycable-go's REST API (1.6 and later, `api/server.go`): who is present in a stream."""
+"""anycable-go's REST API (1.6 and later, `api/server.go`): publishing, and who is present in a stream."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -9,7 +10,7 @@ from urllib.parse import quote
 from urllib3.exceptions import HTTPError
 
 from . import json_text
-from .errors import InvalidData, RequestFailed
+from .errors import BroadcastFailed, InvalidData, RequestFailed
 from .http_client import SEE_LOG, HTTPClient, Wording
 from .protocol import stream_name
 from .retries import DEADLINE, insist
@@ -21,10 +22,16 @@ _MOST = 16 * 2**20
 
 _CHECK = "is ANYCABLE_API_URL right? It is on anycable-go's main port (8080), unless --api_port says another"
 _WORDING = Wording("the REST API", "ANYCABLE_API_URL", "ANYCABLE_API_SECRET", "http://localhost:8080/api", _CHECK)
-_STATUS_ADVICE = {
+_ADVICE = {
     401: "the keys differ: set the same ANYCABLE_SECRET or ANYCABLE_API_SECRET on both sides",
     404: "there is no API: does anycable-go (1.6 or later) run with a secret or --api_secret, and " + _CHECK,
-    501: "it keeps no presence: run anycable-go with --broker=memory or --presets=broker",
+}
+_OF_PRESENCE = _ADVICE | {501: "it keeps no presence: run anycable-go with --broker=memory or --presets=broker"}
+_OF_PUBLISHING = _ADVICE | {
+    413: "it is too big for the server there",
+    422: f"it does not take this for a broadcast: {_CHECK}",
+    429: "the server there wants fewer broadcasts",
+    501: "anycable-go could not hand it to its broker: see anycable-go's log",
 }
 
 
@@ -47,6 +54,8 @@ class Presence:
 class RestAPI:
     """Asks over kept connections, from any thread, with or without an event loop, also after a fork.
 
+    It is a broadcaster too, for when the API is all that can be reached: `Cable(…, broadcaster=RestAPI(url, key))`.
+
     Args:
         url: where the API is, for example `http://localhost:8080/api`.
         key: sent as `Authorization: Bearer`.
@@ -60,6 +69,21 @@ class RestAPI:
         self._client = HTTPClient(url.rstrip("/"), key, _WORDING)
         self.address = self._client.address
         self.deadline = deadline
+
+    def publish(self, payload: str) -> None:
+        """Post a publication: the JSON text of a broadcast, of an array of them, or of a remote command.
+
+        Raises:
+            BroadcastFailed: it was not accepted before the deadline; the text says what to check.
+        """
+        body = payload.encode()
+        insist(lambda seconds: self._post(body, seconds), self.deadline)
+
+    async def apublish(self, payload: str) -> None:
+        """`publish` in a thread."""
+        import asyncio
+
+        await asyncio.to_thread(self.publish, payload)
 
     def presence(self, stream: str) -> Presence:
         """Who is present in the stream.
@@ -85,9 +109,16 @@ class RestAPI:
         except HTTPError as error:
             raise self._failed(*self._client.explain(error)) from error
         if status != 200:
-            advice = _STATUS_ADVICE.get(status, SEE_LOG if status >= 500 else _CHECK)
-            raise self._failed(f"it answered {status}: {advice}", status == 429 or status in range(502, 600))
+            raise self._failed(*_refused(status, _OF_PRESENCE))
         return body
+
+    def _post(self, body: bytes, seconds: float) -> None:
+        try:
+            status, _ = self._client.request("POST", f"{self._client.path}/publish", body, seconds)
+        except HTTPError as error:
+            raise self._not_published(*self._client.explain(error)) from error
+        if status not in (200, 201):
+            raise self._not_published(*_refused(status, _OF_PUBLISHING))
 
     def _read(self, body: bytes) -> Presence:
         try:
@@ -99,6 +130,15 @@ class RestAPI:
 
     def _failed(self, said: str, transient: bool) -> RequestFailed:
         return RequestFailed(f"cannot ask {self.address}: {said}", self.address, transient)
+
+    def _not_published(self, said: str, transient: bool) -> BroadcastFailed:
+        return BroadcastFailed(f"cannot publish to {self.address}: {said}", self.address, transient)
+
+
+def _refused(status: int, advice: Mapping[int, str]) -> tuple[str, bool]:
+    """What a status means, and whether the same may work later."""
+    said = advice.get(status, SEE_LOG if status >= 500 else _CHECK)
+    return f"it answered {status}: {said}", status == 429 or status in range(502, 600)
 
 
 def _text(value: object) -> str:

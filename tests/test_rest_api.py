@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from anycable_rpc import Cable, Connection, RequestFailed
+from anycable_rpc import BroadcastFailed, Cable, Connection, RequestFailed
 from anycable_rpc.errors import ConfigurationError, InvalidData
 from anycable_rpc.rest_api import Presence, PresenceRecord, RestAPI
 from anycable_rpc.settings import Settings
@@ -147,3 +147,60 @@ def test_where_it_is(values: dict[str, str], key: str | None, url: str) -> None:
     settings = Settings(**values)
 
     assert (settings.resolved_api_key(), settings.resolved_api_url()) == (key, url)
+
+
+class TestPublishing:
+    def test_the_payload_is_posted(self, server: BroadcastServer, api: RestAPI) -> None:
+        server.answers = [201]
+
+        api.publish('{"stream":"a","data":"1"}')
+
+        (request,) = server.requests
+        assert (request.path, request.body) == ("/api/publish", '{"stream":"a","data":"1"}')
+        assert request.headers["Authorization"] == f"Bearer {KEY}"
+
+    def test_a_cable_can_broadcast_with_it(self, server: BroadcastServer, api: RestAPI) -> None:
+        server.answers = [201, 201]
+        cable = Cable(Connection, settings=Settings(), broadcaster=api)
+
+        cable.broadcast("a", 1)
+        asyncio.run(cable.abroadcast("a", 2))
+
+        assert [json.loads(request.body)["data"] for request in server.requests] == ["1", "2"]
+
+    @pytest.mark.parametrize(
+        ("status", "advice"),
+        [
+            (401, "the keys differ: set the same ANYCABLE_SECRET or ANYCABLE_API_SECRET"),
+            (404, "there is no API: does anycable-go"),
+            (413, "it is too big"),
+            (422, "it does not take this for a broadcast"),
+            (429, "the server there wants fewer"),
+            (500, "see the log of the server"),
+            (501, "anycable-go could not hand it to its broker"),
+            (302, "is ANYCABLE_API_URL right"),
+        ],
+    )
+    def test_a_status_says_what_to_do(self, server: BroadcastServer, api: RestAPI, status: int, advice: str) -> None:
+        answers(server, {}, status)
+
+        with pytest.raises(BroadcastFailed, match=f"cannot publish to .*: it answered {status}: {advice}") as caught:
+            api.publish("{}")
+
+        assert KEY not in str(caught.value)
+
+    @pytest.mark.parametrize("status", [502, 503, 429, NO_ANSWER])
+    def test_what_looks_like_a_restart_is_tried_again(self, server: BroadcastServer, api: RestAPI, status: int) -> None:
+        server.answers = [status, 201]
+
+        api.publish("{}")
+
+        assert len(server.requests) == 2
+
+    def test_a_server_that_is_not_there_is_named_in_time(self) -> None:
+        began = monotonic()
+
+        with pytest.raises(BroadcastFailed, match=r"cannot publish to http://127.0.0.1:9/api: no connection"):
+            RestAPI("http://127.0.0.1:9/api", deadline=0.3).publish("{}")
+
+        assert monotonic() - began < 3

@@ -11,6 +11,7 @@ import pytest
 
 from anycable_rpc import transmissions
 from anycable_rpc.protocol import ConnectionResponse, EnvResponse, Status
+from anycable_rpc.rest_api import Presence, PresenceRecord, RestAPI
 from anycable_rpc.signing import TokenSigner
 
 from .client import Client
@@ -397,6 +398,16 @@ class TestRestAPI:
             assert ask(url, "POST", body).status == 401
             assert ask(url, "POST", body, {"Authorization": "Bearer x"}).status == 401
             assert ask(url, "GET", headers={"Authorization": f"Bearer {API_KEY}"}).status == 422
+
+    def test_its_client(self, server: Server) -> None:
+        api = RestAPI(f"http://{server.address}/api", API_KEY)
+        with extended(server)[0] as client:
+            subscribed(client, PRESENT, presence={"id": "1", "info": {"name": "Ada"}})
+            api.publish(json.dumps({"stream": "p", "data": '"over the API"'}))
+            while client.next()["message"] != "over the API":
+                pass
+            assert api.presence("p") == Presence(1, (PresenceRecord("1", {"name": "Ada"}),))
+        api.close()
 
     def test_who_may_ask_for_presence(self, server: Server) -> None:
         assert presence(server, key="x") == 401
