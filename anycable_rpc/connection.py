@@ -100,7 +100,7 @@ class Connection:
     @cached_property
     def cookies(self) -> Mapping[str, str]:
         """The cookies by name, values as they were sent; of repeated ones the first."""
-        pairs = (pair.partition("=") for pair in reversed(self.headers.get("cookie", "").split(";")))
+        pairs = (pair.partition("=") for pair in reversed(self.env.headers.get("cookie", "").split(";")))
         return {name.strip(): value.strip() for name, equals, value in pairs if equals}
 
     @property

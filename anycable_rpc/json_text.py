@@ -10,6 +10,7 @@ from .errors import InvalidData
 
 __all__ = ["dumps", "loads"]
 
+_SPACES = " \t\n\r"
 _encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
@@ -41,11 +42,15 @@ def loads(text: str, decoder: json.JSONDecoder | None = None) -> Any:
         InvalidData: the text is not JSON.
     """
     try:
-        return (decoder or _decoder).decode(text)
+        text = text.strip(_SPACES)  # `decode` searches for spaces too, but takes three times as long
+        value, end = (decoder or _decoder).raw_decode(text)
     except RecursionError:
         raise InvalidData("not JSON: nested too deeply") from None
     except ValueError as error:
         raise InvalidData(f"not JSON: {getattr(error, 'msg', error)}") from None
+    if end != len(text):
+        raise InvalidData("not JSON: Extra data")
+    return value
 
 
 def _refuse(constant: str) -> NoReturn:

@@ -110,6 +110,8 @@ def _around(callback: Callback, middleware: Sequence[Middleware]) -> Sequence[Mi
 def _call(callback: Callback, managers: Sequence[Any]) -> Any:
     caller = CALLER.set(callback.connection.sid)
     try:
+        if not managers:
+            return _not_awaitable(callback, callback())
         with ExitStack() as stack:
             for manager in managers:
                 stack.enter_context(_plain(manager))
@@ -186,7 +188,7 @@ def _plain(manager: Any) -> Any:
 
 
 def _not_awaitable(callback: Callback, result: Any) -> Any:
-    if not inspect.isawaitable(result):
+    if result is None or not inspect.isawaitable(result):
         return result
     if inspect.iscoroutine(result):
         result.close()

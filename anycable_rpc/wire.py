@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from google.protobuf.message import DecodeError
@@ -79,8 +79,32 @@ def _parse(message: Any, data: bytes) -> Any:
         raise ProtocolError(f"not a {message.DESCRIPTOR.name} in protobuf's encoding") from None
 
 
+class _Texts(Mapping[str, str]):
+    """A map of a message as it is, since a call reads few of its texts; protobuf's own answers any key."""
+
+    __slots__ = ("_map",)
+
+    def __init__(self, texts: Any) -> None:
+        self._map = texts
+
+    def __getitem__(self, key: str) -> str:
+        if key not in self._map:
+            raise KeyError(key)
+        text: str = self._map[key]
+        return text
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._map)
+
+    def __len__(self) -> int:
+        return len(self._map)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
+
 def _env(env: Any) -> Env:
-    return Env(env.url, dict(env.headers), dict(env.cstate), dict(env.istate))
+    return Env(env.url, _Texts(env.headers), _Texts(env.cstate), _Texts(env.istate))
 
 
 def _env_response(message: Any) -> EnvResponse | None:
@@ -104,7 +128,8 @@ def _pb_env(env: Env) -> pb.Env:
 
 
 def _pb_env_response(env: EnvResponse | None) -> pb.EnvResponse | None:
-    return None if env is None else pb.EnvResponse(cstate=env.cstate, istate=env.istate)
+    """An empty map is dear to pass, none is not."""
+    return None if env is None else pb.EnvResponse(cstate=env.cstate or None, istate=env.istate or None)
 
 
 def _read_connect(data: bytes) -> ConnectionRequest:
