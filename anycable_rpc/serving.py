@@ -18,6 +18,8 @@ from time import monotonic
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from google.protobuf.internal import api_implementation
+
 from .errors import ConfigurationError
 from .grpc_server import AsyncServer, ThreadedServer
 from .service import Service
@@ -51,7 +53,16 @@ def serve(cable: Cable, settings: Settings, say: Say) -> None:
 
 
 def service_of(cable: Cable, settings: Settings) -> Service:
-    """The cable as the settings want it served."""
+    """The cable as the settings want it served.
+
+    Raises:
+        ConfigurationError: protobuf is here without its compiled code.
+    """
+    if api_implementation.Type() == "python":
+        raise ConfigurationError(
+            "protobuf runs without its compiled code, which makes each call take twice as long and more: unset "
+            "PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION, or reinstall it with pip install --force-reinstall protobuf"
+        )
     if settings.debug:
         cable.guard()
     return Service(
