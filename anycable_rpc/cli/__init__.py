@@ -19,7 +19,7 @@ from ..protocol import PROTOCOL_VERSION
 from ..settings import Settings, warnings_for
 from .inspecting import explain, keys_of
 from .issuing import identifiers, issue
-from .launching import cable_of, check_broadcaster, codec_of, prepared, settings_of, started, web_of
+from .launching import cable_of, check_broadcaster, codec_of, in_new_process, prepared, settings_of, started, web_of
 from .options import SettingsCommand, first_word, given
 
 __all__ = ["main", "program"]
@@ -87,7 +87,8 @@ Examples:
   anycable-rpc chat:cable --rpc-host 0.0.0.0:50051 --secret "$SECRET"
   ANYCABLE_APP=chat:cable anycable-rpc
 
-The first SIGTERM or SIGINT lets calls under way end; the second ends them. Exit codes: 0 stopped, 1 crash,
+The first SIGTERM or SIGINT lets calls under way end; the second ends them. With --workers SIGHUP replaces the
+workers one at a time. Exit codes: 0 stopped, 1 crash,
 2 wrong usage or an app that cannot be imported, 3 the address is refused.""",
 )
 @click.argument("words", nargs=-1, metavar="[MODULE:ATTR]")
@@ -98,9 +99,14 @@ def serve(ctx: click.Context, /, words: tuple[str, ...], **values: Any) -> None:
     check_broadcaster(cable)
 
     def start() -> None:
-        from ..serving import serve as run
+        if settings.workers > 1 or settings.http_health_port:
+            from ..workers import serve as run_workers
 
-        run(cable, settings, click.echo)
+            run_workers(in_new_process, settings, click.echo)
+        else:
+            from ..serving import serve as run
+
+            run(cable, settings, click.echo)
 
     started(start)
 

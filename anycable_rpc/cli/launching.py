@@ -19,7 +19,10 @@ from ..settings.sources import described, origins
 from . import loading
 from .options import given
 
-__all__ = ["NotBound", "cable_of", "check_broadcaster", "codec_of", "prepared", "settings_of", "started", "web_of"]
+__all__ = [
+    "NotBound", "cable_of", "check_broadcaster", "codec_of", "in_new_process", "prepared", "settings_of", "started",
+    "web_of",
+]  # fmt: skip
 
 logger = logging.getLogger("anycable_rpc")
 
@@ -53,6 +56,15 @@ def prepared(ctx: click.Context, words: tuple[str, ...], values: Mapping[str, An
     for line in warnings_for(settings):
         logger.warning(line)
     return settings, cable
+
+
+def in_new_process(settings: Settings) -> Cable:
+    """The app, imported again by a worker; the settings name it."""
+    loading.current_folder_first()
+    cable = loading.load_cable(settings.app or "")
+    _set_up_logging(settings)
+    cable.settings = settings
+    return cable
 
 
 def settings_of(ctx: click.Context, values: Mapping[str, Any]) -> Settings:

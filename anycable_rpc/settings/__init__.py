@@ -42,6 +42,7 @@ __all__ = ["Settings", "load", "warnings_for"]
 APP = Group("App", frozenset({"serve", "dev", "token"}))
 WEB = Group("App", frozenset({"dev"}))
 RPC = Group("RPC server", frozenset({"serve", "dev"}))
+RPC_ONLY = Group("RPC server", frozenset({"serve"}))
 KEYS = Group("Keys", frozenset({"serve", "dev", "token"}))
 TOKENS = Group("Keys", frozenset({"serve", "dev"}))
 BROADCASTING = Group("Broadcasting", frozenset({"serve", "dev"}))
@@ -78,6 +79,12 @@ class Settings(BaseSettings):
         "127.0.0.1:50051", description="where the RPC server listens; IPv6 in brackets"
     )
     rpc_pool_size: Annotated[Count, RPC] = Field(30, description="how many calls run at a time")
+    workers: Annotated[Count, RPC_ONLY] = Field(
+        1, description="how many processes serve, on the port of rpc_host and the following ones"
+    )
+    http_health_port: Annotated[Port, RPC_ONLY] = Field(
+        0, description="where one process that watches the workers answers /health over HTTP; 0 is nowhere"
+    )
     rpc_max_connection_age: Annotated[Seconds, RPC] = Field(
         300, description="after how long anycable-go has to connect anew; 0 is never"
     )
