@@ -65,6 +65,10 @@ class Program:
             else:
                 return
 
+    def send(self, number: int) -> None:
+        """Send it a signal."""
+        self._process.send_signal(number)
+
     def stop(self, number: int = signal.SIGTERM, seconds: float = SHUTDOWN) -> int:
         """End it by a signal; the answer is its exit code."""
         if self._process.poll() is None:
