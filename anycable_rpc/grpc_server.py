@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from errno import EACCES, EADDRINUSE
 from pathlib import Path
+from time import sleep
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -34,7 +35,7 @@ __all__ = ["AsyncServer", "ThreadedServer", "options"]
 
 logger = logging.getLogger("anycable_rpc")
 
-_FLUSH = 0.5  # seconds for the last answers to leave, and for those who watch the health
+_FLUSH = 0.2  # seconds for the last answers to leave, and for those who watch the health
 _SPARE_THREADS = 4  # so that refusals and health checks are answered when every other thread is busy
 _HEALTH_NAMES = (health.OVERALL_HEALTH, SERVICE)
 _SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -124,12 +125,14 @@ class ThreadedServer:
     def stop(self, grace: float) -> bool:
         """Refuse new calls and wait up to `grace` seconds for those under way; False when some were cut.
 
-        gRPC's own drain comes last: a call that meets it is cancelled, and anycable-go does not try again then.
+        There is no use in gRPC's own drain: a call that meets it is CANCELLED, and anycable-go does not try again
+        then. It does when it is refused, and when the connection is closed under it, which is how this ends.
         """
         self._admission.close()
         self._health.enter_graceful_shutdown()
         idle = self._admission.wait_idle(grace)
-        self._server.stop(_FLUSH if idle else 0).wait()
+        sleep(_FLUSH if idle else 0)
+        self._server.stop(None).wait()
         return idle
 
     def _handler(self, method: str) -> Callable[[bytes, grpc.ServicerContext], bytes]:
@@ -165,7 +168,8 @@ class AsyncServer:
         self._admission.close()
         await self._health.enter_graceful_shutdown()
         idle = await asyncio.to_thread(self._admission.wait_idle, grace)
-        await self._server.stop(_FLUSH if idle else 0)
+        await asyncio.sleep(_FLUSH if idle else 0)
+        await self._server.stop(None)
         return idle
 
     def _handler(self, method: str) -> Any:

@@ -155,7 +155,11 @@ def test_a_killed_worker_is_replaced_and_no_call_is_lost(start: Start, caller: C
     assert other in seen
 
 
-def test_hup_replaces_every_worker_and_no_call_is_lost(start: Start, caller: Callable[[Workers], Caller]) -> None:
+@pytest.mark.parametrize("colour", ["def", "async def"])
+def test_hup_replaces_every_worker_and_no_call_is_lost(
+    start: Start, caller: Callable[[Workers], Caller], tmp_path: Path, colour: str
+) -> None:
+    (tmp_path / "app.py").write_text(APP.replace("def", colour))
     program = start()
     calls = caller(program)
     old = calls.pids(both).keys()
