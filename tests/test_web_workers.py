@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -50,10 +51,12 @@ def over_redis(folder: Path) -> Generator[tuple[dict[str, str], Heard]]:
 @contextmanager
 def over_redisx(folder: Path) -> Generator[tuple[dict[str, str], Heard]]:
     with running_server(redis_server(folder)) as server, redis.Redis(port=server.port) as client:
-        yield (
-            {"ANYCABLE_REDIS_URL": f"redis://127.0.0.1:{server.port}"},
-            lambda: [fields[b"payload"].decode() for _, fields in client.xrange("__anycable__")],
-        )
+
+        def kept() -> list[str]:
+            entries: Any = client.xrange("__anycable__")
+            return [fields[b"payload"].decode() for _, fields in entries]
+
+        yield {"ANYCABLE_REDIS_URL": f"redis://127.0.0.1:{server.port}"}, kept
 
 
 @contextmanager
