@@ -42,6 +42,7 @@ async def _run(cable: Cable, settings: Settings, web: ASGI | None, say: Say) -> 
     gateway = Gateway(service.ahandle, GatewayOptions.of(settings), web)
     cable.broadcaster = gateway
     with _listener(settings.host, settings.port) as listener:
+        cable.settings = _asking_here(settings, listener)
         rpc = _RPC(service, settings)
         await rpc.start()
         try:
@@ -136,9 +137,19 @@ def _listener(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _addresses(listener: socket.socket, settings: Settings, web: ASGI | None) -> Iterator[str]:
+def _asking_here(settings: Settings, listener: socket.socket) -> Settings:
+    """With the gateway's own REST API, unless another one is named."""
+    here = _address(listener).replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:")
+    return settings.model_copy(update={"api_url": settings.api_url or f"http://{here}/api"})
+
+
+def _address(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
-    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _addresses(listener: socket.socket, settings: Settings, web: ASGI | None) -> Iterator[str]:
+    address = _address(listener)
     sockets = ", ".join(f"ws://{address}{path}" for path in settings.paths)
     yield f"Gateway is listening on {sockets} (for development: in production run anycable-go)"
     if not settings.resolved_broadcast_key():

@@ -77,7 +77,7 @@ def test_public_stream_needs_no_rpc(serve: Serve) -> None:
 
 
 def test_turbo_stream_needs_no_rpc(serve: Serve) -> None:
-    server = serve(jwt_secrets=(SECRET,), streams_secret=SECRET, turbo_streams=True)
+    server = serve(jwt_secrets=(SECRET,), streams_secret=SECRET, turbo_streams_secret=SECRET, turbo_streams=True)
     with server.welcomed(f"jid={server.cable.token(user='ada')}") as client:
         signed = server.cable.signed_stream_name("chat/1")
         assert served_to(client, "Turbo::StreamsChannel", signed_stream_name=signed)

@@ -2,7 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 from anycable_rpc import Cable, Channel, Connection, action
+
+
+class Refused(Exception):
+    """What an action raises, and the middleware puts into words."""
+
+
+@contextmanager
+def explained(callback: Any) -> Iterator[None]:
+    """Around the callbacks of a channel."""
+    callback.channel.state["callbacks"] = callback.channel.state.get("callbacks", 0) + 1
+    try:
+        yield
+    except Refused as refusal:
+        callback.channel.transmit({"refused": str(refusal), "callbacks": callback.channel.state["callbacks"]})
 
 
 class User(Connection):
@@ -11,10 +29,13 @@ class User(Connection):
 
     def connect(self) -> None:
         self.user = self.query_params.get("user") or self.reject()
+        if self.user == "mallory":
+            self.reject("banned")
 
 
 class RoomChannel(Channel):
     connection: User
+    middleware = (explained,)
 
     @property
     def room(self) -> str:
@@ -26,6 +47,7 @@ class RoomChannel(Channel):
 
     def subscribed(self) -> None:
         self.stream_from(self.room, whisper=True)
+        self.stream_for(("user", self.connection.user))
         self.presence_join()
 
     @action
@@ -46,6 +68,22 @@ class RoomChannel(Channel):
     @action
     def mention(self, text: str) -> None:
         self.cable.broadcast(self.room, text, transient=True)
+
+    @action
+    def tell(self, user: str, text: str) -> None:
+        self.cable.broadcast_to(("user", user), text)
+
+    @action
+    def hush(self) -> None:
+        self.stop_stream_for(("user", self.connection.user))
+
+    @action
+    def who(self) -> None:
+        self.transmit({"here": sorted(record.id for record in self.cable.presence(self.room).records)})
+
+    @action
+    def refuse(self) -> None:
+        raise Refused("not today")
 
 
 cable = Cable(User, channels=[RoomChannel])

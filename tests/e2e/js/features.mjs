@@ -64,7 +64,21 @@ run(async ok => {
     ada: { name: "Ada" },
     grace: { name: "Grace" },
   })
+  await ada.channel.perform("who")
+  assert.deepEqual((await ada.heard.next("what the app was told")).message, { here: ["ada", "grace"] })
   ok("presence")
+
+  await ada.channel.perform("refuse")
+  assert.deepEqual((await ada.heard.next("a refusal")).message, { refused: "not today", callbacks: 3 })
+  ok("middleware and state")
+
+  await ada.channel.perform("tell", { user: "grace", text: "for you" })
+  assert.equal((await grace.heard.next("what is for Grace")).message, "for you")
+  await grace.channel.perform("hush")
+  await grace.channel.perform("tell", { user: "grace", text: "not heard" })
+  await grace.channel.perform("tell", { user: "ada", text: "last" })
+  assert.equal((await ada.heard.next("what is for Ada")).message, "last")
+  ok("streams of objects")
 
   await grace.channel.whisper({ typing: true })
   assert.deepEqual((await ada.heard.next("a whisper")).message, { typing: true })
@@ -124,6 +138,14 @@ run(async ok => {
     name: "SubscriptionRejectedError",
   })
   ok("forged stream")
+
+  if (WAY === "connect") {
+    const { cable: mallorys } = connect("mallory")
+    const refusal = new Promise(resolve => mallorys.once("close", resolve))
+    await assert.rejects(mallorys.connect())
+    assert.equal((await within(refusal, "a refusal")).reason, "banned")
+    ok("refused with a reason")
+  }
 
   graces.disconnect()
   await ada.channel.perform("arrive")
