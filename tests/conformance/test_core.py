@@ -23,11 +23,9 @@ def test_client_chooses_ping_interval(serve: Serve) -> None:
 
 
 def test_silent_client_is_disconnected(serve: Serve) -> None:
-    with serve(pong_timeout=1).welcomed("pi=1&ptp=ns", subprotocols=EXTENDED) as client:
-        for _ in range(2):
+    with serve(pong_timeout=2).welcomed("pi=1&ptp=ns", subprotocols=EXTENDED) as client:
+        for _ in range(3):  # the third comes when one who had not answered would be gone
             client.wait_for_ping()
             client.send("pong")
         frames, _, _ = client.last_words()
-    *pings, farewell = frames
-    assert all(ping["type"] == "ping" for ping in pings)
-    assert farewell == {"type": "disconnect", "reason": "no_pong", "reconnect": True}
+    assert frames == [{"type": "disconnect", "reason": "no_pong", "reconnect": True}]

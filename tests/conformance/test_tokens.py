@@ -46,7 +46,7 @@ def test_token_is_required(serve: Serve) -> None:
     ],
 )
 def test_token_is_taken_from(serve: Serve, place: str) -> None:
-    server = serve(jwt_secrets=(SECRET,), enforce_jwt=True, jwt_param="token")
+    server = serve(jwt_secrets=(SECRET,), enforce_jwt=True, jwt_param="token", headers=("cookie", "x-token"))
     token = server.cable.token(user="ada")
     how: dict[str, dict[str, Any]] = {
         "url": {"query": f"token={token}"},
