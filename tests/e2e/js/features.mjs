@@ -118,9 +118,14 @@ run(async ok => {
   assert.deepEqual(offsets, offsets.map((_, index) => offsets[0] + index))
   assert.equal((await ada.heard.next("what came afterwards")).message, "after")
   await ada.channel.perform("tell_others", { text: "from a resumed session" })
-  for (let number = 0; number < 20; number++) assert.equal((await grace.heard.next("what Ada missed")).message, `meanwhile ${number}`)
-  assert.equal((await grace.heard.next("something transient")).message, "nobody keeps this")
-  assert.equal((await grace.heard.next("what came afterwards")).message, "after")
+  const all = []
+  for (let number = 0; number < 22; number++) all.push((await grace.heard.next("what Ada missed, and more")).message)
+  // anycable-go keeps the order of a stream in its history, not between what is kept and what is not
+  assert.deepEqual(
+    all.filter(text => text !== "nobody keeps this"),
+    [...offsets.keys()].map(number => `meanwhile ${number}`).concat("after"),
+  )
+  assert.ok(all.includes("nobody keeps this"))
   assert.equal((await grace.heard.next("from Ada")).message, "from a resumed session")
   ok("resumed")
 
