@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from errno import EACCES, EADDRINUSE
-from pathlib import Path
 from time import sleep
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +20,8 @@ import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as aio_health
 
-from .errors import BindError, ConfigurationError
+from .errors import BindError
+from .listening import check_free, key_pair
 from .protocol import SERVICE
 from .wire import METHODS
 
@@ -195,63 +193,16 @@ def _metadata(context: Any) -> dict[str, str]:
 
 def _bind(server: Any, settings: Settings) -> str:
     """Listen, and return HOST:PORT with the real port."""
-    credentials = _credentials(settings)
-    host, _, wanted = settings.rpc_host.rpartition(":")
-    _check_free(host, int(wanted), settings.rpc_host)
+    pair = key_pair(settings)
+    check_free(settings.rpc_host)  # gRPC does not say why it cannot listen, and writes to stderr by itself
     try:
-        if credentials is None:
+        if pair is None:
             port = server.add_insecure_port(settings.rpc_host)
         else:
-            port = server.add_secure_port(settings.rpc_host, credentials)
+            port = server.add_secure_port(settings.rpc_host, grpc.ssl_server_credentials([pair]))
     except RuntimeError:
         port = 0
     if not port:
         raise BindError(f"cannot listen on {settings.rpc_host}: gRPC refused it; check the TLS certificate and key")
+    host, _, _ = settings.rpc_host.rpartition(":")
     return f"{host}:{port}"
-
-
-def _check_free(host: str, port: int, address: str) -> None:
-    """gRPC does not say why it cannot listen, and writes to stderr by itself; the system says it first."""
-    try:
-        places = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
-        refusals = [error for place in places if (error := _refusal(*place))]
-        fatal = [error for error in refusals if error.errno in (EADDRINUSE, EACCES)]
-        if fatal or len(refusals) == len(places):  # of a name's addresses one is enough: a container has no ::1
-            raise (fatal or refusals)[0]
-    except (OSError, UnicodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not a host name"
-        raise BindError(f"cannot listen on {address}: {reason}; choose another address with --rpc-host") from None
-
-
-def _refusal(family: int, kind: int, protocol: int, _: str, place: Any) -> OSError | None:
-    try:
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(place)
-    except OSError as error:
-        return error
-    return None
-
-
-def _credentials(settings: Settings) -> grpc.ServerCredentials | None:
-    key, certificate = settings.rpc_tls_key, settings.rpc_tls_cert
-    if not key and not certificate:
-        return None
-    if not key or not certificate:
-        raise ConfigurationError("TLS needs both: set --rpc-tls-cert and --rpc-tls-key")
-    pair = _pem(key.get_secret_value(), "--rpc-tls-key"), _pem(certificate, "--rpc-tls-cert")
-    return grpc.ssl_server_credentials([pair])
-
-
-def _pem(value: str, option: str) -> bytes:
-    """A PEM text, or the file that has one."""
-    if "-----BEGIN" in value:
-        return value.encode()
-    try:
-        content = Path(value).read_bytes()
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not a file name"
-        raise ConfigurationError(f"{option}: the file cannot be read: {reason}") from None
-    if b"-----BEGIN" not in content:
-        raise ConfigurationError(f"{option}: the file has no PEM block")
-    return content

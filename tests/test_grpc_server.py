@@ -15,7 +15,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from anycable_rpc import Cable, Channel, ConfigurationError, Connection, action, wire
+from anycable_rpc import Cable, Channel, ConfigurationError, Connection, action, http2, wire
 from anycable_rpc.errors import BindError
 from anycable_rpc.grpc_server import AsyncServer, ThreadedServer, options
 from anycable_rpc.protocol import (
@@ -341,6 +341,35 @@ class TestAsyncServer(Contract):
 
         yield start
         loop.close()
+
+
+def on_a_loop(twin: Callable[[type[Any]], type[Any]]) -> Iterator[Any]:
+    """Starts the asyncio engine with the app that a twin makes."""
+    loop = LoopThread()
+
+    async def run(gate: Gate, values: Any) -> http2.Server:
+        server = http2.Server(Service(cable_of(gate, twin), threads=values.rpc_pool_size), values)
+        await server.start()
+        return server
+
+    def start(gate: Gate, values: Any) -> Any:
+        server = loop(run(gate, values))
+        return server, lambda grace: loop(server.stop(grace))
+
+    yield start
+    loop.close()
+
+
+class TestAsyncioEngine(Contract):
+    @pytest.fixture
+    def start(self) -> Iterator[Any]:
+        yield from on_a_loop(async_twin)
+
+
+class TestAsyncioEngineOnThreads(Contract):
+    @pytest.fixture
+    def start(self) -> Iterator[Any]:
+        yield from on_a_loop(lambda cls: cls)
 
 
 class TestOptions:

@@ -1,0 +1,180 @@
+"""The calls under way: who is let in, on what they run, and their deadlines."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
+from math import inf
+from typing import TYPE_CHECKING
+
+from .messages import Refused, Status
+from .threads import Threads
+
+if TYPE_CHECKING:
+    from ..service import Service
+
+__all__ = ["Call", "Calls"]
+
+logger = logging.getLogger("anycable_rpc")
+
+_FULL = "all {} places are taken; compare ANYCABLE_RPC_POOL_SIZE with anycable-go's --rpc_concurrency"
+_TICK = 0.002  # seconds that a deadline may be met late: a loop's clock is coarse
+
+
+class Call:
+    """One call: what is asked, until when, and who hears the answer (a message, or why there is none)."""
+
+    __slots__ = ("answer", "data", "deadline", "is_over", "is_running", "metadata", "method", "task")
+
+    def __init__(
+        self,
+        method: str,
+        data: bytes,
+        metadata: Mapping[str, str],
+        timeout: float,
+        answer: Callable[[bytes | Refused], object],
+    ) -> None:
+        self.method = method
+        self.data = data
+        self.metadata = metadata
+        self.deadline = timeout
+        self.answer = answer
+        self.is_running = False
+        self.is_over = False
+        self.task: asyncio.Task[None] | None = None
+
+
+class Calls:
+    """Serves calls with one service: `async def` apps on the loop, others on threads; `limit` of them at a time."""
+
+    def __init__(self, service: Service, limit: int) -> None:
+        self._service = service
+        self._limit = limit
+        self._loop = asyncio.get_running_loop()
+        self._under_way: set[Call] = set()
+        self._is_closed = False
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._next_deadline = inf
+        self._threads = Threads(limit)
+        self._jobs: list[Callable[[], object]] = []
+        self._results: deque[tuple[Call, bytes | Refused]] = deque()
+        self._is_collecting = False
+
+    def start(self, call: Call) -> None:
+        """Let it in; on threads it begins with `go`.
+
+        Raises:
+            Refused: no call is taken any more, or just now. anycable-go tries again after either.
+        """
+        if self._is_closed:
+            raise Refused(Status.UNAVAILABLE, "the server is shutting down")
+        if max(len(self._under_way), self._service.threads.busy) >= self._limit:  # a cut call may still be on a thread
+            raise Refused(Status.RESOURCE_EXHAUSTED, _FULL.format(self._limit))
+        if call.deadline <= 0:
+            raise Refused(Status.DEADLINE_EXCEEDED, "the deadline has passed")
+        self._under_way.add(call)
+        self._idle.clear()
+        if call.deadline < inf:
+            self._note_deadline(call)
+        if self._service.is_async:
+            call.task = self._loop.create_task(self._run(call))
+        else:
+            self._jobs.append(partial(self._work, call))
+
+    def go(self) -> None:
+        """Let those begin that have been let in."""
+        if self._jobs:
+            self._threads.submit(self._jobs)
+            self._jobs = []
+
+    def cancel(self, call: Call) -> None:
+        """Nobody waits for it any more; what it runs keeps its place until it ends."""
+        call.is_over = True
+        if call.task is not None:
+            call.task.cancel()
+            if not call.is_running:  # and never will be
+                self._leave(call)
+
+    def close(self) -> None:
+        """Let no more calls in."""
+        self._is_closed = True
+
+    async def wait_idle(self, timeout: float) -> bool:
+        """Wait until no call is under way; False when the time is over."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                await self._idle.wait()
+        return self._idle.is_set()
+
+    def end(self) -> None:
+        """Cancel what still runs."""
+        for call in list(self._under_way):
+            self.cancel(call)
+        self._threads.close()
+
+    def _leave(self, call: Call) -> None:
+        self._under_way.discard(call)
+        if not self._under_way:
+            self._idle.set()
+
+    async def _run(self, call: Call) -> None:
+        call.is_running = True
+        try:
+            answer: bytes | Refused = await self._service.ahandle(call.method, call.data, call.metadata)
+        except BaseException as error:
+            if call.is_over and isinstance(error, asyncio.CancelledError):
+                return
+            answer = _broken(call, error)
+        finally:
+            self._leave(call)
+        if not call.is_over:
+            call.is_over = True
+            call.answer(answer)
+
+    def _work(self, call: Call) -> None:
+        """On a thread."""
+        try:
+            answer: bytes | Refused = (
+                b"" if call.is_over else self._service.handle(call.method, call.data, call.metadata)
+            )
+        except BaseException as error:
+            answer = _broken(call, error)
+        self._results.append((call, answer))
+        if not self._is_collecting:
+            self._is_collecting = True
+            with suppress(RuntimeError):  # the loop has been closed: nobody waits
+                self._loop.call_soon_threadsafe(self._collect)
+
+    def _collect(self) -> None:
+        self._is_collecting = False
+        while self._results:
+            call, answer = self._results.popleft()
+            self._leave(call)
+            if not call.is_over:
+                call.is_over = True
+                call.answer(answer)
+
+    def _note_deadline(self, call: Call) -> None:
+        call.deadline += self._loop.time()
+        if call.deadline < self._next_deadline:
+            self._next_deadline = call.deadline
+            self._loop.call_at(call.deadline + _TICK, self._expire)
+
+    def _expire(self) -> None:
+        now = self._loop.time()
+        for call in [call for call in self._under_way if call.deadline <= now and not call.is_over]:
+            call.answer(Refused(Status.DEADLINE_EXCEEDED, "the deadline has passed"))
+            self.cancel(call)
+        self._next_deadline = min((call.deadline for call in self._under_way if not call.is_over), default=inf)
+        if self._next_deadline < inf:
+            self._loop.call_at(self._next_deadline + _TICK, self._expire)
+
+
+def _broken(call: Call, error: BaseException) -> Refused:
+    logger.error("%s failed", call.method, exc_info=error)
+    return Refused(Status.INTERNAL, f"{call.method} failed")

@@ -1,0 +1,150 @@
+"""What a request's header block says, checked (RFC 9113, 8.2 and 8.3); what many begin with is read once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from .blocks import OVERHEAD, BlockReader, Field
+from .frames import ErrorCode, StreamFault
+
+__all__ = ["Head", "HeadReader", "check_trailers"]
+
+_PSEUDO = {b":method": "method", b":scheme": "scheme", b":path": "path", b":authority": "authority"}
+_FORBIDDEN = {b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"}
+_SHARED = {*_PSEUDO, b"content-type", b"user-agent", b"te", b"grpc-accept-encoding"}
+_SPECIAL = {*_FORBIDDEN, b"te", b"content-length", b"content-type"}
+_NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
+_VALUE = re.compile(rb"[^\x00\r\n]*")
+_MOST_STARTS, _LONGEST_START, _MOST_NAMES = 16, 1024, 256
+
+
+@dataclass(slots=True)
+class Head:
+    """A request's headers. `size` is counted as SETTINGS_MAX_HEADER_LIST_SIZE is; `length` is the content-length.
+
+    `metadata` has every header of text, the last of those that come twice.
+    """
+
+    method: str = ""
+    scheme: str = ""
+    path: str = ""
+    authority: str = ""
+    content_type: str = ""
+    length: int | None = None
+    size: int = 0
+    metadata: dict[str, str] = field(default_factory=dict)
+
+
+class HeadReader:
+    """The heads of one connection's requests.
+
+    Args:
+        largest: how long the headers of a request should be, in bytes; beyond four times that nothing is read.
+    """
+
+    def __init__(self, largest: int, table: int = 0) -> None:
+        self.blocks = BlockReader(largest * 4, table)
+        self._starts: dict[bytes, Head] = {}
+        self._lengths: tuple[int, ...] = ()
+        self._names: dict[bytes, str] = {}
+
+    def read(self, block: bytes) -> Head:
+        """The head that a block is.
+
+        Raises:
+            ConnectionFault: it is no header block.
+            StreamFault: it is none of a request.
+        """
+        if not self.blocks.is_stateless:
+            return _head(self.blocks.read(block))
+        for length in self._lengths:
+            start = self._starts.get(block[:length])
+            if start is not None:
+                return self._continued(start, block, length)
+        return self._first(block)
+
+    def _first(self, block: bytes) -> Head:
+        """Read it in full, and keep what others will begin with."""
+        fields = self.blocks.read_from(block, 0)
+        head = _head([one for one, _ in fields])
+        shared: list[Field] = []
+        length = 0
+        for one, end in fields:
+            if one[0] not in _SHARED:
+                break
+            shared.append(one)
+            length = end
+        if length <= _LONGEST_START and {b":method", b":scheme", b":path"} <= {name for name, _ in shared}:
+            self._keep(block[:length], _head(shared))
+        return head
+
+    def _keep(self, start: bytes, head: Head) -> None:
+        if len(self._starts) >= _MOST_STARTS:
+            self._starts.clear()
+        self._starts[start] = head
+        self._lengths = tuple({len(start) for start in self._starts})
+
+    def _continued(self, start: Head, block: bytes, position: int) -> Head:
+        metadata, size = start.metadata.copy(), start.size
+        for (name, value), _ in self.blocks.read_from(block, position):
+            key = self._names.get(name) or self._plain(name)
+            if not key or not _VALUE.fullmatch(value):
+                return _head(self.blocks.read(block))
+            metadata[key] = value.decode("latin-1")
+            size += len(name) + len(value) + OVERHEAD
+        return Head(start.method, start.scheme, start.path, start.authority, start.content_type, None, size, metadata)
+
+    def _plain(self, name: bytes) -> str:
+        """The name, if it stands for nothing but itself; else nothing."""
+        if name in _SPECIAL or name.endswith(b"-bin") or not _NAME.fullmatch(name):
+            return ""
+        if len(self._names) >= _MOST_NAMES:
+            self._names.clear()
+        self._names[name] = name.decode()
+        return self._names[name]
+
+
+def _head(fields: Iterable[Field]) -> Head:
+    said: dict[str, str] = {}
+    metadata: dict[str, str] = {}
+    size, regular = 0, False
+    for name, value in fields:
+        size += len(name) + len(value) + OVERHEAD
+        pseudo = _PSEUDO.get(name, "")
+        regular = regular or not pseudo
+        _check(name, value, may_be_pseudo=not regular and pseudo not in said)
+        if pseudo:
+            said[pseudo] = value.decode("latin-1")
+        elif not name.endswith(b"-bin"):
+            metadata[name.decode()] = value.decode("latin-1")
+    head = Head(**said, size=size, metadata=metadata)  # type: ignore[arg-type]
+    if not (head.method and head.scheme and head.path):
+        raise StreamFault(ErrorCode.PROTOCOL_ERROR)
+    return replace(head, content_type=metadata.get("content-type", ""), length=_length(metadata))
+
+
+def _check(name: bytes, value: bytes, *, may_be_pseudo: bool) -> None:
+    wrong = name in _FORBIDDEN or (name == b"te" and value != b"trailers")
+    if wrong or not _VALUE.fullmatch(value) or not (may_be_pseudo or _NAME.fullmatch(name)):
+        raise StreamFault(ErrorCode.PROTOCOL_ERROR)
+
+
+def _length(metadata: dict[str, str]) -> int | None:
+    text = metadata.get("content-length")
+    if text is None:
+        return None
+    if not re.fullmatch("[0-9]{1,18}", text):
+        raise StreamFault(ErrorCode.PROTOCOL_ERROR)
+    return int(text)
+
+
+def check_trailers(fields: Iterable[Field]) -> None:
+    """Trailers are read for their faults alone.
+
+    Raises:
+        StreamFault: they may not be sent.
+    """
+    for name, value in fields:
+        _check(name, value, may_be_pseudo=False)

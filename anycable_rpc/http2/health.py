@@ -1,0 +1,65 @@
+"""The health service (`grpc.health.v1`): one state, asked by Check and told by Watch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from google.protobuf.message import DecodeError
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+
+from ..protocol import SERVICE
+from .messages import Refused, Status
+
+__all__ = ["CHECK", "WATCH", "Health"]
+
+CHECK, WATCH = "/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"
+
+_NAMES = ("", SERVICE)
+_NOBODY = HealthCheckResponse(status=HealthCheckResponse.SERVICE_UNKNOWN).SerializeToString()
+
+
+class Health:
+    """What is said of the server (the empty name) and of its service; serialised messages come and go."""
+
+    def __init__(self) -> None:
+        self._now = HealthCheckResponse(status=HealthCheckResponse.SERVING).SerializeToString()
+        self._watchers: dict[object, Callable[[bytes], object]] = {}
+
+    def check(self, request: bytes) -> bytes:
+        """The state of a service.
+
+        Raises:
+            Refused: there is no such service.
+        """
+        if _name(request) not in _NAMES:
+            raise Refused(Status.NOT_FOUND, "no such service")
+        return self._now
+
+    def watch(self, request: bytes, watcher: object, tell: Callable[[bytes], object]) -> None:
+        """Tell the watcher the state of a service now, and when it changes.
+
+        Raises:
+            Refused: this is no request.
+        """
+        if _name(request) not in _NAMES:
+            tell(_NOBODY)
+            return
+        self._watchers[watcher] = tell
+        tell(self._now)
+
+    def leave(self, watcher: object) -> None:
+        """It does not want to know any more."""
+        self._watchers.pop(watcher, None)
+
+    def end(self) -> None:
+        """From now on, nothing is served."""
+        self._now = HealthCheckResponse(status=HealthCheckResponse.NOT_SERVING).SerializeToString()
+        for tell in list(self._watchers.values()):
+            tell(self._now)
+
+
+def _name(request: bytes) -> str:
+    try:
+        return HealthCheckRequest.FromString(request).service
+    except DecodeError:
+        raise Refused(Status.INTERNAL, "this is no HealthCheckRequest") from None

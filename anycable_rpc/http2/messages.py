@@ -1,0 +1,154 @@
+"""gRPC on HTTP/2: the message in its frame, the deadline, and the header blocks of answers.
+
+The rules are those of gRPC's `PROTOCOL-HTTP2.md`, `compression.md` and `statuscodes.md`.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from enum import IntEnum
+from math import inf
+
+from .blocks import literal
+from .heads import Head
+
+__all__ = [
+    "HEADERS",
+    "NO_CALL",
+    "OK",
+    "Refused",
+    "Status",
+    "framed",
+    "http_refusal",
+    "refusal",
+    "seconds",
+    "trailers",
+    "unframed",
+]
+
+_PREFIX = 5
+_CONTENT_TYPE = re.compile(r"application/grpc(?:[+;].*)?", re.IGNORECASE | re.DOTALL)
+_TIMEOUT = re.compile("([0-9]{1,8})([HMSmun])")
+_UNITS = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
+_GZIP = 16 + zlib.MAX_WBITS
+_TEXT = literal("content-type", "text/plain")
+_HTTP_OK = b"\x88"  # `:status: 200` is in the static table
+
+
+class Status(IntEnum):
+    """The statuses that we send."""
+
+    OK = 0
+    DEADLINE_EXCEEDED = 4
+    NOT_FOUND = 5
+    RESOURCE_EXHAUSTED = 8
+    UNIMPLEMENTED = 12
+    INTERNAL = 13
+    UNAVAILABLE = 14
+
+
+class Refused(Exception):
+    """The call is answered with a status alone."""
+
+    def __init__(self, status: Status, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+        self.text = text
+
+
+HEADERS = _HTTP_OK + literal("content-type", "application/grpc") + literal("grpc-accept-encoding", "identity,gzip")
+"""What an answer begins with."""
+
+OK = literal("grpc-status", "0")
+"""What an answer ends with."""
+
+
+def trailers(status: Status, text: str = "") -> bytes:
+    """What ends an answer: a status, with a text for people."""
+    said = literal("grpc-message", _escaped(text)) if text else b""
+    return literal("grpc-status", str(int(status))) + said
+
+
+def refusal(status: Status, text: str) -> bytes:
+    """The header block that is the whole answer."""
+    return HEADERS + trailers(status, text)
+
+
+NO_CALL = b"Only gRPC calls are answered here.\n"
+"""What a browser or curl is told."""
+
+
+def http_refusal(head: Head) -> bytes:
+    """The header block before `NO_CALL`, for what is no gRPC call; empty for a call."""
+    if head.method != "POST":
+        return literal(":status", "405") + literal("allow", "POST") + _TEXT
+    if not _CONTENT_TYPE.fullmatch(head.content_type):
+        return literal(":status", "415") + _TEXT
+    return b""
+
+
+def _escaped(text: str) -> str:
+    """Printable ASCII as it is, other bytes and `%` as `%XX`."""
+    return "".join(chr(byte) if 32 <= byte < 127 and byte != 37 else f"%{byte:02X}" for byte in text.encode())
+
+
+def seconds(timeout: str | None) -> float:
+    """What `grpc-timeout` allows; without one there is no end.
+
+    Raises:
+        Refused: it is none.
+    """
+    if timeout is None:
+        return inf
+    found = _TIMEOUT.fullmatch(timeout)
+    if found is None:
+        raise Refused(Status.INTERNAL, "grpc-timeout is not a number of up to 8 digits and a unit")
+    return int(found[1]) * _UNITS[found[2]]
+
+
+def framed(data: bytes) -> bytes:
+    """The message as it is sent."""
+    return b"\0" + len(data).to_bytes(4, "big") + data
+
+
+def unframed(body: bytes, encoding: str, largest: int) -> bytes:
+    """The one message of a unary call.
+
+    Raises:
+        Refused: there is another number of them, it is larger than `largest` bytes, or cannot be decompressed.
+    """
+    size = int.from_bytes(body[1:_PREFIX], "big")
+    if size > largest:
+        raise Refused(Status.RESOURCE_EXHAUSTED, f"the message has more than {largest} bytes")
+    if len(body) != _PREFIX + size:
+        raise _not_one(body, size)
+    if body[0] == 0:
+        return body[_PREFIX:]
+    if body[0] != 1:
+        raise Refused(Status.INTERNAL, "the message's flag is neither 0 nor 1")
+    if encoding in ("", "identity"):
+        raise Refused(Status.INTERNAL, "the message is compressed, and grpc-encoding does not say how")
+    if encoding != "gzip":
+        raise Refused(Status.UNIMPLEMENTED, "grpc-encoding must be identity or gzip")
+    return _decompressed(body[_PREFIX:], largest)
+
+
+def _not_one(body: bytes, size: int) -> Refused:
+    if body and len(body) < _PREFIX + size:
+        return Refused(Status.INTERNAL, "the message is cut")
+    return Refused(Status.UNIMPLEMENTED, "a unary call has exactly one message")
+
+
+def _decompressed(data: bytes, largest: int) -> bytes:
+    """Never more of it than is wanted, however much there would be."""
+    decompressor = zlib.decompressobj(_GZIP)
+    try:
+        message = decompressor.decompress(data, largest + 1)
+    except zlib.error:
+        raise Refused(Status.INTERNAL, "the message is not gzip") from None
+    if len(message) > largest:
+        raise Refused(Status.RESOURCE_EXHAUSTED, f"the message has more than {largest} bytes")
+    if not decompressor.eof or decompressor.unused_data:
+        raise Refused(Status.INTERNAL, "the message is not gzip, or is cut")
+    return message

@@ -1,0 +1,127 @@
+"""What goes out on one connection: frames, as far as the peer's windows allow, the rest when they open."""
+
+from __future__ import annotations
+
+from .frames import (
+    DEFAULT_FRAME,
+    DEFAULT_WINDOW,
+    END_HEADERS,
+    END_STREAM,
+    LARGEST_WINDOW,
+    ConnectionFault,
+    ErrorCode,
+    StreamFault,
+    Type,
+    frame,
+)
+
+__all__ = ["Outbox"]
+
+_EMPTY_TABLE = b"\x20"  # we keep no table: said once, before the first block
+
+
+class Outbox:
+    """Takes answers; `take` gives the bytes to write, `waiting` are the streams that a window holds up."""
+
+    def __init__(self) -> None:
+        self._ready: list[bytes] = []
+        self._first = _EMPTY_TABLE
+        self._window = DEFAULT_WINDOW
+        self._initial = DEFAULT_WINDOW
+        self._credit: dict[int, int] = {}  # by stream: how its window differs from the initial one
+        self.frame_size = DEFAULT_FRAME
+        self.waiting: dict[int, tuple[bytes, bytes | None]] = {}
+        self.held = 0  # bytes that wait
+
+    def add(self, data: bytes) -> None:
+        """Write this, whatever the windows."""
+        self._ready.append(data)
+
+    def take(self) -> bytes:
+        """All that can be written now."""
+        data = b"".join(self._ready)
+        self._ready.clear()
+        return data
+
+    def headers(self, stream: int, block: bytes, flags: int = 0) -> None:
+        """A header block, never longer than a frame."""
+        self._ready.append(frame(Type.HEADERS, END_HEADERS | flags, stream, self._first + block))
+        self._first = b""
+
+    def send(self, stream: int, data: bytes, trailers: bytes | None) -> bool:
+        """Send data, and trailers with the end of the stream (empty: with the data); whether the stream has ended."""
+        held = self.waiting.pop(stream, None)
+        if held:
+            self.held -= len(held[0])
+            data = held[0] + data
+        sent = self._fitting(stream, data, END_STREAM if trailers == b"" else 0)
+        if sent < len(data):
+            self.waiting[stream] = data[sent:], trailers
+            self.held += len(data) - sent
+            return False
+        if trailers:
+            self.headers(stream, trailers, END_STREAM)
+        return trailers is not None
+
+    def _fitting(self, stream: int, data: bytes, last: int) -> int:
+        """Write what the windows allow, with the flag of the last frame; how many bytes that is."""
+        size = min(len(data), self._window, self._initial + self._credit.get(stream, 0))
+        if size <= 0:
+            return 0
+        for start in range(0, size, self.frame_size):
+            end = min(start + self.frame_size, size)
+            self._ready.append(frame(Type.DATA, last if end == len(data) else 0, stream, data[start:end]))
+        self._window -= size
+        self._credit[stream] = self._credit.get(stream, 0) - size
+        return size
+
+    def forget(self, stream: int) -> None:
+        """The stream has ended."""
+        self._credit.pop(stream, None)
+        held = self.waiting.pop(stream, None)
+        if held:
+            self.held -= len(held[0])
+
+    def open_window(self, stream: int, increment: int) -> list[int]:
+        """The peer takes more, on one stream or (0) in all; the streams that have ended by it.
+
+        Raises:
+            ConnectionFault, StreamFault: a window grows too large.
+        """
+        if not stream:
+            self._window += increment
+            if self._window > LARGEST_WINDOW:
+                raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "the connection's window is too large")
+            return self._go_on()
+        credit = self._credit.get(stream, 0) + increment
+        if self._initial + credit > LARGEST_WINDOW:
+            raise StreamFault(ErrorCode.FLOW_CONTROL_ERROR)
+        self._credit[stream] = credit
+        return [stream] if stream in self.waiting and self._again(stream) else []
+
+    def resize(self, initial: int) -> list[int]:
+        """The peer's setting for every stream's window; the streams that have ended by it.
+
+        Raises:
+            ConnectionFault: a window grows too large.
+        """
+        if initial + max(self._credit.values(), default=0) > LARGEST_WINDOW:
+            raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "a window is too large")
+        self._initial = initial
+        return self._go_on()
+
+    def _go_on(self) -> list[int]:
+        """Send what waited, oldest first; the streams that have ended by it."""
+        ended: list[int] = []
+        for stream in list(self.waiting):
+            if self._window <= 0:
+                break
+            if self._again(stream):
+                ended.append(stream)
+        return ended
+
+    def _again(self, stream: int) -> bool:
+        """A stream whose window is shut keeps its turn."""
+        if self._initial + self._credit.get(stream, 0) <= 0:
+            return False
+        return self.send(stream, b"", self.waiting[stream][1])

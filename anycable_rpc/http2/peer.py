@@ -1,0 +1,198 @@
+"""One anycable-go's connection on the event loop: its bytes to requests, requests to calls, answers to bytes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import cast
+
+from ..protocol import SERVICE
+from ..wire import METHODS
+from .calls import Call, Calls
+from .connection import Cancelled, Connection, Limits, Request
+from .health import CHECK, WATCH, Health
+from .messages import HEADERS, NO_CALL, OK, Refused, Status, framed, http_refusal, refusal, seconds, unframed
+
+__all__ = ["Peer", "Shared"]
+
+_METHODS = {f"/{SERVICE}/{method}": method for method in METHODS}
+_LINGER = 10  # seconds for the last bytes to leave
+
+
+@dataclass(slots=True)
+class Shared:
+    """What all connections of a server have in common."""
+
+    calls: Calls
+    health: Health
+    limits: Limits
+    peers: set[Peer]
+    longest: Callable[[], float]
+
+
+class Peer(asyncio.Protocol):
+    """See the module. A second's tick comes from the server."""
+
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+        self._connection = Connection(shared.limits)
+        self._loop = asyncio.get_running_loop()
+        self._calls: dict[int, Call] = {}
+        self._is_flushing = False
+        self._stuck = 0  # seconds for which the peer has not read, or not gone
+        self._is_paused = False
+        self._age = 0
+        self._longest = shared.longest()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """It begins."""
+        self._transport = cast(asyncio.Transport, transport)
+        tls = transport.get_extra_info("ssl_object")
+        if tls is not None and tls.selected_alpn_protocol() != "h2":
+            self._transport.abort()
+            return
+        self._shared.peers.add(self)
+        self._flush()
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes have come."""
+        self._handle(self._connection.receive(data))
+
+    def eof_received(self) -> bool:
+        """The peer writes no more; what it has asked for is answered."""
+        if not self._calls:
+            return False
+        self._connection.drain()
+        self._connection.refuse_new()
+        self._flush_soon()
+        return True
+
+    def pause_writing(self) -> None:
+        """The peer does not read: then we read nothing either."""
+        self._is_paused = True
+        self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """It does again."""
+        self._is_paused = False
+        self._stuck = 0
+        self._transport.resume_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It has ended."""
+        self._shared.peers.discard(self)
+        for stream in list(self._connection.streams):
+            self._cancel(stream)
+
+    def drain(self) -> None:
+        """Let the peer go elsewhere."""
+        self._connection.drain()
+        self._flush_soon()
+
+    def close(self) -> None:
+        """End now, once what has been said has left; whoever waits learns it from the end of the connection."""
+        self._flush()
+        self._transport.close()
+
+    def abort(self) -> None:
+        """End at once."""
+        self._transport.abort()
+
+    def a_second_passed(self) -> None:
+        """End what takes too long."""
+        self._age += 1
+        if self._age > self._longest:
+            self._connection.drain()
+        self._stuck += self._is_paused or self._transport.is_closing()
+        if self._stuck > (_LINGER if self._transport.is_closing() else self._shared.limits.patience):
+            self._transport.abort()
+        self._handle(self._connection.a_second_passed())
+
+    def _handle(self, events: list[Request | Cancelled]) -> None:
+        for event in events:
+            if isinstance(event, Cancelled):
+                self._cancel(event.stream)
+            else:
+                self._accept(event)
+        self._shared.calls.go()
+        self._flush_soon()
+
+    def _accept(self, request: Request) -> None:
+        stream, head = request.stream, request.head
+        try:
+            if request.is_too_large:
+                raise Refused(Status.RESOURCE_EXHAUSTED, "the message or its headers are too large")
+            method = _METHODS.get(head.path)
+            if method is None or head.method != "POST" or head.content_type != "application/grpc":
+                self._other(request)
+            else:
+                self._call(stream, method, request)
+        except Refused as refused:
+            self._connection.refuse(stream, refusal(refused.status, refused.text))
+
+    def _call(self, stream: int, method: str, request: Request) -> None:
+        metadata = request.head.metadata
+        body = request.body
+        if body[:1] == b"\0" and len(body) - 5 == int.from_bytes(body[1:5], "big"):
+            data = body[5:]
+        else:
+            data = unframed(body, metadata.get("grpc-encoding", ""), self._shared.limits.message)
+        timeout = seconds(metadata.get("grpc-timeout"))
+        call = Call(method, data, metadata, timeout, partial(self._answer, stream))
+        self._shared.calls.start(call)
+        self._calls[stream] = call
+
+    def _other(self, request: Request) -> None:
+        """Health, calls of another content type, and what is not for us."""
+        head = request.head
+        no_call = http_refusal(head)
+        if no_call:
+            self._connection.respond(request.stream, no_call, NO_CALL, b"")
+        elif head.path in _METHODS:
+            self._call(request.stream, _METHODS[head.path], request)
+        elif head.path in (CHECK, WATCH):
+            data = unframed(request.body, head.metadata.get("grpc-encoding", ""), self._shared.limits.message)
+            self._tell_health(request.stream, head.path, data)
+        else:
+            raise Refused(Status.UNIMPLEMENTED, "no such method")
+
+    def _tell_health(self, stream: int, path: str, data: bytes) -> None:
+        if path == CHECK:
+            self._connection.respond(stream, HEADERS, framed(self._shared.health.check(data)), OK)
+        else:
+            self._shared.health.watch(data, (self, stream), partial(self._tell, stream))
+
+    def _tell(self, stream: int, data: bytes) -> None:
+        self._connection.respond(stream, HEADERS, framed(data), None)
+        self._flush_soon()
+
+    def _answer(self, stream: int, answer: bytes | Refused) -> None:
+        self._calls.pop(stream, None)
+        if isinstance(answer, Refused):
+            self._connection.refuse(stream, refusal(answer.status, answer.text))
+        else:
+            self._connection.respond(stream, HEADERS, framed(answer), OK)
+        self._flush_soon()
+
+    def _cancel(self, stream: int) -> None:
+        call = self._calls.pop(stream, None)
+        if call is not None:
+            self._shared.calls.cancel(call)
+        else:
+            self._shared.health.leave((self, stream))
+
+    def _flush_soon(self) -> None:
+        """Once for all that is answered in this turn of the loop."""
+        if not self._is_flushing:
+            self._is_flushing = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._is_flushing = False
+        data = self._connection.take()
+        if data and not self._transport.is_closing():
+            self._transport.write(data)
+        if self._connection.is_closed:
+            self._transport.close()
