@@ -12,9 +12,7 @@ import uvicorn
 
 from .errors import AnyCableError, BindError
 from .gateway import ASGI, Gateway, GatewayOptions, uvicorn_options
-from .grpc_server import AsyncServer, ThreadedServer
-from .service import Service
-from .serving import Say, drained, leave, listening, run_loop, service_of, stop_event, stopping
+from .serving import Say, drained, leave, listening, rpc_server, run_loop, service_of, stop_event, stopping
 
 if TYPE_CHECKING:
     from .cable import Cable
@@ -43,7 +41,7 @@ async def _run(cable: Cable, settings: Settings, web: ASGI | None, say: Say) -> 
     cable.broadcaster = gateway
     with _listener(settings.host, settings.port) as listener:
         cable.settings = _asking_here(settings, listener)
-        rpc = _RPC(service, settings)
+        rpc = rpc_server(service, settings)
         await rpc.start()
         try:
             say(listening(rpc.address, settings, service))
@@ -58,27 +56,6 @@ async def _run(cable: Cable, settings: Settings, web: ASGI | None, say: Say) -> 
         finally:
             ended = await drained(service, rpc.stop, settings.shutdown_timeout)
         return ended
-
-
-class _RPC:
-    """The RPC server of the app's colour, on this loop."""
-
-    def __init__(self, service: Service, settings: Settings) -> None:
-        self._server = (AsyncServer if service.is_async else ThreadedServer)(service, settings)
-        self.address = self._server.address
-
-    async def start(self) -> None:
-        """Accept calls."""
-        if isinstance(self._server, AsyncServer):
-            await self._server.start()
-        else:
-            self._server.start()
-
-    async def stop(self, grace: float) -> bool:
-        """Drain; False when calls were cut."""
-        if isinstance(self._server, AsyncServer):
-            return await self._server.stop(grace)
-        return await asyncio.to_thread(self._server.stop, grace)
 
 
 class _Server(uvicorn.Server):

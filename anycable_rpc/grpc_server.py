@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .service import Service
     from .settings import Settings
 
-__all__ = ["AsyncServer", "ThreadedServer", "options"]
+__all__ = ["AsyncServer", "LoopServer", "ThreadedServer", "options"]
 
 logger = logging.getLogger("anycable_rpc")
 
@@ -141,6 +141,22 @@ class ThreadedServer:
                 return self._service.handle(method, data, _metadata(context))
 
         return handle
+
+
+class LoopServer:
+    """A `ThreadedServer` for who lives on an event loop."""
+
+    def __init__(self, service: Service, settings: Settings) -> None:
+        self._server = ThreadedServer(service, settings)
+        self.address = self._server.address
+
+    async def start(self) -> None:
+        """Accept calls."""
+        self._server.start()
+
+    async def stop(self, grace: float) -> bool:
+        """The same as that of `ThreadedServer`."""
+        return await asyncio.to_thread(self._server.stop, grace)
 
 
 class AsyncServer:

@@ -16,24 +16,49 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import suppress
 from time import monotonic
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from google.protobuf.internal import api_implementation
 
 from .errors import ConfigurationError
-from .grpc_server import AsyncServer, ThreadedServer
 from .service import Service
 
 if TYPE_CHECKING:
     from .cable import Cable
     from .settings import Settings
 
-__all__ = ["Say", "drained", "leave", "listening", "run_loop", "serve", "service_of", "stop_event", "stopping"]
+__all__ = [
+    "RPCServer",
+    "Say",
+    "drained",
+    "leave",
+    "listening",
+    "rpc_server",
+    "run_loop",
+    "serve",
+    "service_of",
+    "stop_event",
+    "stopping",
+]
 
 logger = logging.getLogger("anycable_rpc")
 
 Say = Callable[[str], None]
 """Takes a line for the person who has started the server."""
+
+
+class RPCServer(Protocol):
+    """An engine that serves on the running event loop."""
+
+    address: str
+
+    async def start(self) -> None:
+        """Accept calls."""
+
+    async def stop(self, grace: float) -> bool:
+        """Refuse new calls and wait up to `grace` seconds for those under way; False when some were cut."""
+        ...
+
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -46,7 +71,7 @@ def serve(cable: Cable, settings: Settings, say: Say) -> None:
         ConfigurationError: the TLS settings are not usable.
     """
     service = service_of(cable, settings)
-    if service.is_async:
+    if service.is_async or settings.rpc_engine != "grpcio":
         leave(run_loop(_serve_async(service, settings, say)))
     else:
         leave(_serve_threaded(service, settings, say))
@@ -128,6 +153,8 @@ def leave(all_ended: bool) -> None:
 def _serve_threaded(service: Service, settings: Settings, say: Say) -> bool:
     stop = threading.Event()
     on_signals(stop.set)
+    from .grpc_server import ThreadedServer  # not above: the other engine does without grpcio
+
     server = ThreadedServer(service, settings)
     server.start()
     for line in (listening(server.address, settings, service), *broadcasting(service.cable)):
@@ -139,13 +166,24 @@ def _serve_threaded(service: Service, settings: Settings, say: Say) -> bool:
 
 async def _serve_async(service: Service, settings: Settings, say: Say) -> bool:
     stop = stop_event()
-    server = AsyncServer(service, settings)
+    server = rpc_server(service, settings)
     await server.start()
     for line in (listening(server.address, settings, service), *broadcasting(service.cable)):
         say(line)
     await stop.wait()
     say(stopping(settings))
     return await drained(service, server.stop, settings.shutdown_timeout)
+
+
+def rpc_server(service: Service, settings: Settings) -> RPCServer:
+    """The engine that the settings name, for the running event loop."""
+    if settings.rpc_engine == "asyncio":
+        from .http2 import Server
+
+        return Server(service, settings)
+    from .grpc_server import AsyncServer, LoopServer
+
+    return AsyncServer(service, settings) if service.is_async else LoopServer(service, settings)
 
 
 async def drained(service: Service, stop: Callable[[float], Awaitable[bool]], grace: float) -> bool:
@@ -158,8 +196,9 @@ async def drained(service: Service, stop: Callable[[float], Awaitable[bool]], gr
 
 def listening(address: str, settings: Settings, service: Service) -> str:
     """The line that says that calls are accepted."""
-    engine = "an event loop" if service.is_async else "threads"
-    return f"RPC server is listening on {address} ({settings.rpc_pool_size} calls at a time, on {engine})"
+    place = "an event loop" if service.is_async else "threads"
+    engine = "" if settings.rpc_engine == "grpcio" else f"; engine: {settings.rpc_engine}"
+    return f"RPC server is listening on {address} ({settings.rpc_pool_size} calls at a time, on {place}{engine})"
 
 
 def broadcasting(cable: Cable) -> Iterator[str]:

@@ -43,10 +43,10 @@ CORE = (
 )
 """Each may import those before it."""
 
-SHARED = ("publishing", "runner", "cable", "wire", "service", "retries", "http_client")
+SHARED = ("publishing", "runner", "cable", "wire", "service", "retries", "http_client", "listening")
 """Each may import the core and those before it."""
 
-EDGES = ("settings", "broadcasters", "rest_api", "grpc_server", "http_rpc", "gateway", "contrib")
+EDGES = ("settings", "broadcasters", "rest_api", "grpc_server", "http2", "http_rpc", "gateway", "contrib")
 """Each may import the core, what is shared, and itself. What is not listed here joins edges and may import all."""
 
 CORE_THIRD_PARTY = {"jwt", "pydantic"}

@@ -84,13 +84,18 @@ def environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("ANYCABLE_")}
 
 
+@pytest.fixture(params=["grpcio", "asyncio"])
+def engine(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture(params=["def", "async def", "async def that blocks the loop"])
-def start(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., Process]]:
+def start(request: pytest.FixtureRequest, tmp_path: Path, engine: str) -> Iterator[Callable[..., Process]]:
     (tmp_path / "app.py").write_text(textwrap.dedent(APP.format(**COLOURS[request.param])))
     started: list[Process] = []
 
     def start(*options: str) -> Process:
-        started.append(Process(tmp_path, *options))
+        started.append(Process(tmp_path, "--rpc-engine", engine, *options))
         return started[-1]
 
     yield start

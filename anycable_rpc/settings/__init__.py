@@ -17,6 +17,7 @@ from .kinds import (
     Attribute,
     Broker,
     Count,
+    Engine,
     File,
     Group,
     Host,
@@ -77,6 +78,9 @@ class Settings(BaseSettings):
 
     rpc_host: Annotated[Address, RPC] = Field(
         "127.0.0.1:50051", description="where the RPC server listens; IPv6 in brackets"
+    )
+    rpc_engine: Annotated[Engine, RPC] = Field(
+        "grpcio", description="what speaks gRPC: grpcio, or asyncio, which is ours and several times as fast"
     )
     rpc_pool_size: Annotated[Count, RPC] = Field(30, description="how many calls run at a time")
     workers: Annotated[Count, RPC_ONLY] = Field(

@@ -242,6 +242,7 @@ ServerURLs = Annotated[
     _Line, _matching(_NATS_URLS), Kind("URL,…", "addresses like nats://localhost:4222, with commas between")
 ]
 Parameter = Annotated[_Line, _matching(_PARAMETER), Kind("NAME", "a name without spaces")]
+Engine = Annotated[_Line, _matching(re.compile("grpcio|asyncio")), Kind("NAME", "grpcio or asyncio")]
 Broker = Annotated[_Line | None, BeforeValidator(_empty_is_unset), Kind("NAME", "a name")]
 Names = Annotated[
     tuple[_Line, ...],
