@@ -20,7 +20,6 @@ OVERHEAD = 32
 
 _STATIC: tuple[Field, ...] = ((b"", b""), *((bytes(name), bytes(value)) for name, value in HeaderTable.STATIC_TABLE))
 _TABLE_SIZE = 4096  # what every connection starts with
-_MOST_STRINGS, _SHORT = 1024, 127
 
 
 class BlockReader:
@@ -40,7 +39,6 @@ class BlockReader:
         self._decoder.max_allowed_table_size = _TABLE_SIZE
         self._is_acknowledged = False
         self._table = table
-        self._strings: dict[bytes, bytes] = {}
 
     def acknowledge(self) -> None:
         """The peer has our settings; its next block must begin with shrinking a larger table (RFC 9113, 4.3.1)."""
@@ -75,6 +73,17 @@ class BlockReader:
         except (ValueError, IndexError):
             raise _broken() from None
 
+    def text(self, coded: bytes) -> bytes:
+        """One string, with its length before it.
+
+        Raises:
+            ConnectionFault: it is none.
+        """
+        try:
+            return _string(coded, 0)[0]
+        except (ValueError, IndexError):
+            raise _broken() from None
+
     def _fields(self, block: bytes, position: int) -> list[tuple[Field, int]]:
         read: list[tuple[Field, int]] = []
         end, left = len(block), self._largest
@@ -83,39 +92,12 @@ class BlockReader:
             if first & 0xE0 == 0x20:
                 position = _empty_table(block, position, bool(read))
                 continue
-            field, position = self._field(block, position, first)
+            field, position = _field(block, position, first)
             read.append((field, position))
             left -= len(field[0]) + len(field[1]) + OVERHEAD
             if left < 0:
                 raise _too_many()
         return read
-
-    def _field(self, block: bytes, position: int, first: int) -> tuple[Field, int]:
-        if first & 0x80:
-            index, position = _integer(block, position, 0x7F)
-            return _STATIC[index or len(_STATIC)], position
-        index, position = _integer(block, position, 0x3F if first & 0x40 else 0x0F)
-        if index:
-            name = _STATIC[index][0]
-        else:
-            name, position = self._string(block, position)
-        value, position = self._string(block, position)
-        return (name, value), position
-
-    def _string(self, block: bytes, position: int) -> tuple[bytes, int]:
-        """Short ones are kept: a session's id comes with each of its calls."""
-        size = block[position] & 0x7F
-        end = position + 1 + size
-        if size == _SHORT or end > len(block):
-            return _string(block, position)
-        raw = block[position:end]
-        text = self._strings.get(raw)
-        if text is None:
-            text, _ = _string(raw, 0)
-            if len(self._strings) >= _MOST_STRINGS:
-                self._strings.clear()
-            self._strings[raw] = text
-        return text, end
 
 
 def _broken() -> ConnectionFault:
@@ -124,6 +106,19 @@ def _broken() -> ConnectionFault:
 
 def _too_many() -> ConnectionFault:
     return ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "too many headers")
+
+
+def _field(block: bytes, position: int, first: int) -> tuple[Field, int]:
+    if first & 0x80:
+        index, position = _integer(block, position, 0x7F)
+        return _STATIC[index or len(_STATIC)], position
+    index, position = _integer(block, position, 0x3F if first & 0x40 else 0x0F)
+    if index:
+        name = _STATIC[index][0]
+    else:
+        name, position = _string(block, position)
+    value, position = _string(block, position)
+    return (name, value), position
 
 
 def _empty_table(block: bytes, position: int, is_late: bool) -> int:

@@ -28,16 +28,18 @@ _TICK = 0.002  # seconds that a deadline may be met late: a loop's clock is coar
 class Call:
     """One call: what is asked, until when, and who hears the answer (a message, or why there is none)."""
 
-    __slots__ = ("answer", "data", "deadline", "is_over", "is_running", "metadata", "method", "task")
+    __slots__ = ("answer", "data", "deadline", "is_over", "is_running", "metadata", "method", "stream", "task")
 
     def __init__(
         self,
+        stream: int,
         method: str,
         data: bytes,
         metadata: Mapping[str, str],
         timeout: float,
-        answer: Callable[[bytes | Refused], object],
+        answer: Callable[[int, bytes | Refused], object],
     ) -> None:
+        self.stream = stream
         self.method = method
         self.data = data
         self.metadata = metadata
@@ -58,7 +60,6 @@ class Calls:
         self._under_way: set[Call] = set()
         self._is_closed = False
         self._idle = asyncio.Event()
-        self._idle.set()
         self._next_deadline = inf
         self._threads = Threads(limit)
         self._jobs: list[Callable[[], object]] = []
@@ -78,11 +79,10 @@ class Calls:
         if call.deadline <= 0:
             raise Refused(Status.DEADLINE_EXCEEDED, "the deadline has passed")
         self._under_way.add(call)
-        self._idle.clear()
         if call.deadline < inf:
             self._note_deadline(call)
         if self._service.is_async:
-            call.task = self._loop.create_task(self._run(call))
+            call.task = asyncio.Task(self._run(call), loop=self._loop)
         else:
             self._jobs.append(partial(self._work, call))
 
@@ -103,9 +103,10 @@ class Calls:
     def close(self) -> None:
         """Let no more calls in."""
         self._is_closed = True
+        self._note_idle()
 
     async def wait_idle(self, timeout: float) -> bool:
-        """Wait until no call is under way; False when the time is over."""
+        """Once closed: wait until no call is under way; False when the time is over."""
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 await self._idle.wait()
@@ -119,6 +120,10 @@ class Calls:
 
     def _leave(self, call: Call) -> None:
         self._under_way.discard(call)
+        if self._is_closed:
+            self._note_idle()
+
+    def _note_idle(self) -> None:
         if not self._under_way:
             self._idle.set()
 
@@ -134,7 +139,7 @@ class Calls:
             self._leave(call)
         if not call.is_over:
             call.is_over = True
-            call.answer(answer)
+            call.answer(call.stream, answer)
 
     def _work(self, call: Call) -> None:
         """On a thread."""
@@ -157,7 +162,7 @@ class Calls:
             self._leave(call)
             if not call.is_over:
                 call.is_over = True
-                call.answer(answer)
+                call.answer(call.stream, answer)
 
     def _note_deadline(self, call: Call) -> None:
         call.deadline += self._loop.time()
@@ -168,7 +173,7 @@ class Calls:
     def _expire(self) -> None:
         now = self._loop.time()
         for call in [call for call in self._under_way if call.deadline <= now and not call.is_over]:
-            call.answer(Refused(Status.DEADLINE_EXCEEDED, "the deadline has passed"))
+            call.answer(call.stream, Refused(Status.DEADLINE_EXCEEDED, "the deadline has passed"))
             self.cancel(call)
         self._next_deadline = min((call.deadline for call in self._under_way if not call.is_over), default=inf)
         if self._next_deadline < inf:

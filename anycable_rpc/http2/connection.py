@@ -134,6 +134,9 @@ class Connection:
         found = self.streams.get(stream)
         if found is None:
             return
+        if trailers and not found.is_answered and self._out.answer(stream, headers, data, trailers):
+            self._finish(stream, found)
+            return
         if not found.is_answered:
             found.is_answered = True
             found.since = self._seconds
@@ -504,7 +507,8 @@ class Connection:
             self._out.add(frames.reset(stream, ErrorCode.NO_ERROR))
         self._remember(stream, let_pass=not found.is_whole or stream in self._gone)
         self._forget(stream, found)
-        self._noise = max(0, self._noise - 8)
+        if self._noise:
+            self._noise = max(0, self._noise - 8)
 
     def _forget(self, stream: int, found: _Stream) -> None:
         del self.streams[stream]
@@ -521,7 +525,7 @@ class Connection:
 
 def _announced(found: _Stream) -> int:
     """How long the message says it is."""
-    is_call = found.head.content_type.startswith("application/grpc")
+    is_call = found.head.line.content_type.startswith("application/grpc")
     return int.from_bytes(found.body[1:_PREFIX], "big") if is_call else 0
 
 

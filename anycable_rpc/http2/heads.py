@@ -4,37 +4,47 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from .blocks import OVERHEAD, BlockReader, Field
 from .frames import ErrorCode, StreamFault
 
-__all__ = ["Head", "HeadReader", "check_trailers"]
+__all__ = ["Head", "HeadReader", "Line", "check_trailers"]
 
-_PSEUDO = {b":method": "method", b":scheme": "scheme", b":path": "path", b":authority": "authority"}
+_PSEUDO = {b":method": ":method", b":scheme": ":scheme", b":path": ":path", b":authority": ":authority"}
 _FORBIDDEN = {b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"}
 _SHARED = {*_PSEUDO, b"content-type", b"user-agent", b"te", b"grpc-accept-encoding"}
 _SPECIAL = {*_FORBIDDEN, b"te", b"content-length", b"content-type"}
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
 _VALUE = re.compile(rb"[^\x00\r\n]*")
-_MOST_STARTS, _LONGEST_START, _MOST_NAMES = 16, 1024, 256
+_MOST_STARTS, _LONGEST_START = 16, 1024
+_MOST_NAMES, _MOST_VALUES = 256, 4096
+_SHORT = 127  # bytes of a text with its length, which then is one byte
+_LITERALS = (0x40, 0x00, 0x10)  # in the table, not in it, never in one: to an empty table the same
 
 
-@dataclass(slots=True)
-class Head:
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What many requests have in common."""
+
+    method: str
+    scheme: str
+    path: str
+    authority: str
+    content_type: str
+
+
+class Head(NamedTuple):
     """A request's headers. `size` is counted as SETTINGS_MAX_HEADER_LIST_SIZE is; `length` is the content-length.
 
     `metadata` has every header of text, the last of those that come twice.
     """
 
-    method: str = ""
-    scheme: str = ""
-    path: str = ""
-    authority: str = ""
-    content_type: str = ""
+    line: Line
+    metadata: dict[str, str]
+    size: int
     length: int | None = None
-    size: int = 0
-    metadata: dict[str, str] = field(default_factory=dict)
 
 
 class HeadReader:
@@ -42,13 +52,16 @@ class HeadReader:
 
     Args:
         largest: how long the headers of a request should be, in bytes; beyond four times that nothing is read.
+        table: how large a table we have let the peer have, in bytes.
     """
 
     def __init__(self, largest: int, table: int = 0) -> None:
         self.blocks = BlockReader(largest * 4, table)
+        self._largest = largest
         self._starts: dict[bytes, Head] = {}
         self._lengths: tuple[int, ...] = ()
         self._names: dict[bytes, str] = {}
+        self._values: dict[bytes, str] = {}
 
     def read(self, block: bytes) -> Head:
         """The head that a block is.
@@ -62,7 +75,7 @@ class HeadReader:
         for length in self._lengths:
             start = self._starts.get(block[:length])
             if start is not None:
-                return self._continued(start, block, length)
+                return self._continued(start, block, length) or _head(self.blocks.read(block))
         return self._first(block)
 
     def _first(self, block: bytes) -> Head:
@@ -86,24 +99,51 @@ class HeadReader:
         self._starts[start] = head
         self._lengths = tuple({len(start) for start in self._starts})
 
-    def _continued(self, start: Head, block: bytes, position: int) -> Head:
-        metadata, size = start.metadata.copy(), start.size
-        for (name, value), _ in self.blocks.read_from(block, position):
-            key = self._names.get(name) or self._plain(name)
-            if not key or not _VALUE.fullmatch(value):
-                return _head(self.blocks.read(block))
-            metadata[key] = value.decode("latin-1")
-            size += len(name) + len(value) + OVERHEAD
-        return Head(start.method, start.scheme, start.path, start.authority, start.content_type, None, size, metadata)
+    def _continued(self, start: Head, block: bytes, position: int) -> Head | None:
+        """The head with the rest, if that is short fields that stand for themselves; texts that come again are kept."""
+        metadata, size, end = start.metadata.copy(), start.size, len(block)
+        if end > self._largest:
+            return None
+        try:
+            while position < end:
+                middle = position + 2 + (block[position + 1] & 0x7F)
+                after = middle + 1 + (block[middle] & 0x7F)
+                coded_name, coded = block[position:middle], block[middle:after]
+                name = self._names.get(coded_name) or self._name(coded_name)
+                value = self._values.get(coded)
+                if value is None:
+                    value = self._value(coded)
+                if not name or value is None:
+                    return None
+                metadata[name] = value
+                size += len(name) + len(value) + OVERHEAD
+                position = after
+        except IndexError:
+            return None
+        return Head(start.line, metadata, size)
 
-    def _plain(self, name: bytes) -> str:
-        """The name, if it stands for nothing but itself; else nothing."""
+    def _name(self, coded: bytes) -> str:
+        """The name of a literal field with a new name; nothing for one that means something to HTTP."""
+        if coded[0] not in _LITERALS or len(coded) > _SHORT:
+            return ""
+        name = self.blocks.text(coded[1:])
         if name in _SPECIAL or name.endswith(b"-bin") or not _NAME.fullmatch(name):
             return ""
         if len(self._names) >= _MOST_NAMES:
             self._names.clear()
-        self._names[name] = name.decode()
-        return self._names[name]
+        self._names[coded] = name.decode()
+        return self._names[coded]
+
+    def _value(self, coded: bytes) -> str | None:
+        if len(coded) > _SHORT:
+            return None
+        value = self.blocks.text(coded)
+        if not _VALUE.fullmatch(value):
+            return None
+        if len(self._values) >= _MOST_VALUES:
+            self._values.clear()
+        self._values[coded] = value.decode("latin-1")
+        return self._values[coded]
 
 
 def _head(fields: Iterable[Field]) -> Head:
@@ -119,10 +159,11 @@ def _head(fields: Iterable[Field]) -> Head:
             said[pseudo] = value.decode("latin-1")
         elif not name.endswith(b"-bin"):
             metadata[name.decode()] = value.decode("latin-1")
-    head = Head(**said, size=size, metadata=metadata)  # type: ignore[arg-type]
-    if not (head.method and head.scheme and head.path):
+    method, scheme, path = said.get(":method"), said.get(":scheme"), said.get(":path")
+    if not (method and scheme and path):
         raise StreamFault(ErrorCode.PROTOCOL_ERROR)
-    return replace(head, content_type=metadata.get("content-type", ""), length=_length(metadata))
+    line = Line(method, scheme, path, said.get(":authority", ""), metadata.get("content-type", ""))
+    return Head(line, metadata, size, _length(metadata))
 
 
 def _check(name: bytes, value: bytes, *, may_be_pseudo: bool) -> None:

@@ -29,7 +29,6 @@ __all__ = [
 
 _PREFIX = 5
 _CONTENT_TYPE = re.compile(r"application/grpc(?:[+;].*)?", re.IGNORECASE | re.DOTALL)
-_TIMEOUT = re.compile("([0-9]{1,8})([HMSmun])")
 _UNITS = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
 _GZIP = 16 + zlib.MAX_WBITS
 _TEXT = literal("content-type", "text/plain")
@@ -81,9 +80,9 @@ NO_CALL = b"Only gRPC calls are answered here.\n"
 
 def http_refusal(head: Head) -> bytes:
     """The header block before `NO_CALL`, for what is no gRPC call; empty for a call."""
-    if head.method != "POST":
+    if head.line.method != "POST":
         return literal(":status", "405") + literal("allow", "POST") + _TEXT
-    if not _CONTENT_TYPE.fullmatch(head.content_type):
+    if not _CONTENT_TYPE.fullmatch(head.line.content_type):
         return literal(":status", "415") + _TEXT
     return b""
 
@@ -101,10 +100,10 @@ def seconds(timeout: str | None) -> float:
     """
     if timeout is None:
         return inf
-    found = _TIMEOUT.fullmatch(timeout)
-    if found is None:
+    number, unit = timeout[:-1], _UNITS.get(timeout[-1:])
+    if unit is None or len(number) > 8 or not (number.isascii() and number.isdigit()):
         raise Refused(Status.INTERNAL, "grpc-timeout is not a number of up to 8 digits and a unit")
-    return int(found[1]) * _UNITS[found[2]]
+    return int(number) * unit
 
 
 def framed(data: bytes) -> bytes:

@@ -17,6 +17,9 @@ from .frames import (
 
 __all__ = ["Outbox"]
 
+_HEADERS = bytes((Type.HEADERS, END_HEADERS))
+_DATA = bytes((Type.DATA, 0))
+_TRAILERS = bytes((Type.HEADERS, END_HEADERS | END_STREAM))
 _EMPTY_TABLE = b"\x20"  # we keep no table: said once, before the first block
 
 
@@ -47,6 +50,22 @@ class Outbox:
         """A header block, never longer than a frame."""
         self._ready.append(frame(Type.HEADERS, END_HEADERS | flags, stream, self._first + block))
         self._first = b""
+
+    def answer(self, stream: int, headers: bytes, data: bytes, trailers: bytes) -> bool:
+        """A whole answer at once, if it fits in one frame and the windows; whether it has left."""
+        size = len(data)
+        if size > self.frame_size or size > self._window or self._first:
+            return False
+        if size > self._initial + self._credit.get(stream, 0):
+            return False
+        self._window -= size
+        number = stream.to_bytes(4, "big")
+        self._ready += (
+            *(len(headers).to_bytes(3, "big"), _HEADERS, number, headers),
+            *(size.to_bytes(3, "big"), _DATA, number, data),
+            *(len(trailers).to_bytes(3, "big"), _TRAILERS, number, trailers),
+        )
+        return True
 
     def send(self, stream: int, data: bytes, trailers: bytes | None) -> bool:
         """Send data, and trailers with the end of the stream (empty: with the data); whether the stream has ended."""

@@ -124,8 +124,8 @@ class Peer(asyncio.Protocol):
         try:
             if request.is_too_large:
                 raise Refused(Status.RESOURCE_EXHAUSTED, "the message or its headers are too large")
-            method = _METHODS.get(head.path)
-            if method is None or head.method != "POST" or head.content_type != "application/grpc":
+            method = _METHODS.get(head.line.path)
+            if method is None or head.line.method != "POST" or head.line.content_type != "application/grpc":
                 self._other(request)
             else:
                 self._call(stream, method, request)
@@ -140,7 +140,7 @@ class Peer(asyncio.Protocol):
         else:
             data = unframed(body, metadata.get("grpc-encoding", ""), self._shared.limits.message)
         timeout = seconds(metadata.get("grpc-timeout"))
-        call = Call(method, data, metadata, timeout, partial(self._answer, stream))
+        call = Call(stream, method, data, metadata, timeout, self._answer)
         self._shared.calls.start(call)
         self._calls[stream] = call
 
@@ -150,11 +150,11 @@ class Peer(asyncio.Protocol):
         no_call = http_refusal(head)
         if no_call:
             self._connection.respond(request.stream, no_call, NO_CALL, b"")
-        elif head.path in _METHODS:
-            self._call(request.stream, _METHODS[head.path], request)
-        elif head.path in (CHECK, WATCH):
+        elif head.line.path in _METHODS:
+            self._call(request.stream, _METHODS[head.line.path], request)
+        elif head.line.path in (CHECK, WATCH):
             data = unframed(request.body, head.metadata.get("grpc-encoding", ""), self._shared.limits.message)
-            self._tell_health(request.stream, head.path, data)
+            self._tell_health(request.stream, head.line.path, data)
         else:
             raise Refused(Status.UNIMPLEMENTED, "no such method")
 
