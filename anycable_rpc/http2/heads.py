@@ -19,7 +19,7 @@ _SPECIAL = {*_FORBIDDEN, b"te", b"content-length", b"content-type"}
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
 _VALUE = re.compile(rb"[^\x00\r\n]*")
 _MOST_STARTS, _LONGEST_START = 16, 1024
-_MOST_NAMES, _MOST_VALUES = 256, 4096
+_MOST_NAMES, _MOST_VALUES = 256, 8192
 _SHORT = 127  # bytes of a text with its length, which then is one byte
 _LITERALS = (0x40, 0x00, 0x10)  # in the table, not in it, never in one: to an empty table the same
 
@@ -112,7 +112,7 @@ class HeadReader:
                 name = self._names.get(coded_name) or self._name(coded_name)
                 value = self._values.get(coded)
                 if value is None:
-                    value = self._value(coded)
+                    value = self._value(coded, keep=name != "grpc-timeout")
                 if not name or value is None:
                     return None
                 metadata[name] = value
@@ -134,16 +134,18 @@ class HeadReader:
         self._names[coded] = name.decode()
         return self._names[coded]
 
-    def _value(self, coded: bytes) -> str | None:
+    def _value(self, coded: bytes, *, keep: bool) -> str | None:
         if len(coded) > _SHORT:
             return None
-        value = self.blocks.text(coded)
-        if not _VALUE.fullmatch(value):
+        text = self.blocks.text(coded)
+        if not _VALUE.fullmatch(text):
             return None
-        if len(self._values) >= _MOST_VALUES:
-            self._values.clear()
-        self._values[coded] = value.decode("latin-1")
-        return self._values[coded]
+        value = text.decode("latin-1")
+        if keep:
+            if len(self._values) >= _MOST_VALUES:
+                self._values.clear()
+            self._values[coded] = value
+        return value
 
 
 def _head(fields: Iterable[Field]) -> Head:
