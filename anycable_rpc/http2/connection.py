@@ -525,8 +525,7 @@ class Connection:
 
 def _announced(found: _Stream) -> int:
     """How long the message says it is."""
-    is_call = found.head.line.content_type.startswith("application/grpc")
-    return int.from_bytes(found.body[1:_PREFIX], "big") if is_call else 0
+    return int.from_bytes(found.body[1:_PREFIX], "big") if found.head.line.is_grpc else 0
 
 
 def _unpadded(payload: bytes) -> bytes:

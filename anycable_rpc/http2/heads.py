@@ -18,6 +18,7 @@ _SHARED = {*_PSEUDO, b"content-type", b"user-agent", b"te", b"grpc-accept-encodi
 _SPECIAL = {*_FORBIDDEN, b"te", b"content-length", b"content-type"}
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
 _VALUE = re.compile(rb"[^\x00\r\n]*")
+_GRPC = re.compile(r"application/grpc(?:[+;].*)?", re.IGNORECASE)
 _MOST_STARTS, _LONGEST_START = 16, 1024
 _MOST_NAMES, _MOST_VALUES = 256, 8192
 _SHORT = 127  # bytes of a text with its length, which then is one byte
@@ -26,13 +27,11 @@ _LITERALS = (0x40, 0x00, 0x10)  # in the table, not in it, never in one: to an e
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What many requests have in common."""
+    """What many requests have in common; `is_grpc` says that they are calls, whatever is called."""
 
     method: str
-    scheme: str
     path: str
-    authority: str
-    content_type: str
+    is_grpc: bool
 
 
 class Head(NamedTuple):
@@ -164,8 +163,8 @@ def _head(fields: Iterable[Field]) -> Head:
     method, scheme, path = said.get(":method"), said.get(":scheme"), said.get(":path")
     if not (method and scheme and path):
         raise StreamFault(ErrorCode.PROTOCOL_ERROR)
-    line = Line(method, scheme, path, said.get(":authority", ""), metadata.get("content-type", ""))
-    return Head(line, metadata, size, _length(metadata))
+    is_grpc = method == "POST" and bool(_GRPC.fullmatch(metadata.get("content-type", "")))
+    return Head(Line(method, path, is_grpc), metadata, size, _length(metadata))
 
 
 def _check(name: bytes, value: bytes, *, may_be_pseudo: bool) -> None:

@@ -5,13 +5,11 @@ The rules are those of gRPC's `PROTOCOL-HTTP2.md`, `compression.md` and `statusc
 
 from __future__ import annotations
 
-import re
 import zlib
 from enum import IntEnum
 from math import inf
 
 from .blocks import literal
-from .heads import Head
 
 __all__ = [
     "HEADERS",
@@ -28,7 +26,6 @@ __all__ = [
 ]
 
 _PREFIX = 5
-_CONTENT_TYPE = re.compile(r"application/grpc(?:[+;].*)?", re.IGNORECASE | re.DOTALL)
 _UNITS = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
 _GZIP = 16 + zlib.MAX_WBITS
 _TEXT = literal("content-type", "text/plain")
@@ -78,13 +75,11 @@ NO_CALL = b"Only gRPC calls are answered here.\n"
 """What a browser or curl is told."""
 
 
-def http_refusal(head: Head) -> bytes:
-    """The header block before `NO_CALL`, for what is no gRPC call; empty for a call."""
-    if head.line.method != "POST":
+def http_refusal(method: str) -> bytes:
+    """The header block before `NO_CALL`, for a request that is no gRPC call."""
+    if method != "POST":
         return literal(":status", "405") + literal("allow", "POST") + _TEXT
-    if not _CONTENT_TYPE.fullmatch(head.line.content_type):
-        return literal(":status", "415") + _TEXT
-    return b""
+    return literal(":status", "415") + _TEXT
 
 
 def _escaped(text: str) -> str:
@@ -118,12 +113,12 @@ def unframed(body: bytes, encoding: str, largest: int) -> bytes:
         Refused: there is another number of them, it is larger than `largest` bytes, or cannot be decompressed.
     """
     size = int.from_bytes(body[1:_PREFIX], "big")
+    if len(body) == _PREFIX + size and not body[0] and size <= largest:
+        return body[_PREFIX:]
     if size > largest:
         raise Refused(Status.RESOURCE_EXHAUSTED, f"the message has more than {largest} bytes")
     if len(body) != _PREFIX + size:
         raise _not_one(body, size)
-    if body[0] == 0:
-        return body[_PREFIX:]
     if body[0] != 1:
         raise Refused(Status.INTERNAL, "the message's flag is neither 0 nor 1")
     if encoding in ("", "identity"):

@@ -120,49 +120,32 @@ class Peer(asyncio.Protocol):
         self._flush_soon()
 
     def _accept(self, request: Request) -> None:
-        stream, head = request.stream, request.head
+        stream, head, body, is_too_large = request
+        line, metadata = head.line, head.metadata
         try:
-            if request.is_too_large:
+            if not line.is_grpc:
+                self._connection.respond(stream, http_refusal(line.method), NO_CALL, b"")
+                return
+            if is_too_large:
                 raise Refused(Status.RESOURCE_EXHAUSTED, "the message or its headers are too large")
-            method = _METHODS.get(head.line.path)
-            if method is None or head.line.method != "POST" or head.line.content_type != "application/grpc":
-                self._other(request)
-            else:
-                self._call(stream, method, request)
+            data = unframed(body, metadata.get("grpc-encoding", ""), self._shared.limits.message)
+            method = _METHODS.get(line.path)
+            if method is None:
+                self._tell_health(stream, line.path, data)
+                return
+            call = Call(stream, method, data, metadata, seconds(metadata.get("grpc-timeout")), self._answer)
+            self._shared.calls.start(call)
+            self._calls[stream] = call
         except Refused as refused:
             self._connection.refuse(stream, refusal(refused.status, refused.text))
-
-    def _call(self, stream: int, method: str, request: Request) -> None:
-        metadata = request.head.metadata
-        body = request.body
-        if body[:1] == b"\0" and len(body) - 5 == int.from_bytes(body[1:5], "big"):
-            data = body[5:]
-        else:
-            data = unframed(body, metadata.get("grpc-encoding", ""), self._shared.limits.message)
-        timeout = seconds(metadata.get("grpc-timeout"))
-        call = Call(stream, method, data, metadata, timeout, self._answer)
-        self._shared.calls.start(call)
-        self._calls[stream] = call
-
-    def _other(self, request: Request) -> None:
-        """Health, calls of another content type, and what is not for us."""
-        head = request.head
-        no_call = http_refusal(head)
-        if no_call:
-            self._connection.respond(request.stream, no_call, NO_CALL, b"")
-        elif head.line.path in _METHODS:
-            self._call(request.stream, _METHODS[head.line.path], request)
-        elif head.line.path in (CHECK, WATCH):
-            data = unframed(request.body, head.metadata.get("grpc-encoding", ""), self._shared.limits.message)
-            self._tell_health(request.stream, head.line.path, data)
-        else:
-            raise Refused(Status.UNIMPLEMENTED, "no such method")
 
     def _tell_health(self, stream: int, path: str, data: bytes) -> None:
         if path == CHECK:
             self._connection.respond(stream, HEADERS, framed(self._shared.health.check(data)), OK)
-        else:
+        elif path == WATCH:
             self._shared.health.watch(data, (self, stream), partial(self._tell, stream))
+        else:
+            raise Refused(Status.UNIMPLEMENTED, "no such method")
 
     def _tell(self, stream: int, data: bytes) -> None:
         self._connection.respond(stream, HEADERS, framed(data), None)
