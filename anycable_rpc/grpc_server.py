@@ -21,6 +21,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as aio_health
 
 from .errors import BindError
+from .hanging_up import hang_up
 from .listening import check_free, key_pair
 from .protocol import SERVICE
 from .wire import METHODS
@@ -113,6 +114,7 @@ class ThreadedServer:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         self._server.add_generic_rpc_handlers((_handlers(self._handler),))
         self.address = _bind(self._server, settings)
+        self._port = int(self.address.rpartition(":")[2])
 
     def start(self) -> None:
         """Accept calls."""
@@ -124,12 +126,13 @@ class ThreadedServer:
         """Refuse new calls and wait up to `grace` seconds for those under way; False when some were cut.
 
         There is no use in gRPC's own drain: a call that meets it is CANCELLED, and anycable-go does not try again
-        then. It does when it is refused, and when the connection is closed under it, which is how this ends.
+        then. It does when it is refused, and when the connection is closed under it: so that comes before gRPC's end.
         """
         self._admission.close()
         self._health.enter_graceful_shutdown()
         idle = self._admission.wait_idle(grace)
         sleep(_FLUSH if idle else 0)
+        hang_up(self._port)
         self._server.stop(None).wait()
         return idle
 
@@ -170,6 +173,7 @@ class AsyncServer:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         self._server.add_generic_rpc_handlers((_handlers(self._handler),))
         self.address = _bind(self._server, settings)
+        self._port = int(self.address.rpartition(":")[2])
 
     async def start(self) -> None:
         """Accept calls."""
@@ -183,6 +187,7 @@ class AsyncServer:
         await self._health.enter_graceful_shutdown()
         idle = await asyncio.to_thread(self._admission.wait_idle, grace)
         await asyncio.sleep(_FLUSH if idle else 0)
+        hang_up(self._port)
         await self._server.stop(None)
         return idle
 

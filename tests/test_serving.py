@@ -8,11 +8,12 @@ import subprocess
 import sys
 import textwrap
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import Empty, Queue
-from typing import Any
+from typing import Any, Self
 
 import grpc
 import pytest
@@ -21,6 +22,7 @@ from anycable_rpc.protocol import CommandMessage
 from anycable_rpc.wire import encode_request
 
 METADATA = (("sid", "s1"), ("protov", "v1"))
+LOCAL = (("grpc.use_local_subchannel_pool", 1),)  # a connection for each channel
 APP = """
     import asyncio, sys, time
     from anycable_rpc import Cable, Channel, Connection
@@ -78,6 +80,43 @@ class Process:
 
     def ended(self) -> int:
         return self.process.wait(20)
+
+
+class Load:
+    """Clients that call as fast as they are answered, until the block ends; counts the answers by their status."""
+
+    def __init__(self, address: str, clients: int) -> None:
+        self.codes: Counter[grpc.StatusCode] = Counter()
+        self._answered = threading.Semaphore(0)
+        self._over = threading.Event()
+        self._channels = [grpc.insecure_channel(address, LOCAL) for _ in range(4)]
+        self._threads = [threading.Thread(target=self._call, args=(n,)) for n in range(clients)]
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        for thread in self._threads:
+            thread.join(20)
+        for channel in self._channels:
+            channel.close()
+
+    def wait_for(self, answers: int) -> None:
+        for _ in range(answers):
+            assert self._answered.acquire(timeout=20)
+
+    def _call(self, number: int) -> None:
+        call: Any = self._channels[number % len(self._channels)].unary_unary("/anycable.RPC/Connect")
+        while not self._over.is_set():
+            try:
+                call(b"", metadata=METADATA, timeout=10)
+                self.codes[grpc.StatusCode.OK] += 1
+            except grpc.RpcError as error:
+                self.codes[error.code()] += 1
+            self._answered.release()
 
 
 def environment() -> dict[str, str]:
@@ -141,6 +180,23 @@ def test_what_does_not_end_in_time_is_cut(start: Callable[..., Process]) -> None
         assert server.said("cut")
         assert server.ended() == 0
         assert isinstance(call.exception(20), grpc.RpcError)
+
+
+@pytest.mark.parametrize("start", ["def", "async def"], indirect=True)
+def test_calls_that_meet_the_end_are_refused_or_lose_their_connection(start: Callable[..., Process]) -> None:
+    """anycable-go tries again after either, but not after CANCELLED, which is how gRPC ends calls."""
+    codes: set[grpc.StatusCode] = set()
+    for _ in range(3):  # one end in three or so cancels nobody by luck
+        server = start()
+        with Load(server.address, 32) as load:
+            load.wait_for(200)
+            server.signal(signal.SIGTERM)
+
+            assert server.ended() == 0
+        codes |= set(load.codes)
+
+    assert grpc.StatusCode.OK in codes
+    assert codes <= {grpc.StatusCode.OK, grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED}
 
 
 @pytest.mark.parametrize("start", ["async app with def callbacks"], indirect=True)
