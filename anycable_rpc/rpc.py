@@ -53,7 +53,9 @@ def check_version(versions: str | None) -> None:
     Raises:
         IncompatibleClient: ours is not among them.
     """
-    if PROTOCOL_VERSION not in [version.strip() for version in (versions or "").split(",")]:
+    if versions != PROTOCOL_VERSION and PROTOCOL_VERSION not in [
+        version.strip() for version in (versions or "").split(",")
+    ]:
         raise IncompatibleClient(versions)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import AsyncExitStack, ExitStack
 from contextvars import copy_context
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from .call import CALLER, Callback, Steps
@@ -103,8 +103,8 @@ async def arun(steps: Steps, middleware: Sequence[Middleware] = (), pool: Execut
 def _around(callback: Callback, middleware: Sequence[Middleware]) -> Sequence[Middleware]:
     if callback.name == "on_error":
         return ()
-    inner = callback.connection.middleware, callback.channel.middleware if callback.channel else ()
-    return (*middleware, *inner[0], *inner[1]) if any(inner) else middleware
+    outer, inner = callback.connection.middleware, callback.channel.middleware if callback.channel else ()
+    return (*middleware, *outer, *inner) if outer or inner else middleware
 
 
 def _call(callback: Callback, managers: Sequence[Any]) -> Any:
@@ -126,13 +126,28 @@ def _call(callback: Callback, managers: Sequence[Any]) -> Any:
 
 async def _acall(callback: Callback, middleware: Sequence[Middleware], pool: Executor | None) -> Any:
     try:
-        if is_async(callback.function):
-            return await _on_loop(callback, middleware)
-        return await _on_thread(callback, middleware, pool)
+        if not _awaits(callback.function):
+            return await _on_thread(callback, middleware, pool)
+        caller = CALLER.set(callback.connection.sid)
+        try:
+            return await (_on_loop(callback, middleware) if middleware else callback())
+        finally:
+            CALLER.reset(caller)
     except BaseException as error:
         if _is_ordinary(error) or _is_cancelled(error):
             raise
         raise RuntimeError(f"{callback} raised {type(error).__name__}") from error
+
+
+def _awaits(function: Callable[..., Any]) -> bool:
+    """`is_async`, remembered for methods, which are what most callbacks are."""
+    method = getattr(function, "__func__", None)
+    return is_async(function) if method is None else _method_awaits(method)
+
+
+@lru_cache(1024)
+def _method_awaits(method: Callable[..., Any]) -> bool:
+    return inspect.iscoroutinefunction(method)
 
 
 def _is_ordinary(error: BaseException) -> bool:
@@ -149,18 +164,14 @@ def _is_cancelled(error: BaseException) -> bool:
 
 
 async def _on_loop(callback: Callback, middleware: Sequence[Middleware]) -> Any:
-    caller = CALLER.set(callback.connection.sid)
-    try:
-        async with AsyncExitStack() as stack:
-            for wrap in middleware:
-                manager = wrap(callback)
-                if hasattr(manager, "__aenter__"):
-                    await stack.enter_async_context(manager)
-                else:
-                    stack.enter_context(manager)
-            return await callback()
-    finally:
-        CALLER.reset(caller)
+    async with AsyncExitStack() as stack:
+        for wrap in middleware:
+            manager = wrap(callback)
+            if hasattr(manager, "__aenter__"):
+                await stack.enter_async_context(manager)
+            else:
+                stack.enter_context(manager)
+        return await callback()
 
 
 async def _on_thread(callback: Callback, middleware: Sequence[Middleware], pool: Executor | None) -> Any:
