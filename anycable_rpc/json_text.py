@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import json
+import json.encoder
+from json.encoder import encode_basestring as _quote
 from math import isinf
 from typing import Any, NoReturn
 
@@ -12,6 +13,9 @@ __all__ = ["dumps", "loads"]
 
 _SPACES = " \t\n\r"
 _encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+# What CPython's encoder makes anew for each value, which takes longer than to write a small one. It knows no circles.
+_make: Any = getattr(json.encoder, "c_make_encoder", None)
+_chunks: Any = _make(None, _encoder.default, _quote, None, ":", ",", False, False, False) if _make else None
 
 
 def dumps(value: object) -> str:
@@ -21,7 +25,7 @@ def dumps(value: object) -> str:
         InvalidData: NaN, a lone surrogate, an object of a class, nesting or an integer beyond all reason.
     """
     try:
-        text = _encoder.encode(value)
+        text = _quote(value) if type(value) is str else _write(value)
         if not text.isascii():
             text.encode()
     except UnicodeEncodeError:
@@ -51,6 +55,13 @@ def loads(text: str, decoder: json.JSONDecoder | None = None) -> Any:
     if end != len(text):
         raise InvalidData("not JSON: Extra data")
     return value
+
+
+def _write(value: object) -> str:
+    try:
+        return "".join(_chunks(value, 0) if _chunks else _encoder.iterencode(value))
+    except RecursionError:
+        return _encoder.encode(value)  # says so when it is a circle
 
 
 def _refuse(constant: str) -> NoReturn:

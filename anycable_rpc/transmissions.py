@@ -9,7 +9,7 @@ __all__ = ["confirm_subscription", "disconnect", "message", "reject_subscription
 
 def welcome(sid: str = "") -> str:
     """The connection is accepted; `sid` is the session's id when it is known."""
-    return dumps({"type": "welcome", "sid": sid}) if sid else '{"type":"welcome"}'
+    return f'{{"type":"welcome","sid":{dumps(sid)}}}' if sid else '{"type":"welcome"}'
 
 
 def disconnect(reason: str | None, reconnect: bool) -> str:
