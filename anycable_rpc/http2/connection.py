@@ -448,6 +448,7 @@ class Connection:
             key, value = payload[start : start + 2], payload[start + 2 : start + 6]
             self._set(int.from_bytes(key, "big"), int.from_bytes(value, "big"))
         self._out.add(frames.frame(Type.SETTINGS, ACK, 0))
+        self._finish_all(self._out.go_on())  # after the ACK: who reads it knows what the data is counted against
 
     def _set(self, key: int, value: int) -> None:
         if key == Setting.ENABLE_PUSH and value > 1:
@@ -455,7 +456,7 @@ class Connection:
         if key == Setting.INITIAL_WINDOW_SIZE:
             if value > LARGEST_WINDOW:
                 raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "the window is too large")
-            self._finish_all(self._out.resize(value))
+            self._out.resize(value)
         if key == Setting.MAX_FRAME_SIZE:
             if not DEFAULT_FRAME <= value <= LARGEST_FRAME:
                 raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "the frame size is out of range")

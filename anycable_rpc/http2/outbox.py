@@ -111,15 +111,15 @@ class Outbox:
             self._window += increment
             if self._window > LARGEST_WINDOW:
                 raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "the connection's window is too large")
-            return self._go_on()
+            return self.go_on()
         credit = self._credit.get(stream, 0) + increment
         if self._initial + credit > LARGEST_WINDOW:
             raise StreamFault(ErrorCode.FLOW_CONTROL_ERROR)
         self._credit[stream] = credit
         return [stream] if stream in self.waiting and self._again(stream) else []
 
-    def resize(self, initial: int) -> list[int]:
-        """The peer's setting for every stream's window; the streams that have ended by it.
+    def resize(self, initial: int) -> None:
+        """The peer's setting for every stream's window; `go_on` sends what it lets go.
 
         Raises:
             ConnectionFault: a window grows too large.
@@ -127,9 +127,8 @@ class Outbox:
         if initial + max(self._credit.values(), default=0) > LARGEST_WINDOW:
             raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "a window is too large")
         self._initial = initial
-        return self._go_on()
 
-    def _go_on(self) -> list[int]:
+    def go_on(self) -> list[int]:
         """Send what waited, oldest first; the streams that have ended by it."""
         ended: list[int] = []
         for stream in list(self.waiting):

@@ -30,6 +30,7 @@ _LIMITS = {
     "max_receive_message_length": "message",
     "max_metadata_size": "headers",
     "max_concurrent_streams": "streams",
+    "http2.hpack_table_size.decoder": "table",
 }
 """grpcio's names for limits that mean the same here."""
 
