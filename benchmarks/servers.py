@@ -1,0 +1,157 @@
+"""Programs under measurement: started, timed, weighed, and ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+
+import psutil
+
+__all__ = ["GO", "SEVERAL", "Missing", "Server", "anycable_go", "free_port", "go_program", "ours", "output", "serving"]
+
+ROOT = Path(__file__).parents[1]
+GO = Path(__file__).parent / "go"
+SECRET = "a secret for measuring, of 32 bytes"
+PATIENCE = 30.0  # seconds
+LISTENING = r"listening on (\S+:\d+)"
+SEVERAL = r"grpc-list://(\S+)"
+
+
+class Missing(Exception):
+    """Something is not here; the text says how to get it."""
+
+
+class Server:
+    """A running server, and where it listens; `seconds` is how long that took."""
+
+    def __init__(self, process: subprocess.Popen[str], address: str, seconds: float) -> None:
+        self.address = address
+        self.seconds = seconds
+        self._tree = psutil.Process(process.pid)
+
+    def cpu(self) -> float:
+        """CPU seconds so far, user and system, of the process and its children."""
+        times = [process.cpu_times() for process in (self._tree, *self._tree.children(recursive=True))]
+        return sum(time.user + time.system for time in times)
+
+    def megabytes(self) -> float:
+        """What it holds in memory."""
+        tree = (self._tree, *self._tree.children(recursive=True))
+        return sum(process.memory_info().rss for process in tree) / 2**20
+
+
+def ours(app: str, engine: str, *options: str) -> list[str]:
+    """The command of an RPC server; its port is free."""
+    place = f"--rpc-host=127.0.0.1:{free_port()}"
+    return [sys.executable, "-m", "anycable_rpc", f"benchmarks.apps:{app}", f"--rpc-engine={engine}", place, *options]
+
+
+@contextmanager
+def serving(
+    command: Sequence[str], settings: Mapping[str, str] | None = None, port: int = 0, said: str = LISTENING
+) -> Generator[Server]:
+    """Start a program that says where it listens (a pattern with a group), or listens at `port`; kill it in the end."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("ANYCABLE_")}
+    began = monotonic()
+    with tempfile.TemporaryFile("w+") as errors:
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env={**clean, "PYTHONUNBUFFERED": "1", **(settings or {})},
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
+        try:
+            address = _connected(port) if port else _said(process, said, errors)
+            yield Server(process, address, monotonic() - began)
+        finally:
+            for child in psutil.Process(process.pid).children(recursive=True):
+                child.kill()
+            process.kill()
+            process.communicate()
+
+
+def _said(process: subprocess.Popen[str], pattern: str, errors: Any) -> str:
+    said: list[str] = []
+    for line in process.stdout or ():
+        said.append(line)
+        if found := re.search(pattern, line):
+            return found[1]
+    errors.seek(0)
+    raise RuntimeError(f"a server did not start:\n{''.join(said)}{errors.read()}")
+
+
+def _connected(port: int) -> str:
+    deadline = monotonic() + PATIENCE
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            if monotonic() > deadline:
+                raise
+            sleep(0.02)
+        else:
+            return f"127.0.0.1:{port}"
+
+
+def free_port() -> int:
+    """A port that was free a moment ago."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port
+
+
+def output(command: Sequence[str]) -> dict[str, Any]:
+    """The JSON that a Go program prints.
+
+    Raises:
+        RuntimeError: it failed, or some of what it did.
+    """
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()}")
+    said: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    if said.get("first_error"):
+        raise RuntimeError(f"{' '.join(command)}: {said['first_error']}")
+    return said
+
+
+@cache
+def go_program() -> str:
+    """The load generator, built.
+
+    Raises:
+        Missing: there is no Go.
+    """
+    go = shutil.which("go")
+    if go is None:
+        raise Missing("Go is not on PATH: install Go 1.25 or later (https://go.dev/dl/)")
+    built = subprocess.run([go, "build", "-o", "bin/bench", "."], cwd=GO, capture_output=True, text=True)
+    if built.returncode:
+        raise Missing(f"benchmarks/go cannot be built: {built.stderr.strip()}")
+    return str(GO / "bin" / "bench")
+
+
+def anycable_go() -> str:
+    """Where anycable-go is.
+
+    Raises:
+        Missing: it is not here.
+    """
+    path = os.environ.get("ANYCABLE_GO_BIN") or shutil.which("anycable-go")
+    if not path:
+        raise Missing("anycable-go is neither on PATH nor named by ANYCABLE_GO_BIN")
+    return path
