@@ -20,7 +20,11 @@ def test_every_second_round_goes_backwards() -> None:
     order: list[str] = []
 
     def sample(name: str) -> Any:
-        return lambda: order.append(name) or {"rate": len(order)}
+        def take() -> Any:
+            order.append(name)
+            return {"rate": len(order)}
+
+        return take
 
     seen = in_turns({"a": sample("a"), "b": sample("b")}, rounds=3)
 
