@@ -47,7 +47,7 @@ class Callback:
     function: Callable[..., Any]
     connection: Connection
     channel: Channel | None = None
-    arguments: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    arguments: Mapping[str, Any] = field(default_factory=dict)
 
     def __call__(self) -> Any:
         """Call the function; a coroutine of an `async def` is for the caller to await."""

@@ -48,17 +48,17 @@ class Env:
     """
 
     url: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
-    cstate: Mapping[str, str] = field(default_factory=dict[str, str])
-    istate: Mapping[str, str] = field(default_factory=dict[str, str])
+    headers: Mapping[str, str] = field(default_factory=dict)
+    cstate: Mapping[str, str] = field(default_factory=dict)
+    istate: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class EnvResponse:
     """Changes of state; an empty value deletes the key (anycable-go `common/common.go`)."""
 
-    cstate: Mapping[str, str] = field(default_factory=dict[str, str])
-    istate: Mapping[str, str] = field(default_factory=dict[str, str])
+    cstate: Mapping[str, str] = field(default_factory=dict)
+    istate: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

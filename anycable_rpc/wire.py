@@ -27,6 +27,7 @@ from .protocol import (
 __all__ = ["METHODS", "decode_request", "decode_response", "encode_request", "encode_response"]
 
 METHODS = ("Connect", "Command", "Disconnect")
+_STATUSES: list[Any] = [pb.Status.Value(status.name) for status in Status]  # by their numbers
 
 
 def decode_request(method: str, data: bytes) -> Request:
@@ -93,6 +94,13 @@ class _Texts(Mapping[str, str]):
         text: str = self._map[key]
         return text
 
+    def get(self, key: str, default: Any = None) -> Any:
+        """As any mapping's, but not by way of a KeyError."""
+        return self._map.get(key, default)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._map
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._map)
 
@@ -125,11 +133,6 @@ def _status(value: int) -> Status:
 
 def _pb_env(env: Env) -> pb.Env:
     return pb.Env(url=env.url, headers=env.headers, cstate=env.cstate, istate=env.istate)
-
-
-def _pb_env_response(env: EnvResponse | None) -> pb.EnvResponse | None:
-    """An empty map is dear to pass, none is not."""
-    return None if env is None else pb.EnvResponse(cstate=env.cstate or None, istate=env.istate or None)
 
 
 def _read_connect(data: bytes) -> ConnectionRequest:
@@ -191,33 +194,46 @@ def _write_disconnect(m: DisconnectRequest) -> bytes:
     ).SerializeToString()
 
 
+# Responses say only what there is to say: passing protobuf a default takes longer than asking whether it is one.
+
+
 def _write_connection_response(m: ConnectionResponse) -> bytes:
-    return pb.ConnectionResponse(
-        status=m.status.name,
-        identifiers=m.identifiers,
-        transmissions=m.transmissions,
-        error_msg=m.error_msg,
-        env=_pb_env_response(m.env),
-    ).SerializeToString()
+    response = pb.ConnectionResponse(status=_STATUSES[m.status], identifiers=m.identifiers)
+    _say_common(response, m)
+    return response.SerializeToString()
 
 
 def _write_command_response(m: CommandResponse) -> bytes:
-    p = m.presence
-    return pb.CommandResponse(
-        status=m.status.name,
-        disconnect=m.disconnect,
-        stop_streams=m.stop_streams,
-        streams=m.streams,
-        transmissions=m.transmissions,
-        error_msg=m.error_msg,
-        env=_pb_env_response(m.env),
-        stopped_streams=m.stopped_streams,
-        presence=None if p is None else pb.PresenceResponse(type=p.type, id=p.id, info=p.info),
-    ).SerializeToString()
+    response = pb.CommandResponse(status=_STATUSES[m.status])
+    _say_common(response, m)
+    if m.disconnect:
+        response.disconnect = True
+    if m.stop_streams:
+        response.stop_streams = True
+    if m.streams:
+        response.streams.extend(m.streams)
+    if m.stopped_streams:
+        response.stopped_streams.extend(m.stopped_streams)
+    if p := m.presence:
+        response.presence.MergeFrom(pb.PresenceResponse(type=p.type, id=p.id, info=p.info))
+    return response.SerializeToString()
+
+
+def _say_common(response: Any, m: ConnectionResponse | CommandResponse) -> None:
+    if m.transmissions:
+        response.transmissions.extend(m.transmissions)
+    if m.error_msg:
+        response.error_msg = m.error_msg
+    if m.env is not None:
+        response.env.SetInParent()
+        if m.env.cstate:
+            response.env.cstate.update(m.env.cstate)
+        if m.env.istate:
+            response.env.istate.update(m.env.istate)
 
 
 def _write_disconnect_response(m: DisconnectResponse) -> bytes:
-    return pb.DisconnectResponse(status=m.status.name, error_msg=m.error_msg).SerializeToString()
+    return pb.DisconnectResponse(status=_STATUSES[m.status], error_msg=m.error_msg).SerializeToString()
 
 
 _REQUESTS: dict[str, Callable[[bytes], Request]] = {
