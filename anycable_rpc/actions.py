@@ -85,7 +85,7 @@ class Action:
                 wrong += [] if optional else [f"{name} is missing"]
                 continue
             try:
-                arguments[name] = value if adapter is None else adapter.validate_python(value)
+                arguments[name] = value if adapter is None else adapter.validator.validate_python(value)
             except ValidationError as error:
                 wrong += [f"{name}: {_explain(error)}"]
         if wrong:

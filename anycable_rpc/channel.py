@@ -167,9 +167,10 @@ class Channel:
         return self._marks.get(key, self._istate.get(key, ""))
 
     def _istate_changes(self) -> dict[str, str]:
-        marks = {key: text for key, text in self._marks.items() if text != self._istate.get(key, "")}
         changes: dict[str, str] = self.state.changes()
-        return changes | marks
+        if not self._marks:
+            return changes
+        return changes | {key: text for key, text in self._marks.items() if text != self._istate.get(key, "")}
 
 
 def _presence_id(value: object) -> str:

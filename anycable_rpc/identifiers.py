@@ -68,7 +68,7 @@ class IdentifiersCodec:
             InvalidIdentifiers: a name is missing or unknown, or a value is not a JSON value, or not one that
                 the dialect's language has.
         """
-        if set(identifiers) != self._declared:
+        if identifiers.keys() != self._declared:
             raise self._misfit(identifiers)
         if not self.names:
             return "{}"

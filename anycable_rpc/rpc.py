@@ -6,7 +6,7 @@ Who runs a callback throws what it raised back in; what an exception becomes is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 __all__ = ["check_version", "error_response", "respond"]
 
+_REJECTION_ENDS_IT = suppress(Rejected)  # one for all calls: it keeps nothing
 DEFAULT_ACTION = "receive"
 """The action for a payload that names none (Action Cable `channel/base.rb`)."""
 
@@ -95,7 +96,7 @@ def _connect_by_token(cable: Cable, token: str, sid: str) -> ConnectionResponse:
 
 def _connect_by_callback(call: Call, connection: Connection) -> Steps:
     said = connection._transmissions
-    with suppress(Rejected):
+    with _REJECTION_ENDS_IT:
         yield call.starts(Callback("connect", connection.connect, connection))
     if connection._rejected and not connection._farewell:
         connection.close(connection._rejected.reason, connection._rejected.reconnect)
@@ -108,7 +109,7 @@ def _connect_by_callback(call: Call, connection: Connection) -> Steps:
 
 def _command(cable: Cable, request: CommandMessage, sid: str) -> Steps:
     call = Call(cable, request, sid, request.connection_identifiers, request.identifier)
-    return (yield from _COMMANDS.get(request.command, _unknown_command)(call, request))
+    return _COMMANDS.get(request.command, _unknown_command)(call, request)
 
 
 def _unknown_command(call: Call, request: CommandMessage) -> Steps:
@@ -117,29 +118,28 @@ def _unknown_command(call: Call, request: CommandMessage) -> Steps:
 
 
 def _subscribe(call: Call, request: CommandMessage) -> Steps:
-    rejection = transmissions.reject_subscription(request.identifier)
     try:
         connection = call.connection()
         channel = call.channel(connection, request.env.istate)
-        with suppress(Rejected):
+        with _REJECTION_ENDS_IT:
             yield call.starts(Callback("subscribed", channel.subscribed, connection, channel))
         if channel._rejected or connection._rejected:
-            return _rejection(call, (*connection._transmissions, rejection))
+            return _rejection(call, connection._transmissions)
         if not connection._farewell:
             connection._transmissions.append(transmissions.confirm_subscription(request.identifier))
         return _reply(connection, channel)
     except Exception as error:
         error_msg = yield from call.fails(error)
-        return _rejection(call, (*call.farewell, rejection), error_msg)
+        return _rejection(call, call.farewell, error_msg)
 
 
-def _rejection(call: Call, said: tuple[str, ...], error_msg: str = "") -> CommandResponse:
+def _rejection(call: Call, said: Iterable[str], error_msg: str = "") -> CommandResponse:
     """No streams, state or presence: anycable-go would apply them to a rejected subscription too."""
     return CommandResponse(
         Status.FAILURE,
         disconnect=bool(call.farewell),
         stop_streams=True,
-        transmissions=said,
+        transmissions=(*said, transmissions.reject_subscription(call.identifier)),
         error_msg=error_msg,
         env=EnvResponse(),
     )
@@ -152,7 +152,7 @@ def _unsubscribe(call: Call, request: CommandMessage) -> Steps:
     try:
         connection = call.connection()
         channel = call.channel(connection, request.env.istate)
-        with suppress(Rejected):
+        with _REJECTION_ENDS_IT:
             yield call.starts(Callback("unsubscribed", channel.unsubscribed, connection, channel))
         cstate = connection.state.changes()
         said = tuple(connection._transmissions)
@@ -176,7 +176,7 @@ def _message(call: Call, request: CommandMessage) -> Steps:
         channel = call.channel(connection, request.env.istate)
         name, payload = _payload(request.data)
         arguments = call.cable.bind(channel, name, payload)
-        with suppress(Rejected):
+        with _REJECTION_ENDS_IT:
             yield call.starts(Callback(name, getattr(channel, name), connection, channel, arguments))
         return _reply(connection, channel)
     except ServedByGateway:

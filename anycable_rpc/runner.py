@@ -76,7 +76,8 @@ def run(steps: Steps, middleware: Sequence[Middleware] = ()) -> Response:
         callback = next(steps)
         while True:
             try:
-                result = _call(callback, [wrap(callback) for wrap in _around(callback, middleware)])
+                around = _around(callback, middleware)
+                result = _call(callback, [wrap(callback) for wrap in around] if around else ())
             except Exception as error:
                 callback = steps.throw(error)
             else:
