@@ -62,7 +62,7 @@ class Peer(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """The peer writes no more; what it has asked for is answered."""
-        if not self._calls:
+        if not self._calls or self._transport.get_extra_info("ssl_object"):  # TLS has no half-closed connections
             return False
         self._connection.drain()
         self._connection.refuse_new()
