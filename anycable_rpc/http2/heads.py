@@ -109,11 +109,13 @@ class HeadReader:
                 after = middle + 1 + (block[middle] & 0x7F)
                 coded_name, coded = block[position:middle], block[middle:after]
                 name = self._names.get(coded_name) or self._name(coded_name)
+                if not name:
+                    return None
                 value = self._values.get(coded)
                 if value is None:
                     value = self._value(coded, keep=name != "grpc-timeout")
-                if not name or value is None:
-                    return None
+                    if value is None:
+                        return None
                 metadata[name] = value
                 size += len(name) + len(value) + OVERHEAD
                 position = after

@@ -1,0 +1,114 @@
+"""Frames as a client writes them, and what a server answered in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from hpack import Encoder
+from hyperframe.frame import Frame
+
+from anycable_rpc.http2 import frames
+from anycable_rpc.http2.connection import Cancelled, Connection, Limits, Request
+from anycable_rpc.http2.frames import ACK, END_HEADERS, END_STREAM, PREFACE, Setting, Type, frame, window_update
+
+CALL = {
+    ":method": "POST",
+    ":scheme": "http",
+    ":path": "/anycable.RPC/Connect",
+    ":authority": "localhost",
+    "content-type": "application/grpc",
+    "te": "trailers",
+}
+SETTINGS = frame(Type.SETTINGS, 0, 0)
+HELLO = PREFACE + SETTINGS
+ACKNOWLEDGED = frame(Type.SETTINGS, ACK, 0)
+
+
+def block(headers: Iterable[tuple[str, str]] = tuple(CALL.items()), *, huffman: bool = True) -> bytes:
+    """A header block of a peer without a table, which says so each time."""
+    encoder = Encoder()
+    encoder.header_table_size = 0
+    return encoder.encode(headers, huffman=huffman)
+
+
+def headers(stream: int, data: bytes | None = None, flags: int = END_HEADERS) -> bytes:
+    """HEADERS."""
+    return frame(Type.HEADERS, flags, stream, block() if data is None else data)
+
+
+def data(stream: int, payload: bytes, flags: int = END_STREAM) -> bytes:
+    """DATA."""
+    return frame(Type.DATA, flags, stream, payload)
+
+
+def call(stream: int, message: bytes = b"hi") -> bytes:
+    """A whole call."""
+    return headers(stream) + data(stream, framed(message))
+
+
+def framed(message: bytes) -> bytes:
+    """A message with gRPC's prefix."""
+    return b"\0" + len(message).to_bytes(4, "big") + message
+
+
+def parsed(output: bytes) -> list[Frame]:
+    """What a server wrote, by another reader than ours."""
+    read: list[Frame] = []
+    while output:
+        one, length = Frame.parse_frame_header(memoryview(output[:9]))
+        one.parse_body(memoryview(output[9 : 9 + length]))
+        assert len(output) >= 9 + length, "a frame is cut"
+        read.append(one)
+        output = output[9 + length :]
+    return read
+
+
+def said(output: bytes) -> list[str]:
+    """Its frames in words, without those of the greeting: `RST_STREAM 1 CANCEL`, `GOAWAY PROTOCOL_ERROR`, …"""
+    return [_word(one) for one in parsed(output)]
+
+
+def _word(one: Frame) -> str:
+    kind = type(one).__name__.removesuffix("Frame")
+    code = getattr(one, "error_code", None)
+    name = "" if code is None else f" {frames.ErrorCode(code).name}"
+    flags = "".join(f" {flag}" for flag in sorted(one.flags))
+    return f"{kind} {one.stream_id}{name}{flags}"
+
+
+class Peer:
+    """A connection after its greeting, with what it has said and asked since."""
+
+    def __init__(self, limits: Limits | None = None, hello: bytes = HELLO + ACKNOWLEDGED) -> None:
+        self.connection = Connection(limits)
+        self.greeting = self.connection.take()
+        self.events: list[Request | Cancelled] = list(self.connection.receive(hello))
+        self.connection.take()
+
+    def send(self, *pieces: bytes) -> list[str]:
+        """Its answer in words; events are added to `events`."""
+        self.events += self.connection.receive(b"".join(pieces))
+        return said(self.connection.take())
+
+    def seconds(self, count: int) -> list[str]:
+        """Let time pass."""
+        for _ in range(count):
+            self.events += self.connection.a_second_passed()
+        return said(self.connection.take())
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing is left of streams that have ended."""
+        connection, out = self.connection, self.connection._out
+        return not (connection.streams or connection._buffered or out.waiting or out.held or out._credit)
+
+
+def resized(size: int) -> bytes:
+    """SETTINGS with another window for streams."""
+    return frames.settings({Setting.INITIAL_WINDOW_SIZE: size})
+
+
+__all__ = [
+    "ACKNOWLEDGED", "CALL", "END_HEADERS", "END_STREAM", "HELLO", "SETTINGS", "Peer", "block", "call", "data", "framed",
+    "headers", "parsed", "resized", "said", "window_update",
+]  # fmt: skip
