@@ -173,6 +173,8 @@ class Connection:
 
     def a_second_passed(self) -> list[Request | Cancelled]:
         """What ends because the peer has taken too long; call it each second."""
+        if self.is_closed:
+            return []
         self._seconds += 1
         self._noise = max(0, self._noise - self.limits.noise_per_second)
         if self._draining and self._seconds - self._draining >= _DRAIN_PATIENCE:
