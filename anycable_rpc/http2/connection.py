@@ -159,14 +159,14 @@ class Connection:
 
     def drain(self) -> None:
         """Say that the connection is to end; streams that are on their way are served (RFC 9113, 6.8)."""
-        if not self._draining:
+        if not self._draining and not self.is_closed:
             self._draining = self._seconds + 1
             self._out.add(frames.goaway(LARGEST_WINDOW, ErrorCode.NO_ERROR))
             self._out.add(frames.frame(Type.PING, 0, 0, _DRAIN_PING))
 
     def refuse_new(self) -> None:
         """No stream above those seen is served; the connection ends with the last of them."""
-        if self._last == LARGEST_WINDOW:
+        if self._last == LARGEST_WINDOW and not self.is_closed:
             self._last = self._highest
             self._out.add(frames.goaway(self._last, ErrorCode.NO_ERROR))
         self.is_closed = self.is_closed or not self.streams
@@ -217,8 +217,9 @@ class Connection:
         """End the connection and all that is on it."""
         if not self.is_closed:
             self._out.add(frames.goaway(self._highest, code, text))
-            self._events += [Cancelled(stream) for stream in self.streams]
-            self.streams.clear()
+            for stream, found in list(self.streams.items()):
+                self._forget(stream, found)
+                self._events.append(Cancelled(stream))
             self.is_closed = True
 
     def _read(self, data: bytes) -> None:

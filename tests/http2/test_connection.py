@@ -174,7 +174,7 @@ class TestRequests:
         pytest.param(headers(1) * 2, "RstStream 1 PROTOCOL_ERROR", id="trailers that do not end"),
         pytest.param(frame(Type.RST_STREAM, 0, 1, bytes(4)), "GoAway 0 PROTOCOL_ERROR", id="reset of nothing"),
         pytest.param(frame(Type.RST_STREAM, 0, 0, bytes(4)), "GoAway 0 PROTOCOL_ERROR", id="reset of stream 0"),
-        pytest.param(headers(1) + frame(Type.RST_STREAM, 0, 1, bytes(3)), "GoAway 0 FRAME_SIZE_ERROR", id="a short one"),
+        pytest.param(headers(1) + frame(Type.RST_STREAM, 0, 1, b"abc"), "GoAway 0 FRAME_SIZE_ERROR", id="short one"),
         pytest.param(headers(1) + CANCEL + data(1, b"x"), "GoAway 0 STREAM_CLOSED",
                      id="data after their reset"),
         pytest.param(headers(1) + CANCEL + headers(1), "GoAway 0 STREAM_CLOSED",
