@@ -1,0 +1,276 @@
+"""Threads, admission, deadlines and health, without a connection."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+
+from anycable_rpc.http2.calls import Call, Calls
+from anycable_rpc.http2.health import Health
+from anycable_rpc.http2.messages import Refused, Status
+from anycable_rpc.http2.threads import Threads
+
+
+class TestThreads:
+    def test_every_job_runs_once(self) -> None:
+        threads, done, ended = Threads(8), list[int](), threading.Event()
+
+        def job(number: int) -> Callable[[], object]:
+            def run() -> None:
+                done.append(number)
+                if len(done) == 5_000:
+                    ended.set()
+
+            return run
+
+        for start in range(0, 5_000, 50):
+            threads.submit([job(number) for number in range(start, start + 50)])
+
+        assert ended.wait(20)
+        threads.close()
+        assert sorted(done) == list(range(5_000))
+
+    def test_one_that_is_held_up_lets_others_go_on(self) -> None:
+        threads, gate, done = Threads(3), threading.Event(), threading.Semaphore(0)
+        threads.submit([lambda: gate.wait(20)] * 2 + [done.release] * 10)
+
+        for _ in range(10):
+            assert done.acquire(timeout=10)
+        gate.set()
+        threads.close()
+
+    def test_there_are_no_more_than_was_said(self) -> None:
+        threads, gate, running = Threads(2), threading.Event(), threading.Semaphore(0)
+
+        def job() -> None:
+            running.release()
+            gate.wait(20)
+
+        threads.submit([job] * 5)
+
+        assert running.acquire(timeout=10)
+        assert running.acquire(timeout=10)
+        assert not running.acquire(timeout=0.1)
+        gate.set()
+        for _ in range(3):
+            assert running.acquire(timeout=10)
+        threads.close()
+
+
+class Service:
+    """Answers with what it was asked, once its gate is open."""
+
+    class threads:  # noqa: N801 - as that of a real one
+        busy = 0
+
+    def __init__(self, *, is_async: bool) -> None:
+        self.is_async = is_async
+        self.gate: Any = asyncio.Event() if is_async else threading.Event()
+        self.started = 0
+        self.cancelled = 0
+
+    def handle(self, method: str, data: bytes, metadata: Mapping[str, str]) -> bytes:
+        self.started += 1
+        assert self.gate.wait(20)
+        if data == b"exit":
+            raise SystemExit
+        return data
+
+    async def ahandle(self, method: str, data: bytes, metadata: Mapping[str, str]) -> bytes:
+        self.started += 1
+        try:
+            await asyncio.wait_for(self.gate.wait(), 20)
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        if data == b"exit":
+            raise ValueError
+        return data
+
+
+class Asked:
+    """Calls of one service, and their answers by number."""
+
+    def __init__(self, service: Service, limit: int) -> None:
+        self.service = service
+        self.calls = Calls(service, limit)  # type: ignore[arg-type]
+        self.answers: dict[int, Any] = {}
+
+    def ask(self, number: int, data: bytes = b"hi", timeout: float = 20) -> Call:
+        call = Call(number, "Connect", data, {}, timeout, self.answers.__setitem__)
+        self.calls.start(call)
+        self.calls.go()
+        return call
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(10):
+            while not condition():
+                await asyncio.sleep(0.002)
+
+
+@pytest.fixture(params=[True, False], ids=["async def", "def"])
+def asynchronous(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)
+
+
+def on_a_loop(test: Callable[[Asked], Any], asynchronous: bool, limit: int = 2) -> None:
+    async def main() -> None:
+        asked = Asked(Service(is_async=asynchronous), limit)
+        try:
+            await test(asked)
+        finally:
+            asked.service.gate.set()
+            asked.calls.end()
+
+    asyncio.run(main())
+
+
+class TestCalls:
+    def test_they_are_answered(self, asynchronous: bool) -> None:
+        async def test(asked: Asked) -> None:
+            asked.service.gate.set()
+            asked.ask(1, b"one")
+            asked.ask(3, b"two")
+            await asked.until(lambda: len(asked.answers) == 2)
+            assert asked.answers == {1: b"one", 3: b"two"}
+
+        on_a_loop(test, asynchronous)
+
+    def test_those_beyond_the_limit_are_refused_until_one_has_ended(self, asynchronous: bool) -> None:
+        async def test(asked: Asked) -> None:
+            asked.ask(1)
+            asked.ask(3)
+            with pytest.raises(Refused) as refused:
+                asked.ask(5)
+            asked.service.gate.set()
+            await asked.until(lambda: len(asked.answers) == 2)
+            asked.ask(7)
+            await asked.until(lambda: len(asked.answers) == 3)
+            assert refused.value.status is Status.RESOURCE_EXHAUSTED
+            assert asked.service.started == 3
+
+        on_a_loop(test, asynchronous)
+
+    def test_a_callback_that_outlives_its_call_counts(self, asynchronous: bool) -> None:
+        async def test(asked: Asked) -> None:
+            asked.service.threads.busy = 2
+            with pytest.raises(Refused):
+                asked.ask(1)
+            asked.service.threads.busy = 0
+
+        on_a_loop(test, asynchronous)
+
+    def test_after_the_deadline_there_is_an_answer_all_the_same(self, asynchronous: bool) -> None:
+        async def test(asked: Asked) -> None:
+            asked.ask(1, timeout=0.05)
+            asked.ask(3, timeout=float("inf"))
+            await asked.until(lambda: 1 in asked.answers)
+            assert asked.answers[1].status is Status.DEADLINE_EXCEEDED
+            with pytest.raises(Refused) as refused:
+                asked.ask(5, timeout=0)
+            assert refused.value.status is Status.DEADLINE_EXCEEDED
+
+        on_a_loop(test, asynchronous, limit=3)
+
+    def test_a_later_deadline_is_kept_too(self, asynchronous: bool) -> None:
+        async def test(asked: Asked) -> None:
+            asked.ask(1, timeout=0.02)
+            asked.ask(3, timeout=0.06)
+            await asked.until(lambda: len(asked.answers) == 2)
+            assert {answer.status for answer in asked.answers.values()} == {Status.DEADLINE_EXCEEDED}
+
+        on_a_loop(test, asynchronous)
+
+    def test_a_cancelled_one_is_not_answered_and_its_place_is_free_when_it_has_ended(self, asynchronous: bool) -> None:
+        async def test(asked: Asked) -> None:
+            running, waiting = asked.ask(1), asked.ask(3)
+            await asked.until(lambda: asked.service.started == 2)
+            asked.calls.cancel(running)
+            asked.calls.cancel(waiting)
+            asked.calls.close()
+            asked.service.gate.set()
+            assert await asked.calls.wait_idle(10)
+            assert asked.answers == {}
+            assert asked.service.cancelled == (2 if asynchronous else 0)
+
+        on_a_loop(test, asynchronous)
+
+    def test_one_that_is_cancelled_before_it_begins_never_does(self, asynchronous: bool) -> None:
+        async def test(asked: Asked) -> None:
+            call = Call(1, "Connect", b"", {}, 20, asked.answers.__setitem__)
+            asked.calls.start(call)
+            asked.calls.cancel(call)
+            asked.calls.go()
+            asked.calls.close()
+            assert await asked.calls.wait_idle(10)
+            assert (asked.service.started, asked.answers) == (0, {})
+
+        on_a_loop(test, asynchronous)
+
+    def test_whatever_is_raised_is_an_answer(self, asynchronous: bool) -> None:
+        async def test(asked: Asked) -> None:
+            asked.service.gate.set()
+            asked.ask(1, b"exit")
+            await asked.until(lambda: 1 in asked.answers)
+            asked.ask(3)
+            await asked.until(lambda: 3 in asked.answers)
+            assert asked.answers[1].status is Status.INTERNAL
+            assert asked.answers[3] == b"hi"
+
+        on_a_loop(test, asynchronous)
+
+    def test_once_closed_none_is_let_in_and_the_last_is_waited_for(self, asynchronous: bool) -> None:
+        async def test(asked: Asked) -> None:
+            asked.ask(1)
+            asked.calls.close()
+            with pytest.raises(Refused) as refused:
+                asked.ask(3)
+            assert not await asked.calls.wait_idle(0.01)
+            asked.service.gate.set()
+            assert await asked.calls.wait_idle(10)
+            assert refused.value.status is Status.UNAVAILABLE
+
+        on_a_loop(test, asynchronous)
+
+
+class TestHealth:
+    def ask(self, name: str) -> bytes:
+        return HealthCheckRequest(service=name).SerializeToString()
+
+    def status(self, answer: bytes) -> str:
+        return HealthCheckResponse.ServingStatus.Name(HealthCheckResponse.FromString(answer).status)
+
+    def test_check(self) -> None:
+        health = Health()
+        for name in ("", "anycable.RPC"):
+            assert self.status(health.check(self.ask(name))) == "SERVING"
+        with pytest.raises(Refused) as refused:
+            health.check(self.ask("other"))
+        assert refused.value.status is Status.NOT_FOUND
+        with pytest.raises(Refused) as refused:
+            health.check(b"\xff")
+        assert refused.value.status is Status.INTERNAL
+
+    def test_who_watches_is_told_until_he_leaves(self) -> None:
+        health, heard, others = Health(), list[bytes](), list[bytes]()
+        health.watch(self.ask(""), 1, heard.append)
+        health.watch(self.ask("anycable.RPC"), 2, others.append)
+        health.leave(2)
+        health.leave(3)
+        health.end()
+
+        assert [self.status(one) for one in heard] == ["SERVING", "NOT_SERVING"]
+        assert [self.status(one) for one in others] == ["SERVING"]
+        assert self.status(health.check(self.ask(""))) == "NOT_SERVING"
+
+    def test_a_service_that_is_not_there_may_be_watched(self) -> None:
+        health, heard = Health(), list[bytes]()
+        health.watch(self.ask("other"), 1, heard.append)
+        health.end()
+
+        assert [self.status(one) for one in heard] == ["SERVICE_UNKNOWN"]

@@ -1,0 +1,113 @@
+"""gRPC's rules on messages, deadlines and statuses."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from math import inf
+
+import hpack
+import pytest
+
+from anycable_rpc.http2 import messages
+from anycable_rpc.http2.messages import Refused, Status, http_refusal, refusal, seconds, trailers, unframed
+
+from .frames import framed
+
+
+def compressed(message: bytes) -> bytes:
+    data = gzip.compress(message)
+    return b"\1" + len(data).to_bytes(4, "big") + data
+
+
+def fields(block: bytes) -> list[tuple[str, str]]:
+    return [(name.decode(), value.decode()) for name, value in hpack.Decoder().decode(block, raw=True)]
+
+
+@pytest.mark.parametrize(
+    ("timeout", "expected"),
+    [
+        ("1H", 3600),
+        ("2M", 120),
+        ("3S", 3),
+        ("250m", 0.25),
+        ("99999999u", 99.999999),
+        ("5n", 5e-9),
+        ("0S", 0),
+        (None, inf),
+    ],
+)
+def test_a_deadline(timeout: str, expected: float) -> None:
+    assert seconds(timeout) == pytest.approx(expected)
+
+
+def test_without_one_there_is_no_end() -> None:
+    assert seconds(None) == inf
+
+
+@pytest.mark.parametrize(
+    "timeout", ["", "S", "1", "1s", "-1S", "+1S", "1.5S", "123456789S", "１S", " 1S", "1 S", "1SS", "x" * 10_000]
+)
+def test_what_is_no_deadline(timeout: str) -> None:
+    with pytest.raises(Refused) as refused:
+        seconds(timeout)
+
+    assert refused.value.status is Status.INTERNAL
+
+
+@pytest.mark.parametrize("message", [b"", b"x", bytes(1000)])
+def test_a_message(message: bytes) -> None:
+    assert unframed(messages.framed(message), "", 1000) == message
+    assert unframed(compressed(message), "gzip", 1000) == message
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding", "status"),
+    [
+        (b"", "", Status.UNIMPLEMENTED),
+        (b"\0\0", "", Status.INTERNAL),
+        (framed(b"abc")[:-1], "", Status.INTERNAL),
+        (framed(b"a") * 2, "", Status.UNIMPLEMENTED),
+        (framed(bytes(1001)), "", Status.RESOURCE_EXHAUSTED),
+        (b"\0\xff\xff\xff\xff", "", Status.RESOURCE_EXHAUSTED),
+        (b"\2\0\0\0\0", "", Status.INTERNAL),
+        (compressed(b"x"), "", Status.INTERNAL),
+        (compressed(b"x"), "identity", Status.INTERNAL),
+        (compressed(b"x"), "snappy", Status.UNIMPLEMENTED),
+        (compressed(bytes(1001)), "gzip", Status.RESOURCE_EXHAUSTED),
+        (compressed(bytes(50_000_000)), "gzip", Status.RESOURCE_EXHAUSTED),
+        (b"\1" + framed(b"no gzip")[1:], "gzip", Status.INTERNAL),
+        (b"\1" + framed(gzip.compress(b"cut")[:-9])[1:], "gzip", Status.INTERNAL),
+        (b"\1" + framed(gzip.compress(b"more") + b"x")[1:], "gzip", Status.INTERNAL),
+        (b"\1" + framed(zlib.compress(b"deflate"))[1:], "gzip", Status.INTERNAL),
+    ],
+)
+def test_what_is_not_one(body: bytes, encoding: str, status: Status) -> None:
+    with pytest.raises(Refused) as refused:
+        unframed(body, encoding, 65_536 if len(body) > 40_000 else 1000)
+
+    assert refused.value.status is status
+
+
+@pytest.mark.parametrize(
+    ("text", "written"), [("plain text!", "plain text!"), ("100 %", "100 %25"), ("é\n", "%C3%A9%0A"), ("", None)]
+)
+def test_a_status_with_its_text(text: str, written: str | None) -> None:
+    said = [("grpc-status", "14"), *([("grpc-message", written)] if written else [])]
+
+    assert fields(trailers(Status.UNAVAILABLE, text)) == said
+
+
+def test_a_refusal_is_an_answer_of_headers_alone() -> None:
+    assert fields(refusal(Status.NOT_FOUND, "no such service")) == [
+        (":status", "200"),
+        ("content-type", "application/grpc"),
+        ("grpc-accept-encoding", "identity,gzip"),
+        ("grpc-status", "5"),
+        ("grpc-message", "no such service"),
+    ]
+
+
+@pytest.mark.parametrize(("method", "status"), [("GET", "405"), ("HEAD", "405"), ("POST", "415")])
+def test_what_is_no_call_has_http_statuses(method: str, status: str) -> None:
+    assert fields(http_refusal(method))[0] == (":status", status)
