@@ -286,10 +286,14 @@ def test_every_page_is_linked() -> None:
     assert [page.name for page in PAGES if page.name != "README.md" and page.name not in linked] == []
 
 
+OF_TOOLS = ("quick", "only", "seconds", "clients", "messages")
+"""Flags of the benchmarks and the fuzzer."""
+
+
 def known_flags() -> set[str]:
     """Without dashes inside: anycable-go's are written with underscores, ours with either."""
     own = {option for command in program.commands.values() for parameter in command.params for option in parameter.opts}
-    names = {*Settings.model_fields, *IGNORED, *own, "help", "version", "rpc_host", "broadcast_adapter"}
+    names = {*Settings.model_fields, *IGNORED, *own, "help", "version", "rpc_host", "broadcast_adapter", *OF_TOOLS}
     return {re.sub("[-_]", "", name) for name in names}
 
 
@@ -306,6 +310,8 @@ def test_flags_exist(page: Path) -> None:
 def test_variables_exist(page: Path) -> None:
     known = {variable for name in Settings.model_fields for variable in variables(name)}
     known |= {f"ANYCABLE_{name.replace('-', '_').upper()}" for name in IGNORED}
+
+    known.add("ANYCABLE_GO_BIN")  # for the tests and the benchmarks
 
     assert set(re.findall(r"\bANYCABLE_[A-Z_]*[A-Z]", page.read_text("utf-8"))) - known == set()
 
