@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import random
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from time import monotonic
 
@@ -39,28 +39,41 @@ def check(data: bytes, chooser: random.Random) -> None:
     connection = Connection(LIMITS)
     output = bytearray(connection.take())
     asked: set[int] = set()
+    seen: set[int] = set()
     for piece in _pieces(data, chooser):
         was_closed = connection.is_closed
         events = connection.receive(piece)
         assert not (was_closed and events), "a closed connection asks for something"
         for event in events:
-            _note(event, asked)
+            _note(event, asked, seen)
         _answer(connection, asked, chooser)
         if chooser.random() < 0.1:
             for event in connection.a_second_passed():
-                _note(event, asked)
+                _note(event, asked, seen)
         if chooser.random() < 0.02:
             connection.drain()
-        output += connection.take()
+        said = connection.take()
+        assert not (was_closed and said), "something after the end"
+        output += said
         _check_bounds(connection)
         assert connection.is_closed or not was_closed, "a closed connection is open again"
     _check_output(bytes(output))
+    assert _unanswered([data]) == _unanswered(_pieces(data, chooser)), "pieces mean something else than the whole"
 
 
-def _note(event: Request | Cancelled, asked: set[int]) -> None:
+def _unanswered(pieces: Iterable[bytes]) -> tuple[list[Request | Cancelled], bytes]:
+    """What is asked and said when nobody answers."""
+    connection, events = Connection(LIMITS), list[Request | Cancelled]()
+    for piece in pieces:
+        events += connection.receive(piece)
+    return events, connection.take()
+
+
+def _note(event: Request | Cancelled, asked: set[int], seen: set[int]) -> None:
     if isinstance(event, Request):
         assert event.stream % 2, "an even stream"
-        assert event.stream not in asked, "asked twice"
+        assert event.stream not in seen, "asked twice"
+        seen.add(event.stream)
         assert len(event.body) <= LIMITS.message + 5, "too long a body"
         asked.add(event.stream)
     else:
@@ -193,7 +206,7 @@ def run(seconds: float, seed: int, most: float = float("inf")) -> int:
         data = changed(chooser.choice(inputs), inputs, chooser)
         try:
             check(data, chooser)
-        except BaseException:
+        except Exception:
             FOUND.write_text(data.hex() + "\n")
             sys.stderr.write(f"seed {seed}, input {tried} breaks a rule; it is in {FOUND}\n")
             raise

@@ -37,7 +37,7 @@ class TestThreads:
 
     def test_one_that_is_held_up_lets_others_go_on(self) -> None:
         threads, gate, done = Threads(3), threading.Event(), threading.Semaphore(0)
-        threads.submit([lambda: gate.wait(20)] * 2 + [done.release] * 10)
+        threads.submit([lambda: gate.wait(20), lambda: gate.wait(20), *[lambda: done.release()] * 10])
 
         for _ in range(10):
             assert done.acquire(timeout=10)
