@@ -75,12 +75,12 @@ def _parts(
 
     def growth() -> None:
         grown = in_process.growth(report, usual, plan.calls, say)
-        curves.draw(output / "growth.svg", grown, "how many there are", "CPU of a message, by the smallest", log=True)
+        curves.draw(output / "growth.svg", grown, "how many there are", "CPU of a message, by the smallest")
         report.tables[-1] = replace(report.tables[-1], pictures=["growth.svg"])
 
     def concurrency() -> None:
         by_name = engines.concurrency(folder, few, seconds, say)
-        curves.draw(output / "concurrency.svg", by_name, "calls in flight", "calls/s", log=True)
+        curves.draw(output / "concurrency.svg", by_name, "calls in flight", "calls/s")
         columns = ["calls in flight", *[str(place) for place in next(iter(by_name.values()))]]
         rows = [[name, *[number(one.middle) for one in points.values()]] for name, points in by_name.items()]
         report.tables.append(Table("Calls/s by calls in flight", columns, rows, pictures=["concurrency.svg"]))

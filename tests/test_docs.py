@@ -286,7 +286,7 @@ def test_every_page_is_linked() -> None:
     assert [page.name for page in PAGES if page.name != "README.md" and page.name not in linked] == []
 
 
-OF_TOOLS = ("quick", "only", "seconds", "clients", "messages")
+OF_TOOLS = ("quick", "only", "seconds", "clients", "messages", "processes", "picture")
 """Flags of the benchmarks and the fuzzer."""
 
 
