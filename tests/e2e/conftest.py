@@ -57,9 +57,16 @@ def anycable_go(anycable_go_binary: str) -> Iterator[Chat]:
         yield chat
 
 
-@pytest.fixture(scope="session", params=["gateway", "anycable_go"])
+@pytest.fixture(scope="session")
+def anycable_go_by_our_engine(anycable_go_binary: str) -> Iterator[Chat]:
+    """The same with the asyncio engine."""
+    with servers.anycable_go("asyncio") as chat:
+        yield chat
+
+
+@pytest.fixture(scope="session", params=["gateway", "anycable_go", "anycable_go_by_our_engine"])
 def chat(request: pytest.FixtureRequest) -> Chat:
-    """The chat, by the one and by the other."""
+    """The chat, by each of them."""
     served: Chat = request.getfixturevalue(request.param)
     return served
 

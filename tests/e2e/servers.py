@@ -63,11 +63,11 @@ def gateway(port: int = 0, **settings: str) -> Generator[Chat]:
 
 
 @contextmanager
-def anycable_go() -> Generator[Chat]:
+def anycable_go(engine: str = "grpcio") -> Generator[Chat]:
     """Three programs: anycable-go, the RPC server beside it, and the page."""
     server, rpc_host = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
     with ExitStack() as stack:
-        rpc = stack.enter_context(running_rpc_server(server, rpc_host))
+        rpc = stack.enter_context(running_rpc_server(server, rpc_host, ANYCABLE_RPC_ENGINE=engine))
         broker = {"ANYCABLE_BROKER": "memory"} if anycable_go_version() >= (1, 6) else {}
         go = stack.enter_context(running_anycable_go(server, rpc_host, **broker))
         page = stack.enter_context(

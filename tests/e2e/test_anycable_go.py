@@ -22,6 +22,7 @@ from .servers import SECRET, broadcast_url, outside, running_anycable_go, runnin
 pytestmark = pytest.mark.usefixtures("anycable_go_binary")
 
 SILENCE = 65  # seconds; grpcio's own defaults end the connection after 30
+ENGINES = ["grpcio", "asyncio"]
 ODD_NAMES = ["Ada", "Grüße \U0001f44b", 'a"b\\c', "<&>/+ ="]
 
 
@@ -80,11 +81,12 @@ def test_identifiers_are_the_same_bytes_by_either_way(name: str) -> None:
         assert recorder.calls.count("Connect") == 1
 
 
-def test_a_restart_of_the_rpc_server_loses_no_client() -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_restart_of_the_rpc_server_loses_no_client(engine: str) -> None:
     server, rpc_host = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
     socket, cable = f"ws://{server}/cable", outside(server)
     with ExitStack() as stack:
-        first = stack.enter_context(running_rpc_server(server, rpc_host))
+        first = stack.enter_context(running_rpc_server(server, rpc_host, ANYCABLE_RPC_ENGINE=engine))
         stack.enter_context(running_anycable_go(server, rpc_host))
         clients = [stack.enter_context(Client(socket, cookie=f"Ada {n}")) for n in range(5)]
         clients += [stack.enter_context(Client(socket, token=cable.token(user=f"Grace {n}"))) for n in range(5)]
@@ -94,7 +96,7 @@ def test_a_restart_of_the_rpc_server_loses_no_client() -> None:
         with talking(talker, "restart") as talk:
             talk.wait_for(heard=20)
             assert first.stop() == 0
-            stack.enter_context(running_rpc_server(server, rpc_host))
+            stack.enter_context(running_rpc_server(server, rpc_host, ANYCABLE_RPC_ENGINE=engine))
             talk.wait_for(heard=20 + talk.heard)
 
         for number, (client, room) in enumerate(zip(clients, rooms, strict=True)):
@@ -164,11 +166,12 @@ def talking(client: Client, room: str) -> Generator[Talk]:
 
 
 @pytest.mark.slow
-def test_a_minute_of_silence_costs_no_connection() -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_minute_of_silence_costs_no_connection(engine: str) -> None:
     server, rpc_host = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
     verbose = {"GRPC_GO_LOG_SEVERITY_LEVEL": "info", "GRPC_GO_LOG_VERBOSITY_LEVEL": "2"}
     with ExitStack() as stack:
-        stack.enter_context(running_rpc_server(server, rpc_host))
+        stack.enter_context(running_rpc_server(server, rpc_host, ANYCABLE_RPC_ENGINE=engine))
         go = stack.enter_context(running_anycable_go(server, rpc_host, **verbose))
         client = stack.enter_context(Client(f"ws://{server}/cable", cookie="Ada"))
         room = client.enter("silence")

@@ -30,10 +30,10 @@ cable = Cable(Told)
 """
 
 
-@pytest.fixture
-def workers(tmp_path: Path) -> Iterator[Program]:
+@pytest.fixture(params=["grpcio", "asyncio"])
+def workers(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Program]:
     (tmp_path / "app.py").write_text(APP)
-    options = ["app:cable", f"--workers={WORKERS}", "--rpc-host=127.0.0.1:0"]
+    options = ["app:cable", f"--workers={WORKERS}", f"--rpc-engine={request.param}", "--rpc-host=127.0.0.1:0"]
     with running(python("anycable_rpc", *options), {}, tmp_path) as program:
         yield program
 
