@@ -103,7 +103,8 @@ class Connection:
         self._is_settled = False  # the peer's first settings are there
         self._highest = 0
         self._last = LARGEST_WINDOW  # the highest stream that is served
-        self._gone: dict[int, bool] = {}  # whether what still comes of them is let pass
+        self._gone: dict[int, None] = {}  # streams that have ended
+        self._cut: dict[int, None] = {}  # those whose end the peer may not have heard of: what still comes is let pass
         self._block: tuple[int, int, bytearray] | None = None
         self._window = _WINDOW
         self._buffered = 0
@@ -279,7 +280,7 @@ class Connection:
         if found is not None:
             self._forget(stream, found)
             self._events.append(Cancelled(stream))
-        self._remember(stream, let_pass=True)
+        _remember(self._cut, stream)
         self._out.add(frames.reset(stream, code))
 
     def _count(self, weight: int = 1) -> None:
@@ -298,7 +299,7 @@ class Connection:
         found = self.streams.get(stream)
         if flags & PADDED:
             payload = _unpadded(payload)
-        if found is None or self._gone.get(stream):
+        if found is None or stream in self._cut:
             self._check_ended_by_us(stream)
             return
         if found.is_whole:
@@ -320,7 +321,7 @@ class Connection:
             ConnectionFault: there was no such stream, or the peer itself has ended it.
         """
         self._count()
-        if stream > self._last or self._gone.get(stream):
+        if stream > self._last or stream in self._cut:
             return
         if stream > self._highest or not stream % 2:
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "the stream was never opened")
@@ -339,7 +340,7 @@ class Connection:
         """Let it be answered at once; the rest of the request is not wanted."""
         self._release(found)
         found.is_whole = True
-        self._remember(stream, let_pass=True)
+        _remember(self._cut, stream)
         self._events.append(Request(stream, found.head, b"", is_too_large=True))
 
     def _release(self, found: _Stream) -> None:
@@ -402,8 +403,8 @@ class Connection:
     def _trailers(self, flags: int, stream: int, block: bytes) -> None:
         fields = self._heads.blocks.read(block)
         found = self.streams.get(stream)
-        if found is None or self._gone.get(stream):
-            if stream not in self._gone:
+        if found is None or stream in self._cut:
+            if stream not in self._gone and stream not in self._cut:
                 raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a stream's number is above those before it")
             self._check_ended_by_us(stream)
             return
@@ -431,7 +432,7 @@ class Connection:
         found = self.streams.get(stream)
         if found is not None:
             self._forget(stream, found)
-            self._remember(stream, let_pass=False)
+            _remember(self._gone, stream)
             self._events.append(Cancelled(stream))
 
     def _check_opened(self, stream: int) -> None:
@@ -507,9 +508,11 @@ class Connection:
 
     def _finish(self, stream: int, found: _Stream) -> None:
         """The answer has left; what the peer still sends of the request is not wanted."""
-        if not found.is_whole or stream in self._gone:
+        if found.is_whole and stream not in self._cut:
+            _remember(self._gone, stream)
+        else:
             self._out.add(frames.reset(stream, ErrorCode.NO_ERROR))
-        self._remember(stream, let_pass=not found.is_whole or stream in self._gone)
+            _remember(self._cut, stream)
         self._forget(stream, found)
         if self._noise:
             self._noise = max(0, self._noise - 8)
@@ -521,10 +524,11 @@ class Connection:
         if self._last != LARGEST_WINDOW and not self.streams:
             self.is_closed = True
 
-    def _remember(self, stream: int, *, let_pass: bool) -> None:
-        if len(self._gone) >= _MOST_GONE:
-            del self._gone[next(iter(self._gone))]
-        self._gone[stream] = let_pass
+
+def _remember(streams: dict[int, None], stream: int) -> None:
+    if len(streams) >= _MOST_GONE:
+        del streams[next(iter(streams))]
+    streams[stream] = None
 
 
 def _announced(found: _Stream) -> int:

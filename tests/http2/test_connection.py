@@ -140,6 +140,17 @@ class TestRequests:
         assert peer.send(data(1, b"more", 0), headers(1, block([("x", "y")]), WHOLE)) == []
         assert peer.is_clean
 
+    def test_so_it_is_however_many_calls_end_meanwhile(self) -> None:
+        peer = Peer(Limits(message=100))
+        peer.send(headers(1), data(1, framed(bytes(200))[:60], 0))
+        peer.connection.refuse(1, HEADERS + OK)
+        for stream in range(3, 1003, 2):
+            peer.send(call(stream))
+            peer.connection.respond(stream, HEADERS, b"x", OK)
+        peer.connection.take()
+
+        assert peer.send(data(1, b"more", 0)) == []
+
     def test_what_all_streams_hold_together_is_bounded(self) -> None:
         peer = Peer(Limits(buffered=1000))
         peer.send(*[headers(stream) + data(stream, framed(bytes(600))[:500], 0) for stream in (1, 3, 5)])
