@@ -106,12 +106,12 @@ def _versions() -> str:
             said.append(f"{name} {version(name)}")
         except PackageNotFoundError:
             said.append(f"no {name}")
-    for command in (["go", "version"], [_path(), "--version"]):
+    for name, command in {"Go": ["go", "version"], "anycable-go": [_path(), "--version"]}.items():
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=20)
-            said.append(f"{done.stdout}{done.stderr}".strip().removeprefix("go version "))
+            said.append(f"{name} {done.stdout}{done.stderr}".strip().replace("go version go", ""))
         except OSError:
-            said.append(f"no {Path(command[0]).name}")
+            said.append(f"no {name}")
     return f"{', '.join(said)}; {os.cpu_count()} cores; {datetime.now(UTC):%Y-%m-%d}"
 
 
