@@ -1,10 +1,14 @@
-"""The messages of `anycable.RPC` as frozen data, with the field names of `rpc.proto`."""
+"""The messages of `anycable.RPC` as frozen data, with the field names of `rpc.proto`.
+
+They are tuples, which are made several times as fast as frozen dataclasses.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import IntEnum
+from types import MappingProxyType
+from typing import NamedTuple
 
 from .errors import InvalidData, shorten
 from .json_text import dumps
@@ -27,6 +31,8 @@ __all__ = [
     "stream_name",
 ]
 
+_NONE: Mapping[str, str] = MappingProxyType({})
+
 SERVICE = "anycable.RPC"
 PROTOCOL_VERSION = "v1"
 
@@ -39,8 +45,7 @@ class Status(IntEnum):
     FAILURE = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Env:
+class Env(NamedTuple):
     """The client's HTTP request and the state that anycable-go keeps.
 
     `istate` is flat (key to text) in a Command and nested (identifier to the JSON text of such a map) in a
@@ -48,21 +53,19 @@ class Env:
     """
 
     url: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    cstate: Mapping[str, str] = field(default_factory=dict)
-    istate: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = _NONE
+    cstate: Mapping[str, str] = _NONE
+    istate: Mapping[str, str] = _NONE
 
 
-@dataclass(frozen=True, slots=True)
-class EnvResponse:
+class EnvResponse(NamedTuple):
     """Changes of state; an empty value deletes the key (anycable-go `common/common.go`)."""
 
-    cstate: Mapping[str, str] = field(default_factory=dict)
-    istate: Mapping[str, str] = field(default_factory=dict)
+    cstate: Mapping[str, str] = _NONE
+    istate: Mapping[str, str] = _NONE
 
 
-@dataclass(frozen=True, slots=True)
-class PresenceResponse:
+class PresenceResponse(NamedTuple):
     """A change of presence: `type` is `join` or `leave`, `info` a JSON text."""
 
     type: str
@@ -70,35 +73,31 @@ class PresenceResponse:
     info: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectionRequest:
+class ConnectionRequest(NamedTuple):
     """A client without a token has opened a socket."""
 
-    env: Env = field(default_factory=Env)
+    env: Env = Env()
 
 
-@dataclass(frozen=True, slots=True)
-class CommandMessage:
+class CommandMessage(NamedTuple):
     """A client subscribes, unsubscribes or performs an action."""
 
     command: str
     identifier: str
     connection_identifiers: str
     data: str = ""
-    env: Env = field(default_factory=Env)
+    env: Env = Env()
 
 
-@dataclass(frozen=True, slots=True)
-class DisconnectRequest:
+class DisconnectRequest(NamedTuple):
     """A socket is gone; `subscriptions` are the identifiers it had, in no order."""
 
     identifiers: str
     subscriptions: tuple[str, ...] = ()
-    env: Env = field(default_factory=Env)
+    env: Env = Env()
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectionResponse:
+class ConnectionResponse(NamedTuple):
     """The answer to Connect; `identifiers` is kept by anycable-go byte for byte."""
 
     status: Status
@@ -108,8 +107,7 @@ class ConnectionResponse:
     env: EnvResponse | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CommandResponse:
+class CommandResponse(NamedTuple):
     """The answer to Command; anycable-go stops streams first and starts `streams` then."""
 
     status: Status
@@ -123,8 +121,7 @@ class CommandResponse:
     presence: PresenceResponse | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class DisconnectResponse:
+class DisconnectResponse(NamedTuple):
     """The answer to Disconnect; anycable-go only logs it."""
 
     status: Status
