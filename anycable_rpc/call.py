@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Generator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from . import json_text
@@ -31,6 +31,8 @@ logger = logging.getLogger("anycable_rpc")
 
 CALLER: ContextVar[str | None] = ContextVar("anycable_rpc caller", default=None)
 """The `sid` of the connection whose callback is running."""
+
+_SHORT = 256  # characters of an identifier that is remembered
 
 SERVED_BY_GATEWAY = frozenset({"$pubsub", "Turbo::StreamsChannel", "CableReady::Stream"})
 """Channels of anycable-go's own: their messages and their end reach the RPC all the same."""
@@ -93,8 +95,8 @@ class Call:
             raise ProtocolError(str(error)) from None
         return self.cable.connection_class(self.cable, self.request.env, self.sid, identifiers)
 
-    def channel(self, connection: Connection, istate: Mapping[str, str]) -> Channel:
-        """The channel that the identifier names.
+    def channel(self, connection: Connection, istate: Mapping[str, str] | None = None) -> Channel:
+        """The channel that the identifier names; its state is that of the call unless another is given.
 
         Raises:
             InvalidIdentifier: it is not a JSON object with a text `channel`.
@@ -152,6 +154,21 @@ def _explain(error: Exception) -> str:
 
 
 def _params(identifier: str) -> dict[str, Any]:
+    """What an identifier says; each call has a dictionary of its own."""
+    if len(identifier) > _SHORT:
+        return _read_params(identifier)
+    params = _remembered_params(identifier)
+    return params.copy() if params else _read_params(identifier)
+
+
+@lru_cache(1024)
+def _remembered_params(identifier: str) -> dict[str, Any]:
+    """Most calls are about few subscriptions; nothing where a copy would share a list or an object."""
+    params = _read_params(identifier)
+    return {} if any(isinstance(value, list | dict) for value in params.values()) else params
+
+
+def _read_params(identifier: str) -> dict[str, Any]:
     params = json_object(identifier, InvalidIdentifier, "a subscription's identifier")
     if not isinstance(params.get("channel"), str):
         raise InvalidIdentifier("a subscription's identifier names no channel")

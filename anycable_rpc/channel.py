@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 from . import json_text, stream_names, transmissions
 from .actions import is_action
 from .errors import ConfigurationError, InvalidData, Rejected
+from .once import once
 from .protocol import PresenceResponse, stream_name
-from .state import PRESENCE_KEY, WHISPER_KEY, State
+from .state import PRESENCE_KEY, WHISPER_KEY, State, changes_of
 
 if TYPE_CHECKING:
     from .cable import Cable
@@ -37,8 +38,13 @@ class Channel:
     middleware: ClassVar[Sequence[Callable[..., Any]]] = ()
     """Around the callbacks of this channel, inside the connection's and the cable's (see `Cable`)."""
 
-    state: Any
+    state: Any = once(lambda self: State(self._istate))
     """What anycable-go keeps for this subscription between calls: a mapping of JSON values (see `State`)."""
+
+    _istate: Any = once(lambda self: self.connection.env.istate)
+    _stop_all = False
+    _presence: PresenceResponse | None = None
+    _rejected: Rejected | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -53,19 +59,20 @@ class Channel:
             raise ConfigurationError(f"{cls.__name__}.name is what clients subscribe to: a text that is not empty")
 
     def __init__(
-        self, connection: Connection, identifier: str, params: Mapping[str, Any], istate: Mapping[str, str]
+        self,
+        connection: Connection,
+        identifier: str,
+        params: Mapping[str, Any],
+        istate: Mapping[str, str] | None = None,
     ) -> None:
         self.connection = connection
         self.identifier = identifier
         self.params = params
-        self.state = State(istate)
-        self._istate = istate
+        if istate is not None:
+            self._istate = istate
         self._marks: dict[str, str] = {}
         self._streams: dict[str, None] = {}
         self._stopped: dict[str, None] = {}
-        self._stop_all = False
-        self._presence: PresenceResponse | None = None
-        self._rejected: Rejected | None = None
 
     @property
     def cable(self) -> Cable:
@@ -164,10 +171,11 @@ class Channel:
         self._presence = PresenceResponse("leave", _presence_id(self.presence_id if id is None else id))
 
     def _mark(self, key: str) -> str:
-        return self._marks.get(key, self._istate.get(key, ""))
+        text: str = self._marks[key] if key in self._marks else self._istate.get(key, "")
+        return text
 
     def _istate_changes(self) -> dict[str, str]:
-        changes: dict[str, str] = self.state.changes()
+        changes = changes_of(self)
         if not self._marks:
             return changes
         return changes | {key: text for key, text in self._marks.items() if text != self._istate.get(key, "")}

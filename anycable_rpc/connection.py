@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 from urllib.parse import parse_qsl, urlsplit
@@ -11,6 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 from . import json_text, transmissions
 from .errors import ConfigurationError, Rejected
 from .identifiers import IdentifiersCodec
+from .once import once
 from .protocol import Env
 from .state import State
 
@@ -39,8 +39,11 @@ class Connection:
     middleware: ClassVar[Sequence[Callable[..., Any]]] = ()
     """Around every callback of this connection and its channels, inside the cable's (see `Cable`)."""
 
-    state: Any
+    state: Any = once(lambda self: State(self.env.cstate))
     """What anycable-go keeps for this connection between calls: a mapping of JSON values (see `State`)."""
+
+    _farewell: tuple[str, ...] = ()
+    _rejected: Rejected | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -51,12 +54,9 @@ class Connection:
         self.cable = cable
         self.env = env
         self.sid = sid
-        self.state = State(env.cstate)
         self._connecting = identifiers is None
         self._identifiers: Mapping[str, Any] = {} if identifiers is None else identifiers
         self._transmissions: list[str] = []
-        self._farewell: tuple[str, ...] = ()
-        self._rejected: Rejected | None = None
 
     def connect(self) -> Any:
         """Called when a client without a token has opened a socket: set the identifiers, or `reject()`.
@@ -80,7 +80,7 @@ class Connection:
         """The URL of the client's WebSocket request. It may carry a token: keep it out of logs."""
         return self.env.url
 
-    @cached_property
+    @once
     def query_params(self) -> Mapping[str, str]:
         """The parameters in the URL; of repeated ones the first."""
         try:
@@ -89,7 +89,7 @@ class Connection:
             return {}
         return dict(reversed(parse_qsl(query, keep_blank_values=True, errors="replace")))
 
-    @cached_property
+    @once
     def headers(self) -> Mapping[str, str]:
         """The headers that anycable-go forwards (its option `--headers`, by default `cookie`), in lower case.
 
@@ -97,10 +97,10 @@ class Connection:
         """
         return {name: value for name, value in self.env.headers.items() if name != "REMOTE_ADDR"}
 
-    @cached_property
+    @once
     def cookies(self) -> Mapping[str, str]:
         """The cookies by name, values as they were sent; of repeated ones the first."""
-        pairs = (pair.partition("=") for pair in reversed(self.env.headers.get("cookie", "").split(";")))
+        pairs = [pair.partition("=") for pair in reversed(self.env.headers.get("cookie", "").split(";"))]
         return {name.strip(): value.strip() for name, equals, value in pairs if equals}
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json.encoder
 from json.encoder import encode_basestring as _quote
 from math import isinf
+from operator import attrgetter
 from typing import Any, NoReturn
 
 from .errors import InvalidData
@@ -47,7 +48,9 @@ def loads(text: str, decoder: json.JSONDecoder | None = None) -> Any:
     """
     try:
         text = text.strip(_SPACES)  # `decode` searches for spaces too, but takes three times as long
-        value, end = (decoder or _decoder).raw_decode(text)
+        value, end = _scanner(decoder or _decoder)(text, 0)
+    except StopIteration:
+        raise InvalidData("not JSON: Expecting value") from None
     except RecursionError:
         raise InvalidData("not JSON: nested too deeply") from None
     except ValueError as error:
@@ -75,4 +78,5 @@ def _finite(digits: str) -> float:
     return number
 
 
+_scanner: Any = attrgetter("scan_once")  # which `raw_decode` calls; typeshed does not know it
 _decoder = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)

@@ -16,6 +16,7 @@ from .json_text import dumps
 __all__ = [
     "PROTOCOL_VERSION",
     "SERVICE",
+    "UNCHANGED",
     "CommandMessage",
     "CommandResponse",
     "ConnectionRequest",
@@ -63,6 +64,10 @@ class EnvResponse(NamedTuple):
 
     cstate: Mapping[str, str] = _NONE
     istate: Mapping[str, str] = _NONE
+
+
+UNCHANGED = EnvResponse()
+"""What most calls say of state."""
 
 
 class PresenceResponse(NamedTuple):

@@ -8,7 +8,7 @@ from typing import Any
 from . import json_text
 from .errors import InvalidData, InvalidState, shorten
 
-__all__ = ["PRESENCE_KEY", "WHISPER_KEY", "State"]
+__all__ = ["PRESENCE_KEY", "WHISPER_KEY", "State", "changes_of"]
 
 WHISPER_KEY = "$w"
 PRESENCE_KEY = "$p"
@@ -81,6 +81,12 @@ class State(MutableMapping[str, Any]):
             if text != raw and text != _canonical(raw):
                 changed[key] = text
         return changed
+
+
+def changes_of(owner: object) -> dict[str, str]:
+    """The changes of the `state` of a connection or a channel: none before it is first read."""
+    state = vars(owner).get("state")
+    return {} if state is None else state.changes()
 
 
 def _canonical(raw: str) -> str | None:

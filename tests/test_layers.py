@@ -17,6 +17,7 @@ FOLDER = PROJECT / PACKAGE
 
 CORE = (
     "errors",
+    "once",
     "json_text",
     "go_json",
     "protocol",

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from anycable_rpc._pb import rpc_pb2 as pb
 from anycable_rpc.errors import ProtocolError
 from anycable_rpc.protocol import (
+    UNCHANGED,
     CommandMessage,
     CommandResponse,
     ConnectionRequest,
@@ -110,6 +111,20 @@ def test_a_response_comes_back_as_it_was(data: st.DataObject) -> None:
     response = data.draw(responses[method])
 
     assert decode_response(method, encode_response(response)) == response
+
+
+long_texts = st.lists(st.builds(lambda text, times: text * times, texts, st.sampled_from([1, 130, 17_000]))).map(tuple)
+
+
+@given(st.data())
+def test_what_is_written_without_protobuf_has_the_bytes_that_protobuf_writes(data: st.DataObject) -> None:
+    said = data.draw(st.tuples(texts, long_texts), label="identifiers or streams, transmissions")
+    status = data.draw(statuses)
+    connection = ConnectionResponse(status, said[0], said[1], env=UNCHANGED)
+    command = CommandResponse(status, streams=said[1], transmissions=(said[0],), env=UNCHANGED)
+
+    for response in (connection, command):
+        assert encode_response(response) == encode_response(response._replace(env=EnvResponse({}, {})))
 
 
 def test_a_full_command_response_has_the_bytes_of_the_protocol() -> None:
