@@ -12,6 +12,8 @@ __all__ = ["find_token", "token_header"]
 
 _BROKEN_QUERY = re.compile(r";|%(?![0-9A-Fa-f]{2})")
 
+_MEANS_MORE = re.compile(r"[%;\[\]]")  # an escape, or what cannot be read
+
 
 def token_header(param: str) -> str:
     """The header that may carry the token: `x-jid` for the parameter `jid`."""
@@ -28,6 +30,8 @@ def find_token(url: str, headers: Mapping[str, str], param: str) -> str:
     token = headers.get(token_header(param), "")
     if token:
         return token
+    if param not in url and url.isascii() and not _MEANS_MORE.search(url):
+        return ""
     query = _query(url)
     if _BROKEN_QUERY.search(query):
         raise ProtocolError("the URL's query cannot be read: it has a ';' or a broken %-escape")

@@ -67,9 +67,10 @@ class JSONWriter:
         for key in members:
             if not isinstance(key, str):
                 raise InvalidData(f"a key is not a text: {shorten(key)}")
-        keys = self._keys(list(members)) if self._keys else members
+        if self._keys:
+            members = {key: members[key] for key in self._keys(list(members))}
         writer, other, colon = self._writers.get, self._other, self._dialect.colon
-        said = [f"{_quote(key)}{colon}{writer(type(members[key]), other)(members[key])}" for key in keys]
+        said = [_quote(key) + colon + writer(type(value), other)(value) for key, value in members.items()]
         return "{" + self._dialect.comma.join(said) + "}"
 
     def _integer(self, value: int) -> str:

@@ -63,6 +63,7 @@ class Peer(asyncio.Protocol):
     def eof_received(self) -> bool:
         """The peer writes no more; what it has asked for is answered."""
         if not self._calls or self._transport.get_extra_info("ssl_object"):  # TLS has no half-closed connections
+            self._flush()  # what is answered already
             return False
         self._connection.drain()
         self._connection.refuse_new()
