@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from time import sleep
-from typing import TYPE_CHECKING, Any
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from queue import SimpleQueue
+from time import monotonic, sleep
+from typing import TYPE_CHECKING, Any, cast
 
 import grpc
 import grpc.aio
@@ -36,6 +38,8 @@ logger = logging.getLogger("anycable_rpc")
 
 _FLUSH = 0.2  # seconds for the last answers to leave, and for those who watch the health
 _SPARE_THREADS = 4  # so that refusals and health checks are answered when every other thread is busy
+_LOOK = 0.01  # seconds between looks at whether calls have ended
+_Refusal = tuple[grpc.StatusCode, str]
 _HEALTH_NAMES = (health.OVERALL_HEALTH, SERVICE)
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _FULL = "all {} places are taken; compare ANYCABLE_RPC_POOL_SIZE with anycable-go's --rpc_concurrency"
@@ -66,39 +70,70 @@ class _Admission:
     def __init__(self, limit: int, service: Service) -> None:
         self._limit = limit
         self._threads = service.threads
-        self._under_way = 0
+        self._places = deque(range(limit))  # taken and given back without a lock, which threads would wait for
         self._closed = False
-        self._changed = threading.Condition()
 
-    @contextmanager
-    def __call__(self) -> Iterator[tuple[grpc.StatusCode, str] | None]:
-        """What to refuse the call with; None lets it in. anycable-go tries again after either refusal."""
-        with self._changed:
-            refusal = self._refusal()
-            self._under_way += refusal is None
+    def enter(self) -> _Refusal | None:
+        """What to refuse the call with; None lets it in, until `leave`. anycable-go tries again after a refusal."""
         try:
-            yield refusal
-        finally:
-            with self._changed:
-                self._under_way -= refusal is None
-                self._changed.notify_all()
+            if self._threads.busy >= self._limit:  # a cancelled call may still run on a thread
+                raise IndexError
+            self._places.pop()
+        except IndexError:
+            return self._shut() or (grpc.StatusCode.RESOURCE_EXHAUSTED, _FULL.format(self._limit))
+        refusal = self._shut()
+        if refusal:
+            self.leave()
+        return refusal
+
+    def leave(self) -> None:
+        """The call has ended."""
+        self._places.append(0)
 
     def close(self) -> None:
         """Let no more calls in."""
-        with self._changed:
-            self._closed = True
+        self._closed = True
 
     def wait_idle(self, timeout: float) -> bool:
-        """Wait until no call is under way; False when the time is over."""
-        with self._changed:
-            return self._changed.wait_for(lambda: not self._under_way, timeout)
+        """Once closed: wait until no call is under way; False when the time is over."""
+        deadline = monotonic() + timeout
+        while len(self._places) < self._limit:
+            if monotonic() > deadline:
+                return False
+            sleep(_LOOK)
+        return True
 
-    def _refusal(self) -> tuple[grpc.StatusCode, str] | None:
-        if self._closed:
-            return grpc.StatusCode.UNAVAILABLE, "the server is shutting down"
-        if max(self._under_way, self._threads.busy) >= self._limit:  # a cancelled call may still run on a thread
-            return grpc.StatusCode.RESOURCE_EXHAUSTED, _FULL.format(self._limit)
-        return None
+    def _shut(self) -> _Refusal | None:
+        return (grpc.StatusCode.UNAVAILABLE, "the server is shutting down") if self._closed else None
+
+
+class _Threads:
+    """What grpcio uses of a ThreadPoolExecutor, without a future for each call: their locks cost threads as much time
+    as all that the framework does.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._to_start = most
+        self._jobs: SimpleQueue[Callable[[], object]] = SimpleQueue()
+        self._ended: Future[None] = Future()
+        self._ended.set_result(None)
+
+    def submit(self, function: Callable[..., object], /, *args: Any) -> Future[None]:
+        """Run it soon. What is returned tells nothing: grpcio only counts with it, for a limit that is not used."""
+        self._jobs.put(partial(function, *args))
+        if self._to_start:
+            self._to_start -= 1
+            threading.Thread(target=self._work, name=f"anycable_rpc {self._to_start}", daemon=True).start()
+        return self._ended
+
+    def _work(self) -> None:
+        while True:
+            job = self._jobs.get()
+            try:
+                job()
+            except BaseException:
+                logger.exception("a call could not be answered")
+            del job  # it would be kept until the next one comes
 
 
 class ThreadedServer:
@@ -108,7 +143,7 @@ class ThreadedServer:
         self._service = service
         self._admission = _Admission(settings.rpc_pool_size, service)
         self._server = grpc.server(
-            ThreadPoolExecutor(settings.rpc_pool_size + _SPARE_THREADS, "anycable_rpc"), options=options(settings)
+            cast("ThreadPoolExecutor", _Threads(settings.rpc_pool_size + _SPARE_THREADS)), options=options(settings)
         )
         self._health = health.HealthServicer(experimental_non_blocking=True)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
@@ -138,10 +173,13 @@ class ThreadedServer:
 
     def _handler(self, method: str) -> Callable[[bytes, grpc.ServicerContext], bytes]:
         def handle(data: bytes, context: grpc.ServicerContext) -> bytes:
-            with self._admission() as refusal:
-                if refusal:
-                    context.abort(*refusal)
+            refusal = self._admission.enter()
+            if refusal:
+                context.abort(*refusal)
+            try:
                 return self._service.handle(method, data, _metadata(context))
+            finally:
+                self._admission.leave()
 
         return handle
 
@@ -193,10 +231,13 @@ class AsyncServer:
 
     def _handler(self, method: str) -> Any:
         async def handle(data: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
-            with self._admission() as refusal:
-                if refusal:
-                    await context.abort(*refusal)
+            refusal = self._admission.enter()
+            if refusal:
+                await context.abort(*refusal)
+            try:
                 return await self._service.ahandle(method, data, _metadata(context))
+            finally:
+                self._admission.leave()
 
         return handle
 
