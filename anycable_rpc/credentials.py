@@ -35,8 +35,6 @@ def find_token(url: str, headers: Mapping[str, str], param: str) -> str:
     query = _query(url)
     if _BROKEN_QUERY.search(query):
         raise ProtocolError("the URL's query cannot be read: it has a ';' or a broken %-escape")
-    if param not in query and "%" not in query:
-        return ""
     return dict(reversed(parse_qsl(query, keep_blank_values=True))).get(param, "")
 
 
