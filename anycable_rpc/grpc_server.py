@@ -75,16 +75,14 @@ class _Admission:
 
     def enter(self) -> _Refusal | None:
         """What to refuse the call with; None lets it in, until `leave`. anycable-go tries again after a refusal."""
-        try:
-            if self._threads.busy >= self._limit:  # a cancelled call may still run on a thread
-                raise IndexError
-            self._places.pop()
-        except IndexError:
-            return self._shut() or (grpc.StatusCode.RESOURCE_EXHAUSTED, _FULL.format(self._limit))
-        refusal = self._shut()
-        if refusal:
+        is_in = self._take()
+        if is_in and not self._closed:
+            return None
+        if is_in:
             self.leave()
-        return refusal
+        if self._closed:
+            return grpc.StatusCode.UNAVAILABLE, "the server is shutting down"
+        return grpc.StatusCode.RESOURCE_EXHAUSTED, _FULL.format(self._limit)
 
     def leave(self) -> None:
         """The call has ended."""
@@ -103,8 +101,14 @@ class _Admission:
             sleep(_LOOK)
         return True
 
-    def _shut(self) -> _Refusal | None:
-        return (grpc.StatusCode.UNAVAILABLE, "the server is shutting down") if self._closed else None
+    def _take(self) -> bool:
+        if self._threads.busy >= self._limit:  # a cancelled call may still run on a thread
+            return False
+        try:
+            self._places.pop()
+        except IndexError:
+            return False
+        return True
 
 
 class _Threads:

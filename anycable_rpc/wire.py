@@ -120,7 +120,10 @@ class _Env:
     __slots__ = ("_message", *Env._fields)
 
     def __init__(self, message: Any) -> None:
-        self._message = message
+        _keep_message(self, message)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError("what anycable-go has sent cannot be changed")
 
     def __getattr__(self, name: str) -> Any:
         if name not in Env._fields:
@@ -128,7 +131,7 @@ class _Env:
         value = getattr(self._message, name)
         if name != "url":
             value = _Texts(value)
-        setattr(self, name, value)
+        object.__setattr__(self, name, value)
         return value
 
     def __eq__(self, other: object) -> bool:
@@ -141,6 +144,9 @@ class _Env:
 
     def _whole(self) -> Env:
         return Env(*[getattr(self, name) for name in Env._fields])
+
+
+_keep_message = vars(_Env)["_message"].__set__
 
 
 def _env(env: Any) -> Env:
@@ -226,8 +232,8 @@ def _write_disconnect(m: DisconnectRequest) -> bytes:
     ).SerializeToString()
 
 
-# Most responses have a status, texts and no changes. Those are written here, as protobuf writes them, which takes it
-# four times as long from Python. The others say only what there is to say, since a default takes longer than asking.
+# Most responses have a status, texts and no changes. Those are written here, as protobuf writes them: filling its
+# messages from Python takes longer. The others say only what there is to say, since a default takes longer than asking.
 
 
 def _write_connection_response(m: ConnectionResponse) -> bytes:
@@ -260,10 +266,7 @@ def _write_command_response(m: CommandResponse) -> bytes:
 
 def _texts(tag: bytes, texts: Iterable[str]) -> bytes:
     """A repeated field."""
-    written = b""
-    for text in texts:
-        written += _text(tag, text)
-    return written
+    return b"".join([_text(tag, text) for text in texts])
 
 
 def _text(tag: bytes, text: str) -> bytes:

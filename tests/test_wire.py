@@ -105,6 +105,16 @@ def test_a_request_comes_back_as_it_was(data: st.DataObject) -> None:
     assert decode_request(method, encode_request(request)) == request
 
 
+def test_a_request_that_came_cannot_be_changed() -> None:
+    request = decode_request("Connect", encode_request(ConnectionRequest(Env("http://localhost/", {"a": "b"}))))
+
+    for name in Env._fields:
+        with pytest.raises(AttributeError):
+            setattr(request.env, name, None)
+    assert repr(request.env) == "Env(url='http://localhost/', headers={'a': 'b'}, cstate={}, istate={})"
+    assert not hasattr(request.env, "ByteSize")
+
+
 @given(st.data())
 def test_a_response_comes_back_as_it_was(data: st.DataObject) -> None:
     method = data.draw(methods)
