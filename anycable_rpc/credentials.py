@@ -11,8 +11,7 @@ from .errors import ProtocolError
 __all__ = ["find_token", "token_header"]
 
 _BROKEN_QUERY = re.compile(r";|%(?![0-9A-Fa-f]{2})")
-
-_MEANS_MORE = re.compile(r"[%;\[\]]")  # an escape, or what cannot be read
+_MEANS_MORE = re.compile(r"[%;\[\]\t\r\n]")  # an escape, what cannot be read, what `urlsplit` drops
 
 
 def token_header(param: str) -> str:

@@ -16,6 +16,7 @@ from anycable_rpc.errors import ProtocolError
         ("http://h/cable?jid", {}, ""),
         ("http://h/cable?JID=t", {}, ""),
         ("http://h/cable?%6aid=t%2E+u", {}, "t. u"),
+        ("http://h/cable?j\tid=t", {}, "t"),
         ("http://h/cable?jid=query", {"x-jid": "header"}, "header"),
         ("http://h/cable?jid=query", {"x-jid": ""}, "query"),
         ("http://h/cable?jid=%zz;", {"x-jid": "header"}, "header"),

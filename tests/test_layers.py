@@ -44,7 +44,18 @@ CORE = (
 )
 """Each may import those before it."""
 
-SHARED = ("publishing", "runner", "cable", "wire", "service", "retries", "http_client", "listening", "hanging_up")
+SHARED = (
+    "publishing",
+    "runner",
+    "cable",
+    "received",
+    "wire",
+    "service",
+    "retries",
+    "http_client",
+    "listening",
+    "hanging_up",
+)
 """Each may import the core and those before it."""
 
 EDGES = ("settings", "broadcasters", "rest_api", "grpc_server", "http2", "http_rpc", "gateway", "contrib")
