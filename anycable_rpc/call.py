@@ -69,7 +69,7 @@ class ServedByGateway(UnknownChannel):
 
 @dataclass(slots=True)
 class Call:
-    """What is being answered, for the log and for `error_msg`."""
+    """What is being answered, for the log and for `error_msg`; `callback` is what runs now, or ran last."""
 
     cable: Cable
     request: Request
@@ -109,11 +109,6 @@ class Call:
         if channel_class is None:
             raise (ServedByGateway if name in SERVED_BY_GATEWAY else UnknownChannel)(name)
         return channel_class(connection, self.identifier, params, istate)
-
-    def starts(self, callback: Callback) -> Callback:
-        """Remember what runs now."""
-        self.callback = callback
-        return callback
 
     def fails(self, error: Exception) -> Generator[Callback, Any, str]:
         """Log the error once and tell `on_error`, unless it is the client's; returns the `error_msg`."""

@@ -91,7 +91,7 @@ class IdentifiersCodec:
             raise InvalidIdentifiers(f"connection identifiers are {error}") from None
         if not isinstance(identifiers, dict):
             raise InvalidIdentifiers("connection identifiers are not a JSON object")
-        values = cast("dict[str, Any]", identifiers)
+        values: dict[str, Any] = identifiers
         return _Lazy(values, self._objects.loads) if self._objects else values
 
     def _misfit(self, identifiers: Mapping[str, Any]) -> InvalidIdentifiers:

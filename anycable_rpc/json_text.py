@@ -48,7 +48,7 @@ def loads(text: str, decoder: json.JSONDecoder | None = None) -> Any:
     """
     try:
         text = text.strip(_SPACES)  # `decode` searches for spaces too, but takes three times as long
-        value, end = _scanner(decoder or _decoder)(text, 0)
+        value, end = (_scan if decoder is None else _scanner(decoder))(text, 0)
     except StopIteration:
         raise InvalidData("not JSON: Expecting value") from None
     except RecursionError:
@@ -79,4 +79,4 @@ def _finite(digits: str) -> float:
 
 
 _scanner: Any = attrgetter("scan_once")  # which `raw_decode` calls; typeshed does not know it
-_decoder = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
+_scan = _scanner(json.JSONDecoder(parse_constant=_refuse, parse_float=_finite))

@@ -141,7 +141,8 @@ def stream_name(value: object) -> str:
     """
     if not isinstance(value, str) or not value:
         raise InvalidData(f"a stream name is a text that is not empty, not {shorten(value)}")
-    dumps(value)
+    if not value.isascii():
+        dumps(value)
     return value
 
 

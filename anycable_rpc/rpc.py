@@ -55,9 +55,7 @@ def check_version(versions: str | None) -> None:
     Raises:
         IncompatibleClient: ours is not among them.
     """
-    if versions != PROTOCOL_VERSION and PROTOCOL_VERSION not in [
-        version.strip() for version in (versions or "").split(",")
-    ]:
+    if PROTOCOL_VERSION not in [version.strip() for version in (versions or "").split(",")]:
         raise IncompatibleClient(versions)
 
 
@@ -98,7 +96,8 @@ def _connect_by_token(cable: Cable, token: str, sid: str) -> ConnectionResponse:
 def _connect_by_callback(call: Call, connection: Connection) -> Steps:
     said = connection._transmissions
     try:
-        yield call.starts(Callback("connect", connection.connect, connection))
+        call.callback = Callback("connect", connection.connect, connection, None, {})
+        yield call.callback
     except Rejected:
         pass  # it is remembered, also where it was caught
     if connection._rejected and not connection._farewell:
@@ -125,7 +124,8 @@ def _subscribe(call: Call, request: CommandMessage) -> Steps:
         connection = call.connection()
         channel = call.channel(connection)
         try:
-            yield call.starts(Callback("subscribed", channel.subscribed, connection, channel))
+            call.callback = Callback("subscribed", channel.subscribed, connection, channel, {})
+            yield call.callback
         except Rejected:
             pass
         if channel._rejected or connection._rejected:
@@ -158,7 +158,8 @@ def _unsubscribe(call: Call, request: CommandMessage) -> Steps:
         connection = call.connection()
         channel = call.channel(connection)
         try:
-            yield call.starts(Callback("unsubscribed", channel.unsubscribed, connection, channel))
+            call.callback = Callback("unsubscribed", channel.unsubscribed, connection, channel, {})
+            yield call.callback
         except Rejected:
             pass
         cstate = changes_of(connection)
@@ -184,7 +185,8 @@ def _message(call: Call, request: CommandMessage) -> Steps:
         name, payload = _payload(request.data)
         arguments = call.cable.bind(channel, name, payload)
         try:
-            yield call.starts(Callback(name, getattr(channel, name), connection, channel, arguments))
+            call.callback = Callback(name, getattr(channel, name), connection, channel, arguments)
+            yield call.callback
         except Rejected:
             pass
         return _reply(connection, channel)
@@ -196,18 +198,11 @@ def _message(call: Call, request: CommandMessage) -> Steps:
 
 def _reply(connection: Connection, channel: Channel) -> CommandResponse:
     """What a command's callback said, read off its two objects."""
-    closed = bool(connection._farewell)
-    return CommandResponse(  # by position, which is quicker
-        _SUCCESS,
-        closed,
-        closed or channel._stop_all,
-        () if closed else tuple(channel._streams),
-        tuple(connection._transmissions),
-        "",
-        _changes(changes_of(connection), channel._istate_changes()),
-        () if closed else tuple(channel._stopped),
-        None if closed else channel._presence,
-    )
+    said, changes = tuple(connection._transmissions), _changes(changes_of(connection), channel._istate_changes())
+    if connection._farewell:
+        return CommandResponse(_SUCCESS, disconnect=True, stop_streams=True, transmissions=said, env=changes)
+    streams, stopped = tuple(channel._streams), tuple(channel._stopped)
+    return CommandResponse(_SUCCESS, False, channel._stop_all, streams, said, "", changes, stopped, channel._presence)
 
 
 def _changes(cstate: Mapping[str, str], istate: Mapping[str, str] = UNCHANGED.istate) -> EnvResponse:
@@ -225,7 +220,8 @@ def _disconnect(cable: Cable, request: DisconnectRequest, sid: str) -> Steps:
     for identifier in (*request.subscriptions, None):
         call = Call(cable, request, sid, request.identifiers, identifier or "")
         try:
-            yield call.starts(_end(call, connection, identifier))
+            call.callback = _end(call, connection, identifier)
+            yield call.callback
         except (Rejected, ServedByGateway):
             continue
         except Exception as error:

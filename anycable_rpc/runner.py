@@ -92,9 +92,17 @@ async def arun(steps: Steps, middleware: Sequence[Middleware] = (), pool: Execut
         callback = next(steps)
         while True:
             try:
-                result = await _acall(callback, _around(callback, middleware), pool)
-            except Exception as error:
-                callback = steps.throw(error)
+                around = _around(callback, middleware)
+                if not _awaits(callback.function):
+                    result = await _on_thread(callback, around, pool)
+                else:
+                    caller = CALLER.set(callback.connection.sid)
+                    try:
+                        result = await (_on_loop(callback, around) if around else callback())
+                    finally:
+                        CALLER.reset(caller)
+            except BaseException as error:
+                callback = steps.throw(_ordinary(callback, error))
             else:
                 callback = steps.send(result)
     except StopIteration as stop:
@@ -102,10 +110,11 @@ async def arun(steps: Steps, middleware: Sequence[Middleware] = (), pool: Execut
 
 
 def _around(callback: Callback, middleware: Sequence[Middleware]) -> Sequence[Middleware]:
-    if callback.name == "on_error":
-        return ()
-    outer, inner = callback.connection.middleware, callback.channel.middleware if callback.channel else ()
-    return (*middleware, *outer, *inner) if outer or inner else middleware
+    channel = callback.channel
+    outer, inner = callback.connection.middleware, channel.middleware if channel else ()
+    if outer or inner:
+        middleware = (*middleware, *outer, *inner)
+    return middleware if middleware and callback.name != "on_error" else ()
 
 
 def _call(callback: Callback, managers: Sequence[Any]) -> Any:
@@ -118,26 +127,12 @@ def _call(callback: Callback, managers: Sequence[Any]) -> Any:
                 stack.enter_context(_plain(manager))
             return _not_awaitable(callback, callback())
     except BaseException as error:
-        if _is_ordinary(error):
+        ordinary = _ordinary(callback, error)
+        if ordinary is error:
             raise
-        raise RuntimeError(f"{callback} raised {type(error).__name__}") from error
+        raise ordinary from error
     finally:
         CALLER.reset(caller)
-
-
-async def _acall(callback: Callback, middleware: Sequence[Middleware], pool: Executor | None) -> Any:
-    try:
-        if not _awaits(callback.function):
-            return await _on_thread(callback, middleware, pool)
-        caller = CALLER.set(callback.connection.sid)
-        try:
-            return await (_on_loop(callback, middleware) if middleware else callback())
-        finally:
-            CALLER.reset(caller)
-    except BaseException as error:
-        if _is_ordinary(error) or _is_cancelled(error):
-            raise
-        raise RuntimeError(f"{callback} raised {type(error).__name__}") from error
 
 
 def _awaits(function: Callable[..., Any]) -> bool:
@@ -151,17 +146,30 @@ def _method_awaits(method: Callable[..., Any]) -> bool:
     return inspect.iscoroutinefunction(method)
 
 
-def _is_ordinary(error: BaseException) -> bool:
-    """Others would leave the call unanswered: a StopIteration hangs a future, a SystemExit ends a thread or a loop."""
-    if isinstance(error, StopIteration):
-        return False
-    return isinstance(error, Exception | KeyboardInterrupt)
+def _ordinary(callback: Callback, error: BaseException) -> Exception:
+    """The error, or one that stands for it: a StopIteration would hang a future, a SystemExit end a thread or a loop.
+
+    Raises:
+        KeyboardInterrupt, CancelledError: what is not about the callback alone.
+    """
+    if isinstance(error, Exception) and not isinstance(error, StopIteration):
+        return error
+    if isinstance(error, KeyboardInterrupt) or _is_cancelled(error):
+        raise error
+    ordinary = RuntimeError(f"{callback} raised {type(error).__name__}")
+    ordinary.__cause__ = error
+    return ordinary
 
 
 def _is_cancelled(error: BaseException) -> bool:
     """Whether the call itself is cancelled, and not just something that the callback awaited."""
-    task = asyncio.current_task()
-    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
+    if not isinstance(error, asyncio.CancelledError):
+        return False
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # on a thread
+        return False
+    return task is not None and task.cancelling() > 0
 
 
 async def _on_loop(callback: Callback, middleware: Sequence[Middleware]) -> Any:

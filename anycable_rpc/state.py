@@ -85,8 +85,7 @@ class State(MutableMapping[str, Any]):
 
 def changes_of(owner: object) -> dict[str, str]:
     """The changes of the `state` of a connection or a channel: none before it is first read."""
-    state = vars(owner).get("state")
-    return {} if state is None else state.changes()
+    return owner.__dict__["state"].changes() if "state" in owner.__dict__ else {}
 
 
 def _canonical(raw: str) -> str | None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
 from contextlib import suppress
+from contextvars import Context, copy_context
 from functools import partial
 from math import inf
-from typing import TYPE_CHECKING
+from types import coroutine
+from typing import TYPE_CHECKING, Any, cast
 
 from .messages import Refused, Status
 from .threads import Threads
@@ -28,7 +30,8 @@ _TICK = 0.002  # seconds that a deadline may be met late: a loop's clock is coar
 class Call:
     """One call: what is asked, until when, and who hears the answer (a message, or why there is none)."""
 
-    __slots__ = ("answer", "data", "deadline", "is_over", "is_running", "metadata", "method", "stream", "task")
+    is_over = False
+    task: asyncio.Task[Any] | None = None  # once it has had to wait on the loop
 
     def __init__(
         self,
@@ -45,9 +48,6 @@ class Call:
         self.metadata = metadata
         self.deadline = timeout
         self.answer = answer
-        self.is_running = False
-        self.is_over = False
-        self.task: asyncio.Task[None] | None = None
 
 
 class Calls:
@@ -62,43 +62,46 @@ class Calls:
         self._idle = asyncio.Event()
         self._next_deadline = inf
         self._threads = Threads(limit)
-        self._jobs: list[Callable[[], object]] = []
+        self._let_in: list[Call] = []
         self._results: deque[tuple[Call, bytes | Refused]] = deque()
         self._is_collecting = False
 
     def start(self, call: Call) -> None:
-        """Let it in; on threads it begins with `go`.
+        """Let it in; it begins with `go`.
 
         Raises:
             Refused: no call is taken any more, or just now. anycable-go tries again after either.
         """
         if self._is_closed:
             raise Refused(Status.UNAVAILABLE, "the server is shutting down")
-        if max(len(self._under_way), self._service.threads.busy) >= self._limit:  # a cut call may still be on a thread
+        if len(self._under_way) >= self._limit or self._service.threads.busy >= self._limit:  # by calls that were cut
             raise Refused(Status.RESOURCE_EXHAUSTED, _FULL.format(self._limit))
         if call.deadline <= 0:
             raise Refused(Status.DEADLINE_EXCEEDED, "the deadline has passed")
         self._under_way.add(call)
+        self._let_in.append(call)
         if call.deadline < inf:
-            self._note_deadline(call)
-        if self._service.is_async:
-            call.task = asyncio.Task(self._run(call), loop=self._loop)
-        else:
-            self._jobs.append(partial(self._work, call))
+            call.deadline += self._loop.time()
+            if call.deadline < self._next_deadline:
+                self._next_deadline = call.deadline
+                self._loop.call_at(call.deadline + _TICK, self._expire)
 
     def go(self) -> None:
         """Let those begin that have been let in."""
-        if self._jobs:
-            self._threads.submit(self._jobs)
-            self._jobs = []
+        if self._let_in:
+            calls, self._let_in = self._let_in, []
+            if self._service.is_async:
+                self._begin(deque(calls))
+            else:
+                self._threads.submit([partial(self._work, call) for call in calls])
 
     def cancel(self, call: Call) -> None:
         """Nobody waits for it any more; what it runs keeps its place until it ends."""
         call.is_over = True
         if call.task is not None:
             call.task.cancel()
-            if not call.is_running:  # and never will be
-                self._leave(call)
+        elif self._service.is_async:  # it has not begun, and never will
+            self._leave(call)
 
     def close(self) -> None:
         """Let no more calls in."""
@@ -127,19 +130,49 @@ class Calls:
         if not self._under_way:
             self._idle.set()
 
-    async def _run(self, call: Call) -> None:
-        call.is_running = True
+    def _begin(self, calls: deque[Call]) -> None:
+        asyncio.Task(self._run(calls), loop=self._loop)
+
+    async def _run(self, calls: deque[Call]) -> None:
+        """One after the other, each in a context of its own.
+
+        Most end without having waited for anything. The first that waits keeps this task, the others get a new one:
+        a task for each would take longer than many a callback.
+        """
+        task = cast("asyncio.Task[None]", asyncio.current_task())
+        rest: Awaitable[bytes] | None = None
+        while calls and not rest and not task.cancelling():  # by a callback, itself
+            call = calls.popleft()
+            if not call.is_over:
+                rest = self._start(call, task)
+        if calls:
+            self._begin(calls)
+        if rest:
+            await self._run_on(call, rest)
+
+    def _start(self, call: Call, task: asyncio.Task[None]) -> Awaitable[bytes] | None:
+        """What is left of it when it has to wait."""
+        context, answering = copy_context(), self._service.ahandle(call.method, call.data, call.metadata)
         try:
-            answer: bytes | Refused = await self._service.ahandle(call.method, call.data, call.metadata)
+            waits_for = context.run(answering.send, None)
+        except StopIteration as end:
+            self._conclude(call, end.value)
+        except BaseException as error:
+            self._conclude(call, _broken(call, error))
+        else:
+            call.task = task
+            return _rest(context, answering, waits_for)
+        return None
+
+    async def _run_on(self, call: Call, rest: Awaitable[bytes]) -> None:
+        try:
+            answer: bytes | Refused = await rest
         except BaseException as error:
             if call.is_over and isinstance(error, asyncio.CancelledError):
+                self._leave(call)
                 return
             answer = _broken(call, error)
-        finally:
-            self._leave(call)
-        if not call.is_over:
-            call.is_over = True
-            call.answer(call.stream, answer)
+        self._conclude(call, answer)
 
     def _work(self, call: Call) -> None:
         """On a thread."""
@@ -158,17 +191,15 @@ class Calls:
     def _collect(self) -> None:
         self._is_collecting = False
         while self._results:
-            call, answer = self._results.popleft()
-            self._leave(call)
-            if not call.is_over:
-                call.is_over = True
-                call.answer(call.stream, answer)
+            self._conclude(*self._results.popleft())
 
-    def _note_deadline(self, call: Call) -> None:
-        call.deadline += self._loop.time()
-        if call.deadline < self._next_deadline:
-            self._next_deadline = call.deadline
-            self._loop.call_at(call.deadline + _TICK, self._expire)
+    def _conclude(self, call: Call, answer: bytes | Refused) -> None:
+        self._under_way.discard(call)
+        if self._is_closed:
+            self._note_idle()
+        if not call.is_over:
+            call.is_over = True
+            call.answer(call.stream, answer)
 
     def _expire(self) -> None:
         now = self._loop.time()
@@ -178,6 +209,21 @@ class Calls:
         self._next_deadline = min((call.deadline for call in self._under_way if not call.is_over), default=inf)
         if self._next_deadline < inf:
             self._loop.call_at(self._next_deadline + _TICK, self._expire)
+
+
+@coroutine
+def _rest(context: Context, begun: Coroutine[Any, Any, bytes], waits_for: Any) -> Generator[Any, Any, bytes]:
+    """What is left of a coroutine that has begun in a context: it goes on there."""
+    while True:
+        try:
+            step = partial(begun.send, (yield waits_for))
+        except BaseException as error:
+            step = partial(begun.throw, error)
+        try:
+            waits_for = context.run(step)
+        except StopIteration as end:
+            answer: bytes = end.value
+            return answer
 
 
 def _broken(call: Call, error: BaseException) -> Refused:

@@ -5,6 +5,7 @@ Whatever a peer sends ends in requests, in a stream's end or in GOAWAY, never in
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -35,7 +36,9 @@ __all__ = ["Cancelled", "Connection", "Limits", "Request"]
 _WINDOW = 16 * 2**20  # of a connection
 _PREFIX = 5  # bytes before a message: a flag and its length
 _TINY = 256  # bytes of a DATA frame that is not the last one
-_MOST_GONE = 128  # streams that are remembered after their end
+_MOST_GONE = 128  # streams that are remembered after their end, and gaps between streams
+_ONE_HEADERS, _ONE_DATA = Type.HEADERS << 8 | END_HEADERS, Type.DATA << 8 | END_STREAM
+_LARGEST_HIGH = DEFAULT_FRAME - 1 >> 8
 _DRAIN_PING, _QUIET_PING = b"draining", b"are you?"
 _DRAIN_PATIENCE = 5  # seconds for the answer to the first
 
@@ -69,6 +72,9 @@ class Request(NamedTuple):
     is_too_large: bool = False
 
 
+_new = tuple.__new__  # a NamedTuple's own takes twice as long
+
+
 class Cancelled(NamedTuple):
     """A request whose answer nobody waits for."""
 
@@ -76,14 +82,15 @@ class Cancelled(NamedTuple):
 
 
 class _Stream:
-    __slots__ = ("body", "head", "is_answered", "is_whole", "received", "since")
+    """What most streams have not is told by the class: one is made for each call."""
+
+    body: bytes | bytearray = b""
+    received = 0
+    is_whole = False  # the peer has sent all of it
+    is_answered = False  # at least in part
 
     def __init__(self, head: Head, since: int) -> None:
         self.head = head
-        self.body = bytearray()
-        self.received = 0
-        self.is_whole = False  # the peer has sent all of it
-        self.is_answered = False  # at least in part
         self.since = since
 
 
@@ -103,7 +110,7 @@ class Connection:
         self._is_settled = False  # the peer's first settings are there
         self._highest = 0
         self._last = LARGEST_WINDOW  # the highest stream that is served
-        self._gone: dict[int, None] = {}  # streams that have ended
+        self._skipped: deque[range] = deque(maxlen=_MOST_GONE)  # numbers that no stream has had
         self._cut: dict[int, None] = {}  # those whose end the peer may not have heard of: what still comes is let pass
         self._block: tuple[int, int, bytearray] | None = None
         self._window = _WINDOW
@@ -245,6 +252,11 @@ class Connection:
         end, unpack, handlers = len(data), frames.HEADER.unpack_from, self._handlers
         while position + 9 <= end and not self.is_closed:
             high, low, kind, flags, stream = unpack(data, position)
+            if kind == 1 and self._block is None and self._heads.blocks.is_stateless:
+                after = self._usual(data, position)
+                if after > position:
+                    position = after
+                    continue
             size = high << 8 | low
             if size > DEFAULT_FRAME:
                 raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "the frame is too large")
@@ -265,6 +277,42 @@ class Connection:
             position = after
             if self._block is None:
                 self._moved = self._seconds
+        return position
+
+    def _usual(self, data: bytes, position: int) -> int:
+        """Take requests in the shape that nearly all have: HEADERS, and at once the one DATA frame.
+
+        Where the first begins that has another; it is read frame by frame, and so is whatever is wrong.
+        """
+        end, unpack, streams, add = len(data), frames.SHAPE.unpack_from, self.streams, self._events.append
+        read, stream, left, most = self._heads.read, self._highest + 2, self._window, self.limits.streams
+        largest = min(self._full, DEFAULT_FRAME)
+        while position + 18 <= end and stream <= self._last and left > largest and len(streams) < most:
+            high, low, shape, number = unpack(data, position)
+            middle = position + 9 + (high << 8 | low)
+            if shape != _ONE_HEADERS or number != stream or high > _LARGEST_HIGH or middle + 9 > end:
+                break
+            high, low, shape, number = unpack(data, middle)
+            size = high << 8 | low
+            after = middle + 9 + size
+            if shape != _ONE_DATA or number != stream or size > largest or after > end:
+                break
+            try:
+                head = read(data[position + 9 : middle])
+            except (ConnectionFault, StreamFault):
+                break
+            _, _, weight, length = head
+            if length is not None:
+                break
+            streams[stream] = found = _Stream(head, self._seconds)
+            found.is_whole = True
+            add(_new(Request, (stream, head, data[middle + 9 : after], weight > self.limits.headers)))
+            left -= size
+            stream += 2
+            position = after
+        self._highest, self._window, self._moved = stream - 2, left, self._seconds
+        if left < _WINDOW // 2:
+            self._open_window()
         return position
 
     def _check_order(self, kind: int, flags: int) -> None:
@@ -291,11 +339,8 @@ class Connection:
     def _data(self, flags: int, stream: int, payload: bytes) -> None:
         size = len(payload)
         self._window -= size
-        if self._window < 0:
-            raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "more data than the connection's window")
         if self._window < _WINDOW // 2:
-            self._out.add(frames.window_update(0, _WINDOW - self._window))
-            self._window = _WINDOW
+            self._open_window()
         found = self.streams.get(stream)
         if flags & PADDED:
             payload = _unpadded(payload)
@@ -314,6 +359,12 @@ class Connection:
         else:
             self._collect(stream, found, payload)
 
+    def _open_window(self) -> None:
+        if self._window < 0:
+            raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "more data than the connection's window")
+        self._out.add(frames.window_update(0, _WINDOW - self._window))
+        self._window = _WINDOW
+
     def _check_ended_by_us(self, stream: int) -> None:
         """What still comes for such a stream is let pass.
 
@@ -331,6 +382,8 @@ class Connection:
         if len(payload) < _TINY:
             self._count()
         found.received += len(payload)
+        if not found.body:
+            found.body = bytearray()
         found.body += payload
         self._buffered += len(payload)
         if self._buffered > self.limits.buffered or _announced(found) > self.limits.message:
@@ -344,9 +397,8 @@ class Connection:
         self._events.append(Request(stream, found.head, b"", is_too_large=True))
 
     def _release(self, found: _Stream) -> None:
-        if found.body:
-            self._buffered -= len(found.body)
-            found.body = bytearray()
+        self._buffered -= len(found.body)
+        found.body = b""
 
     def _end(self, stream: int, found: _Stream, payload: bytes = b"") -> None:
         body = payload
@@ -354,13 +406,14 @@ class Connection:
             body = bytes(found.body + payload)
             self._release(found)
         head = found.head
-        if head.length is not None and head.length != len(body):
+        _, _, size, length = head
+        if length is not None and length != len(body):
             raise StreamFault(ErrorCode.PROTOCOL_ERROR)
         found.is_whole = True
-        self._events.append(Request(stream, head, body, head.size > self.limits.headers))
+        self._events.append(Request(stream, head, body, size > self.limits.headers))
 
     def _headers(self, flags: int, stream: int, payload: bytes) -> None:
-        if not stream % 2:
+        if not stream & 1:
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a client's streams have odd numbers")
         if flags & PADDED:
             payload = _unpadded(payload)
@@ -370,6 +423,7 @@ class Connection:
             self._head(flags, stream, payload)
         else:
             self._count()
+            self._moved = self._seconds
             self._block = stream, flags, bytearray(payload)
 
     def _continuation(self, flags: int, stream: int, payload: bytes) -> None:
@@ -388,6 +442,8 @@ class Connection:
         if stream <= self._highest:
             self._trailers(flags, stream, block)
             return
+        if stream > self._highest + 2:
+            self._skipped.append(range(self._highest + 1, stream))
         self._highest = stream
         if stream > self._last:
             self._heads.blocks.read(block)
@@ -404,7 +460,7 @@ class Connection:
         fields = self._heads.blocks.read(block)
         found = self.streams.get(stream)
         if found is None or stream in self._cut:
-            if stream not in self._gone and stream not in self._cut:
+            if any(stream in numbers for numbers in self._skipped):
                 raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a stream's number is above those before it")
             self._check_ended_by_us(stream)
             return
@@ -432,7 +488,6 @@ class Connection:
         found = self.streams.get(stream)
         if found is not None:
             self._forget(stream, found)
-            _remember(self._gone, stream)
             self._events.append(Cancelled(stream))
 
     def _check_opened(self, stream: int) -> None:
@@ -508,9 +563,7 @@ class Connection:
 
     def _finish(self, stream: int, found: _Stream) -> None:
         """The answer has left; what the peer still sends of the request is not wanted."""
-        if found.is_whole and stream not in self._cut:
-            _remember(self._gone, stream)
-        else:
+        if not found.is_whole or stream in self._cut:
             self._out.add(frames.reset(stream, ErrorCode.NO_ERROR))
             _remember(self._cut, stream)
         self._forget(stream, found)
@@ -520,7 +573,8 @@ class Connection:
     def _forget(self, stream: int, found: _Stream) -> None:
         del self.streams[stream]
         self._out.forget(stream)
-        self._release(found)
+        if found.body:
+            self._release(found)
         if self._last != LARGEST_WINDOW and not self.streams:
             self.is_closed = True
 

@@ -17,6 +17,7 @@ __all__ = [
     "PADDED",
     "PREFACE",
     "PRIORITIZED",
+    "SHAPE",
     "ConnectionFault",
     "ErrorCode",
     "Setting",
@@ -31,6 +32,7 @@ __all__ = [
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 HEADER = Struct(">HBBBI")  # length (16 bits, then 8), type, flags, stream
+SHAPE = Struct(">HBHI")  # the same, type and flags as one number
 DEFAULT_FRAME, LARGEST_FRAME = 16_384, 2**24 - 1
 DEFAULT_WINDOW, LARGEST_WINDOW = 65_535, 2**31 - 1
 END_STREAM, END_HEADERS, PADDED, PRIORITIZED, ACK = 0x1, 0x4, 0x8, 0x20, 0x1

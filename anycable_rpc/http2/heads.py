@@ -20,9 +20,12 @@ _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
 _VALUE = re.compile(rb"[^\x00\r\n]*")
 _GRPC = re.compile(r"application/grpc(?:[+;].*)?", re.IGNORECASE)
 _MOST_STARTS, _LONGEST_START = 16, 1024
-_MOST_NAMES, _MOST_VALUES = 256, 8192
+_MOST_FIELDS = 8192
 _SHORT = 127  # bytes of a text with its length, which then is one byte
 _LITERALS = (0x40, 0x00, 0x10)  # in the table, not in it, never in one: to an empty table the same
+
+
+_new_head = tuple.__new__  # a NamedTuple's own takes twice as long
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +62,7 @@ class HeadReader:
         self._largest = largest
         self._starts: dict[bytes, Head] = {}
         self._lengths: tuple[int, ...] = ()
-        self._names: dict[bytes, str] = {}
-        self._values: dict[bytes, str] = {}
+        self._fields: dict[bytes, tuple[str, str, int]] = {}
 
     def read(self, block: bytes) -> Head:
         """The head that a block is.
@@ -99,54 +101,39 @@ class HeadReader:
         self._lengths = tuple({len(start) for start in self._starts})
 
     def _continued(self, start: Head, block: bytes, position: int) -> Head | None:
-        """The head with the rest, if that is short fields that stand for themselves; texts that come again are kept."""
-        metadata, size, end = start.metadata.copy(), start.size, len(block)
+        """The head with the rest, if that is short fields that stand for themselves; those that come again are kept."""
+        line, metadata, size, length = start
+        metadata, end, known = metadata.copy(), len(block), self._fields
         if end > self._largest:
             return None
         try:
             while position < end:
                 middle = position + 2 + (block[position + 1] & 0x7F)
                 after = middle + 1 + (block[middle] & 0x7F)
-                coded_name, coded = block[position:middle], block[middle:after]
-                name = self._names.get(coded_name) or self._name(coded_name)
-                if not name:
+                coded = block[position:after]
+                field = known.get(coded) or self._field(coded, middle - position)
+                if field is None:
                     return None
-                value = self._values.get(coded)
-                if value is None:
-                    value = self._value(coded, keep=name != "grpc-timeout")
-                    if value is None:
-                        return None
+                name, value, weight = field
                 metadata[name] = value
-                size += len(name) + len(value) + OVERHEAD
+                size += weight
                 position = after
         except IndexError:
             return None
-        return Head(start.line, metadata, size)
+        return _new_head(Head, (line, metadata, size, length))
 
-    def _name(self, coded: bytes) -> str:
-        """The name of a literal field with a new name; nothing for one that means something to HTTP."""
-        if coded[0] not in _LITERALS or len(coded) > _SHORT:
-            return ""
-        name = self.blocks.text(coded[1:])
-        if name in _SPECIAL or name.endswith(b"-bin") or not _NAME.fullmatch(name):
-            return ""
-        if len(self._names) >= _MOST_NAMES:
-            self._names.clear()
-        self._names[coded] = name.decode()
-        return self._names[coded]
-
-    def _value(self, coded: bytes, *, keep: bool) -> str | None:
-        if len(coded) > _SHORT:
+    def _field(self, coded: bytes, middle: int) -> tuple[str, str, int] | None:
+        """Name, value and what they count, of a literal field with a new name; none of what means something to HTTP."""
+        if coded[0] not in _LITERALS or middle > _SHORT or len(coded) - middle > _SHORT:
             return None
-        text = self.blocks.text(coded)
-        if not _VALUE.fullmatch(text):
+        name, value = self.blocks.text(coded[1:middle]), self.blocks.text(coded[middle:])
+        if name in _SPECIAL or name.endswith(b"-bin") or not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
             return None
-        value = text.decode("latin-1")
-        if keep:
-            if len(self._values) >= _MOST_VALUES:
-                self._values.clear()
-            self._values[coded] = value
-        return value
+        if len(self._fields) >= _MOST_FIELDS:
+            self._fields.clear()
+        field = name.decode(), value.decode("latin-1"), len(name) + len(value) + OVERHEAD
+        self._fields[coded] = field
+        return field
 
 
 def _head(fields: Iterable[Field]) -> Head:

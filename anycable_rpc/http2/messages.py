@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import zlib
 from enum import IntEnum
+from functools import lru_cache
 from math import inf
 
 from .blocks import literal
@@ -87,6 +88,7 @@ def _escaped(text: str) -> str:
     return "".join(chr(byte) if 32 <= byte < 127 and byte != 37 else f"%{byte:02X}" for byte in text.encode())
 
 
+@lru_cache(1024)
 def seconds(timeout: str | None) -> float:
     """What `grpc-timeout` allows; without one there is no end.
 

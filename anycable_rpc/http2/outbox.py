@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from .frames import (
     DEFAULT_FRAME,
     DEFAULT_WINDOW,
@@ -17,10 +19,14 @@ from .frames import (
 
 __all__ = ["Outbox"]
 
-_HEADERS = bytes((Type.HEADERS, END_HEADERS))
 _DATA = bytes((Type.DATA, 0))
-_TRAILERS = bytes((Type.HEADERS, END_HEADERS | END_STREAM))
 _EMPTY_TABLE = b"\x20"  # we keep no table: said once, before the first block
+
+
+@lru_cache(64)
+def _start(block: bytes, flags: int) -> bytes:
+    """What is before the stream's number in the frame of a header block; most answers have the same ones."""
+    return len(block).to_bytes(3, "big") + bytes((Type.HEADERS, flags))
 
 
 class Outbox:
@@ -56,15 +62,12 @@ class Outbox:
         size = len(data)
         if size > self.frame_size or size > self._window or self._first:
             return False
-        if size > self._initial + self._credit.get(stream, 0):
+        if size > (self._initial + self._credit.get(stream, 0) if self._credit else self._initial):
             return False
         self._window -= size
         number = stream.to_bytes(4, "big")
-        self._ready += (
-            *(len(headers).to_bytes(3, "big"), _HEADERS, number, headers),
-            *(size.to_bytes(3, "big"), _DATA, number, data),
-            *(len(trailers).to_bytes(3, "big"), _TRAILERS, number, trailers),
-        )
+        start, end = _start(headers, END_HEADERS), _start(trailers, END_HEADERS | END_STREAM)
+        self._ready += start, number, headers, size.to_bytes(3, "big"), _DATA, number, data, end, number, trailers
         return True
 
     def send(self, stream: int, data: bytes, trailers: bytes | None) -> bool:
@@ -96,9 +99,9 @@ class Outbox:
 
     def forget(self, stream: int) -> None:
         """The stream has ended."""
-        self._credit.pop(stream, None)
-        held = self.waiting.pop(stream, None)
-        if held:
+        if self._credit:
+            self._credit.pop(stream, None)
+        if self.waiting and (held := self.waiting.pop(stream, None)):
             self.held -= len(held[0])
 
     def open_window(self, stream: int, increment: int) -> list[int]:

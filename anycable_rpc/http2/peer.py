@@ -113,16 +113,15 @@ class Peer(asyncio.Protocol):
 
     def _handle(self, events: list[Request | Cancelled]) -> None:
         for event in events:
-            if isinstance(event, Cancelled):
-                self._cancel(event.stream)
-            else:
+            if isinstance(event, Request):
                 self._accept(event)
+            else:
+                self._cancel(event.stream)
         self._shared.calls.go()
         self._flush_soon()
 
     def _accept(self, request: Request) -> None:
-        stream, head, body, is_too_large = request
-        line, metadata = head.line, head.metadata
+        stream, (line, metadata, _, _), body, is_too_large = request
         try:
             if not line.is_grpc:
                 self._connection.respond(stream, http_refusal(line.method), NO_CALL, b"")
@@ -158,7 +157,8 @@ class Peer(asyncio.Protocol):
             self._connection.refuse(stream, refusal(answer.status, answer.text))
         else:
             self._connection.respond(stream, HEADERS, framed(answer), OK)
-        self._flush_soon()
+        if not self._is_flushing:
+            self._flush_soon()
 
     def _cancel(self, stream: int) -> None:
         call = self._calls.pop(stream, None)

@@ -100,7 +100,7 @@ def _check_bounds(connection: Connection) -> None:
     assert connection._buffered <= LIMITS.buffered + 16_384
     assert out.held == sum(len(held) for held, _ in out.waiting.values())
     assert set(out.waiting) <= set(connection.streams) or connection.is_closed
-    assert max(len(connection._gone), len(connection._cut)) <= 128
+    assert max(len(connection._skipped), len(connection._cut)) <= 128
     assert len(connection._rest) <= 16_384 + 9 or connection.is_closed
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -274,3 +276,101 @@ class TestHealth:
         health.end()
 
         assert [self.status(one) for one in heard] == ["SERVICE_UNKNOWN"]
+
+
+STEP: ContextVar[str] = ContextVar("step", default="none")
+
+
+class Waiting:
+    """Answers as its message says: at once, after a turn of the loop, having cancelled itself, …"""
+
+    is_async = True
+
+    class threads:  # noqa: N801 - as that of a real one
+        busy = 0
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[bytes, str]] = []
+        self.tasks: dict[bytes, object] = {}
+
+    async def ahandle(self, method: str, data: bytes, metadata: Mapping[str, str]) -> bytes:
+        self.seen.append((data, STEP.get()))
+        self.tasks[data] = asyncio.current_task()
+        STEP.set(data.decode())
+        if b"cancel" in data:
+            current = asyncio.current_task()
+            assert current
+            current.cancel()
+        if b"wait" in data:
+            await asyncio.sleep(0.01)
+            async with asyncio.timeout(5):
+                await asyncio.sleep(0)
+            assert asyncio.current_task() is self.tasks[data]
+        if b"late" in data:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(0.01):
+                    await asyncio.sleep(20)
+        assert STEP.get() == data.decode()
+        return data
+
+
+class TestCallsOfOneRead:
+    """They begin in one task, which only the first that waits may keep."""
+
+    def answers(self, *messages: bytes) -> tuple[dict[int, Any], Waiting]:
+        service = Waiting()
+
+        async def main() -> dict[int, Any]:
+            asked = Asked(service, 20)  # type: ignore[arg-type]
+            for number, message in enumerate(messages):
+                asked.calls.start(Call(number, "Connect", message, {}, 20, asked.answers.__setitem__))
+            asked.calls.go()
+            await asked.until(lambda: len(asked.answers) == len(messages))
+            asked.calls.close()
+            assert await asked.calls.wait_idle(5)
+            return asked.answers
+
+        return asyncio.run(main()), service
+
+    def test_each_has_its_own_context(self) -> None:
+        messages = [b"1", b"2 wait", b"3", b"4 wait", b"5 late", b"6"]
+        answers, service = self.answers(*messages)
+
+        assert answers == dict(enumerate(messages))
+        assert service.seen == [(message, "none") for message in messages]
+
+    def test_those_that_wait_have_tasks_of_their_own(self) -> None:
+        _, service = self.answers(b"1 wait", b"2", b"3 wait", b"4 late")
+
+        assert len({service.tasks[message] for message in (b"1 wait", b"3 wait", b"4 late")}) == 3
+
+    @pytest.mark.parametrize("first", [b"cancel", b"cancel wait"])
+    def test_one_that_cancels_itself_does_not_cancel_the_next(self, first: bytes) -> None:
+        answers, _ = self.answers(first, b"2 wait", b"3")
+
+        assert (answers[1], answers[2]) == (b"2 wait", b"3")
+        assert answers[0] == first if first == b"cancel" else answers[0].status is Status.INTERNAL
+
+    def test_one_that_is_cancelled_while_it_waits_can_clean_up(self) -> None:
+        cleaned = list[str]()
+
+        class Cleaning(Waiting):
+            async def ahandle(self, method: str, data: bytes, metadata: Mapping[str, str]) -> bytes:
+                STEP.set("mine")
+                try:
+                    await asyncio.sleep(20)
+                finally:
+                    await asyncio.sleep(0)
+                    cleaned.append(STEP.get())
+                return data
+
+        async def main() -> dict[int, Any]:
+            asked = Asked(Cleaning(), 2)  # type: ignore[arg-type]
+            call = asked.ask(1)
+            await asyncio.sleep(0.01)
+            asked.calls.cancel(call)
+            asked.calls.close()
+            assert await asked.calls.wait_idle(5)
+            return asked.answers
+
+        assert (asyncio.run(main()), cleaned) == ({}, ["mine"])

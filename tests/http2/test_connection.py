@@ -32,6 +32,7 @@ PATH = "/anycable.RPC/Connect"
 NONE = block([(":path", "/")])
 OF_ONE = block([*CALL.items(), ("content-length", "1")])
 CANCEL = frames.reset(1, frames.ErrorCode.CANCEL)
+PING = frame(Type.PING, 0, 0, bytes(8))
 
 
 def goaway(*, last: int = 0, code: frames.ErrorCode = frames.ErrorCode.NO_ERROR) -> bytes:
@@ -234,6 +235,69 @@ def test_a_broken_rule_has_its_code(sent: bytes, answer: str) -> None:
 
     assert peer.send(sent)[-1] == answer
     assert peer.connection.is_closed is answer.startswith("GoAway")
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        pytest.param([call(3), call(5), call(7)], id="calls"),
+        pytest.param([call(3), window_update(0, 9), call(5), PING, call(7)], id="with others between"),
+        pytest.param([call(3), headers(5), headers(7), call(9), data(7, framed(b"7")), data(5, framed(b"5"))], id="mixed"),
+        pytest.param([call(3), call(9), call(11), headers(5, flags=WHOLE)], id="a gap"),
+        pytest.param([call(3), call(4)], id="an even number"),
+        pytest.param([call(3), call(3)], id="the same again"),
+        pytest.param([call(3), call(1)], id="an older one"),
+        pytest.param([call(stream) for stream in range(3, 15, 2)], id="too many"),
+        pytest.param([call(3), headers(5, NONE) + data(5, b"x"), call(7)], id="no request"),
+        pytest.param([call(3), headers(5, b"\x80") + data(5, b"x"), call(7)], id="no block"),
+        pytest.param([call(3), headers(5, OF_ONE) + data(5, b"x"), call(7)], id="a length"),
+        pytest.param([call(3), headers(5, OF_ONE) + data(5, b"xx"), call(7)], id="another length"),
+        pytest.param([call(3), headers(5) + data(5, bytes(106)), call(7)], id="too much data"),
+        pytest.param([call(3), headers(5) + data(5, b"x", 0), call(7), data(5, b"y")], id="data that goes on"),
+        pytest.param([call(3), headers(5) + data(7, b"x"), call(7)], id="data of another stream"),
+        pytest.param([call(3), headers(5, flags=0) + data(5, b"x"), call(7)], id="a block that goes on"),
+        pytest.param([call(3), headers(5, flags=WHOLE), call(7)], id="no data"),
+        pytest.param([call(3), headers(5, block([*CALL.items(), ("x", "y" * 400)])) + data(5, b"x")], id="much to read"),
+        pytest.param([call(3), b"\0\x40\x01\1\4\0\0\0\5" + bytes(16_385) + data(5, b"x")], id="too large a frame"),
+    ],
+)  # fmt: skip
+def test_how_the_bytes_come_changes_nothing(pieces: list[bytes]) -> None:
+    def outcome(*parts: bytes) -> tuple[list[Request | Cancelled], bytes, int]:
+        peer, said = Peer(Limits(message=100, streams=6, headers=500)), b""
+        peer.send(call(1))
+        peer.connection.respond(1, HEADERS, b"x", OK)
+        peer.connection._window = 9 * 2**20  # one half of it is not far
+        for part in parts:
+            peer.events += peer.connection.receive(part)
+            said += peer.connection.take()
+        return peer.events, said, peer.connection._window
+
+    whole = b"".join(pieces)
+
+    assert outcome(whole) == outcome(*pieces) == outcome(*[whole[place : place + 1] for place in range(len(whole))])
+
+
+def test_the_window_is_opened_again_before_it_is_used_up() -> None:
+    peer, answers = Peer(), list[str]()
+    for stream in range(1, 2001, 2):
+        answers += peer.send(headers(stream), data(stream, bytes(16_384)))
+        peer.connection.respond(stream, HEADERS, b"x", OK)
+
+    assert answers.count("WindowUpdate 0") == 1
+    assert 8 * 2**20 <= peer.connection._window <= 16 * 2**20
+
+
+def test_a_number_that_was_left_out_is_not_one_that_has_ended() -> None:
+    left_out, ended = Peer(), Peer()
+    for peer in (left_out, ended):
+        for stream in range(1, 9000, 4):
+            peer.send(call(stream))
+            peer.connection.respond(stream, HEADERS, b"x", OK)
+        peer.connection.take()
+
+    assert left_out.send(headers(8995)) == ["GoAway 0 PROTOCOL_ERROR"]
+    assert ended.send(headers(8997)) == ["GoAway 0 STREAM_CLOSED"]
+    assert len(ended.connection._skipped) <= 128
 
 
 def test_more_than_the_streams_window_ends_the_stream() -> None:
@@ -450,7 +514,6 @@ class TestSlowPeers:
         assert not peer.connection.is_closed
 
 
-PING = frame(Type.PING, 0, 0, bytes(8))
 FLOODS = {
     "settings": SETTINGS,
     "acknowledgements": ACKNOWLEDGED,
@@ -530,4 +593,3 @@ class TestFloods:
             peer.connection.respond(stream, HEADERS, b"x", OK)
 
         assert not peer.connection.is_closed
-        assert len(peer.connection._gone) <= 128

@@ -146,8 +146,7 @@ def test_what_is_remembered_is_bounded() -> None:
         one.read(raw(_varied(number)))
 
     assert len(one._starts) <= 16
-    assert len(one._names) <= 256
-    assert len(one._values) <= 8192
+    assert len(one._fields) <= 8192
 
 
 def _varied(number: int) -> Pairs:
