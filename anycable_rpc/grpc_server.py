@@ -7,13 +7,10 @@ A `def` app runs on threads, an `async def` app on an event loop: two servers of
 from __future__ import annotations
 
 import asyncio
-import logging
-import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from queue import SimpleQueue
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, cast
 
@@ -26,6 +23,7 @@ from .errors import BindError
 from .hanging_up import hang_up
 from .listening import check_free, key_pair
 from .protocol import SERVICE
+from .threads import Threads
 from .wire import METHODS
 
 if TYPE_CHECKING:
@@ -33,8 +31,6 @@ if TYPE_CHECKING:
     from .settings import Settings
 
 __all__ = ["AsyncServer", "LoopServer", "ThreadedServer", "options"]
-
-logger = logging.getLogger("anycable_rpc")
 
 _FLUSH = 0.2  # seconds for the last answers to leave, and for those who watch the health
 _SPARE_THREADS = 4  # so that refusals and health checks are answered when every other thread is busy
@@ -111,33 +107,18 @@ class _Admission:
         return True
 
 
-class _Threads:
-    """What grpcio uses of a ThreadPoolExecutor, without a future for each call: their locks cost threads as much time
-    as all that the framework does.
-    """
+class _Executor:
+    """Threads, with what grpcio uses of a ThreadPoolExecutor."""
 
     def __init__(self, most: int) -> None:
-        self._to_start = most
-        self._jobs: SimpleQueue[Callable[[], object]] = SimpleQueue()
+        self._threads = Threads(most)
         self._ended: Future[None] = Future()
         self._ended.set_result(None)
 
     def submit(self, function: Callable[..., object], /, *args: Any) -> Future[None]:
         """Run it soon. What is returned tells nothing: grpcio only counts with it, for a limit that is not used."""
-        self._jobs.put(partial(function, *args))
-        if self._to_start:
-            self._to_start -= 1
-            threading.Thread(target=self._work, name=f"anycable_rpc {self._to_start}", daemon=True).start()
+        self._threads.submit((partial(function, *args),))
         return self._ended
-
-    def _work(self) -> None:
-        while True:
-            job = self._jobs.get()
-            try:
-                job()
-            except BaseException:
-                logger.exception("a call could not be answered")
-            del job  # it would be kept until the next one comes
 
 
 class ThreadedServer:
@@ -147,7 +128,7 @@ class ThreadedServer:
         self._service = service
         self._admission = _Admission(settings.rpc_pool_size, service)
         self._server = grpc.server(
-            cast("ThreadPoolExecutor", _Threads(settings.rpc_pool_size + _SPARE_THREADS)), options=options(settings)
+            cast("ThreadPoolExecutor", _Executor(settings.rpc_pool_size + _SPARE_THREADS)), options=options(settings)
         )
         self._health = health.HealthServicer(experimental_non_blocking=True)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
@@ -18,7 +17,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from anycable_rpc import Cable, Channel, ConfigurationError, Connection, action, http2, wire
 from anycable_rpc.errors import BindError
-from anycable_rpc.grpc_server import AsyncServer, ThreadedServer, _Threads, options
+from anycable_rpc.grpc_server import AsyncServer, ThreadedServer, options
 from anycable_rpc.protocol import (
     CommandMessage,
     ConnectionRequest,
@@ -398,12 +397,3 @@ def self_signed(folder: Path) -> tuple[Path, Path]:
     files = ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate)]
     subprocess.run([*command, *files], check=True, capture_output=True)
     return certificate, key
-
-
-def test_a_job_that_would_end_its_thread_does_not(caplog: pytest.LogCaptureFixture) -> None:
-    threads, done = _Threads(1), threading.Event()
-    threads.submit(sys.exit)
-    threads.submit(done.set)
-
-    assert done.wait(10)
-    assert [record.message for record in caplog.records] == ["a call could not be answered"]

@@ -13,8 +13,8 @@ from math import inf
 from types import coroutine
 from typing import TYPE_CHECKING, Any, cast
 
+from ..threads import Threads
 from .messages import Refused, Status
-from .threads import Threads
 
 if TYPE_CHECKING:
     from ..service import Service
@@ -131,7 +131,8 @@ class Calls:
             self._idle.set()
 
     def _begin(self, calls: deque[Call]) -> None:
-        asyncio.Task(self._run(calls), loop=self._loop)
+        if calls:
+            asyncio.Task(self._run(calls), loop=self._loop)
 
     async def _run(self, calls: deque[Call]) -> None:
         """One after the other, each in a context of its own.
@@ -140,15 +141,14 @@ class Calls:
         a task for each would take longer than many a callback.
         """
         task = cast("asyncio.Task[None]", asyncio.current_task())
-        rest: Awaitable[bytes] | None = None
-        while calls and not rest and not task.cancelling():  # by a callback, itself
+        while calls and not task.cancelling():  # by a callback, itself
             call = calls.popleft()
-            if not call.is_over:
-                rest = self._start(call, task)
-        if calls:
-            self._begin(calls)
-        if rest:
-            await self._run_on(call, rest)
+            rest = None if call.is_over else self._start(call, task)
+            if rest:
+                self._begin(calls)
+                await self._run_on(call, rest)
+                return
+        self._begin(calls)
 
     def _start(self, call: Call, task: asyncio.Task[None]) -> Awaitable[bytes] | None:
         """What is left of it when it has to wait."""

@@ -1,4 +1,4 @@
-"""Threads, admission, deadlines and health, without a connection."""
+"""Admission, deadlines and health, without a connection."""
 
 from __future__ import annotations
 
@@ -15,53 +15,6 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from anycable_rpc.http2.calls import Call, Calls
 from anycable_rpc.http2.health import Health
 from anycable_rpc.http2.messages import Refused, Status
-from anycable_rpc.http2.threads import Threads
-
-
-class TestThreads:
-    def test_every_job_runs_once(self) -> None:
-        threads, done, ended = Threads(8), list[int](), threading.Event()
-
-        def job(number: int) -> Callable[[], object]:
-            def run() -> None:
-                done.append(number)
-                if len(done) == 5_000:
-                    ended.set()
-
-            return run
-
-        for start in range(0, 5_000, 50):
-            threads.submit([job(number) for number in range(start, start + 50)])
-
-        assert ended.wait(20)
-        threads.close()
-        assert sorted(done) == list(range(5_000))
-
-    def test_one_that_is_held_up_lets_others_go_on(self) -> None:
-        threads, gate, done = Threads(3), threading.Event(), threading.Semaphore(0)
-        threads.submit([lambda: gate.wait(20), lambda: gate.wait(20), *[lambda: done.release()] * 10])
-
-        for _ in range(10):
-            assert done.acquire(timeout=10)
-        gate.set()
-        threads.close()
-
-    def test_there_are_no_more_than_was_said(self) -> None:
-        threads, gate, running = Threads(2), threading.Event(), threading.Semaphore(0)
-
-        def job() -> None:
-            running.release()
-            gate.wait(20)
-
-        threads.submit([job] * 5)
-
-        assert running.acquire(timeout=10)
-        assert running.acquire(timeout=10)
-        assert not running.acquire(timeout=0.1)
-        gate.set()
-        for _ in range(3):
-            assert running.acquire(timeout=10)
-        threads.close()
 
 
 class Service:

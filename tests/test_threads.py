@@ -1,0 +1,160 @@
+"""Threads for callbacks: all that is to be done is done once, by as many as it takes."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from anycable_rpc import threads as module
+from anycable_rpc.threads import Threads, adjusted
+
+
+@pytest.mark.parametrize(
+    ("wanted", "share", "expected"),
+    [
+        pytest.param(2, 0.1, 4, id="callbacks wait"),
+        pytest.param(16, 0.1, 30, id="never more than there may be"),
+        pytest.param(30, 0.1, 30, id="all of them wait"),
+        pytest.param(2, 1.2, 2, id="Python is the limit"),
+        pytest.param(30, 1.2, 29, id="and was not before"),
+        pytest.param(2, 1.9, 4, id="both compute in C"),
+        pytest.param(4, 3.9, 8, id="all four do"),
+        pytest.param(4, 2.1, 3, id="two of four do"),
+        pytest.param(1, 0.9, 2, id="one does"),
+    ],
+)
+def test_how_many_are_used(monkeypatch: pytest.MonkeyPatch, wanted: int, share: float, expected: int) -> None:
+    monkeypatch.setattr(module, "_CORES", 8)
+
+    assert adjusted(wanted, 30, share) == expected
+
+
+def test_more_than_there_are_cores_for_may_do_better_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_CORES", 2)
+
+    assert adjusted(4, 30, 1.9) == 8
+
+
+def test_one_thread_is_enough_where_no_more_may_be() -> None:
+    assert [adjusted(1, 1, share) for share in (0.1, 0.9, 1.5)] == [1, 1, 1]
+
+
+def test_every_job_runs_once() -> None:
+    threads, done, ended = Threads(8), list[int](), threading.Event()
+
+    def job(number: int) -> Callable[[], object]:
+        def run() -> None:
+            done.append(number)
+            if len(done) == 5_000:
+                ended.set()
+
+        return run
+
+    for start in range(0, 5_000, 50):
+        threads.submit([job(number) for number in range(start, start + 50)])
+
+    assert ended.wait(20)
+    threads.close()
+    assert sorted(done) == list(range(5_000))
+
+
+def test_one_that_is_held_up_lets_others_go_on() -> None:
+    threads, gate, done = Threads(3), threading.Event(), threading.Semaphore(0)
+    threads.submit([lambda: gate.wait(20), lambda: gate.wait(20), *[lambda: done.release()] * 10])
+
+    for _ in range(10):
+        assert done.acquire(timeout=10)
+    gate.set()
+    threads.close()
+
+
+def test_there_are_no_more_than_was_said() -> None:
+    threads, gate, running = Threads(2), threading.Event(), threading.Semaphore(0)
+
+    def job() -> None:
+        running.release()
+        gate.wait(20)
+
+    threads.submit([job] * 5)
+
+    assert running.acquire(timeout=10)
+    assert running.acquire(timeout=10)
+    assert not running.acquire(timeout=0.1)
+    gate.set()
+    for _ in range(3):
+        assert running.acquire(timeout=10)
+    threads.close()
+
+
+def test_as_many_are_used_as_callbacks_wait() -> None:
+    threads, running, gate = Threads(30), threading.Semaphore(0), threading.Event()
+
+    def job() -> None:
+        running.release()
+        gate.wait(20)
+
+    for _ in range(30):
+        threads.submit([job])
+
+    assert all(running.acquire(timeout=10) for _ in range(30))
+    gate.set()
+    threads.close()
+
+
+def test_a_job_that_comes_while_the_last_thread_goes_to_rest_is_done() -> None:
+    threads, done = Threads(1), threading.Semaphore(0)
+
+    for _ in range(5_000):
+        threads.submit([done.release])
+        assert done.acquire(timeout=10)
+    threads.close()
+
+
+def test_what_a_job_raises_is_logged_and_its_thread_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+    threads, done = Threads(1), threading.Event()
+
+    def fail() -> None:
+        raise SystemExit
+
+    with caplog.at_level(logging.ERROR, "anycable_rpc"):
+        threads.submit([fail, done.set])
+        assert done.wait(10)
+
+    assert [record.exc_info is not None for record in caplog.records] == [True]
+    threads.close()
+
+
+def test_few_are_tried_again_when_none_has_waited_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_CALM", 0.1)
+    threads, gate = Threads(8), threading.Event()
+    threads.submit([lambda: gate.wait(20)] * 8)
+    until(lambda: threads._wanted == 8)
+
+    gate.set()
+
+    until(lambda: threads._wanted == 2)
+    threads.submit([lambda: time.sleep(0.05)] * 8)
+    until(lambda: threads._wanted > 2)
+    threads.close()
+
+
+def test_all_end_when_nothing_is_left_to_do() -> None:
+    before = set(threading.enumerate())
+    threads, done = Threads(4), threading.Semaphore(0)
+    threads.submit([lambda: time.sleep(0.1), lambda: time.sleep(0.1), *[done.release] * 10])
+
+    threads.close()
+
+    assert all(done.acquire(timeout=10) for _ in range(10))
+    until(lambda: set(threading.enumerate()) <= before)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
