@@ -46,6 +46,7 @@ CORE = (
 
 SHARED = (
     "publishing",
+    "threads",
     "runner",
     "cable",
     "received",
