@@ -3,42 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
 from base64 import b64encode
 from dataclasses import dataclass
-from urllib.parse import unquote_to_bytes
-
-from urllib3 import HTTPConnectionPool, Timeout, connection_from_url
-from urllib3.exceptions import (
-    ConnectTimeoutError,
-    HTTPError,
-    LocationParseError,
-    NameResolutionError,
-    NewConnectionError,
-    ReadTimeoutError,
-    SSLError,
-)
-from urllib3.util import Url, parse_url
+from typing import TYPE_CHECKING
+from urllib.parse import SplitResult, quote, unquote_to_bytes, urlsplit
 
 from .errors import ConfigurationError
 
-__all__ = ["SEE_LOG", "HTTPClient", "Wording"]
+if TYPE_CHECKING:
+    from urllib3 import HTTPConnectionPool
+
+__all__ = ["SEE_LOG", "HTTPClient", "NoAnswer", "Wording"]
 
 SEE_LOG = "see the log of the server there"
 
-_KEPT_CONNECTIONS = 32
-_ERRORS: tuple[tuple[type[HTTPError], str, bool], ...] = (
-    (
-        SSLError,
-        "no trusted TLS connection: does it speak https, and does SSL_CERT_FILE name the authority of its certificate?",
-        False,
-    ),
-    (ReadTimeoutError, "no answer in time: it may or may not have arrived; see anycable-go's log", False),
-    (NameResolutionError, "no such host: is {variable} right?", True),
-    (NewConnectionError, "no connection: is anycable-go running, and {check}", True),
-    (ConnectTimeoutError, "no connection in time: is anycable-go reachable, and {check}", True),
-    (HTTPError, f"the connection broke: {SEE_LOG}", True),
-)
-"""What went wrong, in words, and whether the same may work later; the first that fits counts."""
+_HOST = re.compile(r"[\w.-]+|[0-9a-f:.]+(%[\w.-]+)?", re.ASCII | re.IGNORECASE)
+_UNQUOTED = "%/?:@!$&'()*+,;=~"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +33,19 @@ class Wording:
     check: str
 
 
+class NoAnswer(Exception):
+    """There is none: what went wrong, and whether the same may work later."""
+
+    def __init__(self, said: str, is_transient: bool) -> None:
+        super().__init__(said)
+        self.said = said
+        self.is_transient = is_transient
+
+
 class HTTPClient:
     """One server. TLS certificates are verified against the system's authorities, or those in `SSL_CERT_FILE`.
+
+    urllib3 is loaded with the first request: a program that only serves calls does without.
 
     Args:
         url: where the server is.
@@ -65,71 +57,64 @@ class HTTPClient:
     """
 
     def __init__(self, url: str, key: str | None, wording: Wording) -> None:
-        parsed = _parse(url, wording)
-        self.address = parsed._replace(auth=None, query=None, fragment=None).url
-        self.path = parsed.request_uri
+        parsed, user = _parse(url, wording)
+        self.address = parsed._replace(query="").geturl()
+        self.path = (parsed.path or "/") + (f"?{parsed.query}" if parsed.query else "")
         self._wording = wording
-        self._headers = {"Content-Type": "application/json", **_authorization(key, parsed.auth, wording)}
-        self._owned = self._new_pool()
+        self._headers = {"Content-Type": "application/json", **_authorization(key, user, wording)}
+        self._owned: tuple[int, HTTPConnectionPool] | None = None
 
     def request(self, method: str, path: str, body: bytes | None, seconds: float, limit: int = 0) -> tuple[int, bytes]:
         """The status, and the body up to so many bytes.
 
         Raises:
-            HTTPError: there is no answer; see `explain`.
+            NoAnswer: there is none.
         """
-        response = self._pool.request(
-            method,
-            path,
-            body=body,
-            headers=self._headers,
-            timeout=Timeout(total=max(seconds, 0.001)),
-            retries=False,
-            preload_content=False,
-        )
-        content = response.read(limit) if limit else b""
-        if response.length_remaining == 0:
-            response.read()  # gives the connection back
-        else:
-            response.close()  # the rest could be endless, and nobody needs it
-        return response.status, content
+        from . import http_pool
 
-    def explain(self, error: HTTPError) -> tuple[str, bool]:
-        """What went wrong, and whether the same may work later."""
-        said, transient = next(row[1:] for row in _ERRORS if isinstance(error, row[0]))
-        return said.format(variable=self._wording.variable, check=self._wording.check), transient
+        try:
+            return http_pool.exchange(self._pool, method, path, body, self._headers, seconds, limit)
+        except http_pool.HTTPError as error:
+            said, is_transient = http_pool.explain(error)
+            raise NoAnswer(
+                said.format(variable=self._wording.variable, check=self._wording.check), is_transient
+            ) from error
 
     def close(self) -> None:
         """Close the kept connections; the next request opens new ones."""
-        pool = self._pool
-        self._owned = self._new_pool()
-        pool.close()
+        owned, self._owned = self._owned, None
+        if owned and owned[0] == os.getpid():
+            owned[1].close()
 
     @property
     def _pool(self) -> HTTPConnectionPool:
-        if self._owned[0] != os.getpid():  # a forked child must not write into its parent's connections
-            self._owned = self._new_pool()
-        return self._owned[1]
+        owned = self._owned
+        if owned is None or owned[0] != os.getpid():  # a forked child must not write into its parent's connections
+            from .http_pool import pool
 
-    def _new_pool(self) -> tuple[int, HTTPConnectionPool]:
-        return os.getpid(), connection_from_url(self.address, maxsize=_KEPT_CONNECTIONS)
+            self._owned = owned = os.getpid(), pool(self.address)
+        return owned[1]
 
 
-def _parse(url: str, wording: Wording) -> Url:
+def _parse(url: str, wording: Wording) -> tuple[SplitResult, str]:
+    """Its parts, without the user and the fragment, and the user."""
     try:
-        parsed = parse_url(url)
-        (parsed.host or "").encode("idna")
-    except (LocationParseError, UnicodeError):
-        parsed = Url()
-    if parsed.scheme not in ("http", "https") or not parsed.host or " " in url or not url.isprintable():
+        parsed = urlsplit(url)
+        host = (parsed.hostname or "").encode("idna").decode()
+        port = parsed.port
+    except (UnicodeError, ValueError):
+        host = ""
+    if not _HOST.fullmatch(host) or parsed.scheme not in ("http", "https") or " " in url or not url.isprintable():
         raise ConfigurationError(
             f"the URL for {wording.purpose} is not http://HOST:PORT/PATH or https://…: set "
             f"{wording.variable}, for example to {wording.example}"
         )
-    return parsed
+    place = (f"[{host}]" if ":" in host else host) + ("" if port is None else f":{port}")
+    path, query = quote(parsed.path, _UNQUOTED), quote(parsed.query, _UNQUOTED)
+    return parsed._replace(netloc=place, path=path, query=query, fragment=""), parsed.netloc.rpartition("@")[0]
 
 
-def _authorization(key: str | None, user: str | None, wording: Wording) -> dict[str, str]:
+def _authorization(key: str | None, user: str, wording: Wording) -> dict[str, str]:
     """The key; without one, the user and password of the URL, for a proxy."""
     if key and not (key.isascii() and key.isprintable()):
         raise ConfigurationError(

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from urllib3.exceptions import HTTPError
-
 from . import json_text
 from .errors import BroadcastFailed, InvalidData, RequestFailed
-from .http_client import SEE_LOG, HTTPClient, Wording
+from .http_client import SEE_LOG, HTTPClient, NoAnswer, Wording
 from .protocol import stream_name
 from .retries import DEADLINE, insist
 
@@ -106,8 +104,8 @@ class RestAPI:
     def _answer(self, path: str, seconds: float) -> bytes:
         try:
             status, body = self._client.request("GET", path, None, seconds, _MOST)
-        except HTTPError as error:
-            raise self._failed(*self._client.explain(error)) from error
+        except NoAnswer as error:
+            raise self._failed(error.said, error.is_transient) from error
         if status != 200:
             raise self._failed(*_refused(status, _OF_PRESENCE))
         return body
@@ -115,8 +113,8 @@ class RestAPI:
     def _post(self, body: bytes, seconds: float) -> None:
         try:
             status, _ = self._client.request("POST", f"{self._client.path}/publish", body, seconds)
-        except HTTPError as error:
-            raise self._not_published(*self._client.explain(error)) from error
+        except NoAnswer as error:
+            raise self._not_published(error.said, error.is_transient) from error
         if status not in (200, 201):
             raise self._not_published(*_refused(status, _OF_PUBLISHING))
 

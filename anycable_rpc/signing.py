@@ -11,15 +11,13 @@ from __future__ import annotations
 import codecs
 import hmac
 import re
-from base64 import b64decode, b64encode, urlsafe_b64decode
+from base64 import b64decode, b64encode, urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from math import ceil
 from time import time
-from typing import Any, cast
-
-from jwt.algorithms import HMACAlgorithm
-from jwt.utils import base64url_encode
+from typing import TYPE_CHECKING, Any, cast
 
 from . import go_json, json_text
 from .errors import (
@@ -32,6 +30,9 @@ from .errors import (
     shorten,
 )
 from .protocol import stream_name
+
+if TYPE_CHECKING:
+    from jwt.algorithms import HMACAlgorithm
 
 __all__ = [
     "API_KEY",
@@ -54,16 +55,26 @@ API_KEY = "api-cable"
 MINIMUM_SECRET_BYTES = 32
 """HMAC-SHA256 wants a key as long as its output (RFC 7518, section 3.2)."""
 
-_ALGORITHMS = {
-    "HS256": HMACAlgorithm(HMACAlgorithm.SHA256),
-    "HS384": HMACAlgorithm(HMACAlgorithm.SHA384),
-    "HS512": HMACAlgorithm(HMACAlgorithm.SHA512),
-}
-_HEADER = base64url_encode(b'{"alg":"HS256"}')  # the header of the Ruby and JS SDKs
+_ALGORITHMS = {"HS256": "SHA256", "HS384": "SHA384", "HS512": "SHA512"}
 _TOKEN = re.compile(r"([\w\r\n-]*)\.([\w\r\n-]*)\.([\w\r\n-]*)", re.ASCII)
 _PADDED_BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _END_OF_TIME = 2**63 - 62135596800  # Go counts from the year 1: a later second wraps round into the past
+
+
+@cache
+def _algorithm(name: str) -> HMACAlgorithm:
+    """PyJWT's; it is loaded when there is a token, since it takes the time and the memory of an HTTP client."""
+    from jwt.algorithms import HMACAlgorithm
+
+    return HMACAlgorithm(getattr(HMACAlgorithm, _ALGORITHMS[name]))
+
+
+def _base64url(data: bytes) -> bytes:
+    return urlsafe_b64encode(data).rstrip(b"=")
+
+
+_HEADER = _base64url(b'{"alg":"HS256"}')  # the header of the Ruby and JS SDKs
 
 
 def derive_key(secret: str, purpose: str) -> str:
@@ -142,9 +153,9 @@ class TokenSigner:
     def sign(self, ext: str, exp: int | None = None) -> str:
         """Issue a token; `ext` is the text of the identifiers, `exp` epoch seconds or None for never."""
         claims = {"ext": ext} if exp is None else {"ext": ext, "exp": exp}
-        signing_input = _HEADER + b"." + base64url_encode(json_text.dumps(claims).encode())
-        signature = _ALGORITHMS["HS256"].sign(signing_input, self._key)
-        return (signing_input + b"." + base64url_encode(signature)).decode()
+        signing_input = _HEADER + b"." + _base64url(json_text.dumps(claims).encode())
+        signature = _algorithm("HS256").sign(signing_input, self._key)
+        return (signing_input + b"." + _base64url(signature)).decode()
 
 
 class TokenVerifier:
@@ -181,7 +192,7 @@ class TokenVerifier:
             raise InvalidToken("the token is not signed with HS256, HS384 or HS512")
         payload = _json_object(claims, "payload")
         signed, given = f"{header}.{claims}".encode(), _decode(signature, "signature")
-        if not any(_ALGORITHMS[algorithm].verify(signed, key, given) for key in self._keys):
+        if not any(_algorithm(algorithm).verify(signed, key, given) for key in self._keys):
             raise InvalidToken("the token's signature is not right: it was signed with another secret")
         return payload
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from html import escape
 
 from .errors import InvalidData, shorten
 
@@ -46,10 +45,16 @@ def turbo_stream(
 
 def turbo_stream_source(signed_stream_name: str) -> str:
     """The element that subscribes a page to a stream (turbo-rails `cable_stream_source_element.js`)."""
-    attributes = f'channel="Turbo::StreamsChannel" signed-stream-name="{escape(signed_stream_name)}"'
+    attributes = f'channel="Turbo::StreamsChannel" signed-stream-name="{_escaped(signed_stream_name)}"'
     return f"<turbo-cable-stream-source {attributes}></turbo-cable-stream-source>"
 
 
 def _attribute(name: str, value: str | bool | None) -> str:
     written = name.replace("_", "-")
-    return written if value is True else f'{written}="{escape(str(value))}"'
+    return written if value is True else f'{written}="{_escaped(str(value))}"'
+
+
+def _escaped(text: str) -> str:
+    from html import escape  # which most programs do without
+
+    return escape(text)

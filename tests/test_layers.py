@@ -53,6 +53,7 @@ SHARED = (
     "wire",
     "service",
     "retries",
+    "http_pool",
     "http_client",
     "listening",
     "hanging_up",

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from urllib3.exceptions import HTTPError
-
 from ..errors import BroadcastFailed
-from ..http_client import SEE_LOG, HTTPClient, Wording
+from ..http_client import SEE_LOG, HTTPClient, NoAnswer, Wording
 from ..retries import DEADLINE, insist
 
 __all__ = ["HTTPBroadcaster"]
@@ -80,8 +78,8 @@ class HTTPBroadcaster:
     def _post(self, body: bytes, seconds: float) -> None:
         try:
             status, _ = self._client.request("POST", self._client.path, body, seconds)
-        except HTTPError as error:
-            raise self._failed(*self._client.explain(error)) from error
+        except NoAnswer as error:
+            raise self._failed(error.said, error.is_transient) from error
         if status not in _ACCEPTED:
             advice = _STATUS_ADVICE.get(status, SEE_LOG if status >= 500 else _CHECK_ADDRESS)
             raise self._failed(f"it answered {status}: {advice}", status == 429 or status >= 500)

@@ -17,7 +17,6 @@ from ..errors import AnyCableError
 from ..identifiers import IdentifiersCodec
 from ..protocol import PROTOCOL_VERSION
 from ..settings import Settings, warnings_for
-from .inspecting import explain, keys_of
 from .issuing import identifiers, issue
 from .launching import cable_of, check_broadcaster, codec_of, in_new_process, prepared, settings_of, started, web_of
 from .options import SettingsCommand, first_word, given
@@ -184,6 +183,8 @@ def _explain(ctx: click.Context, settings: Settings, word: str, flags: dict[str,
     text = _given_token(ctx, word)
     with redirect_stdout(sys.stderr):
         codec = codec_of(ctx, settings, flags)
+    from .inspecting import explain, keys_of
+
     explanation = explain(text, keys_of(settings), time(), codec)
     for line in warnings_for(settings):
         click.echo(f"warning: {line}", err=True)
