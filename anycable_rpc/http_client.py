@@ -18,7 +18,7 @@ __all__ = ["SEE_LOG", "HTTPClient", "NoAnswer", "Wording"]
 
 SEE_LOG = "see the log of the server there"
 
-_HOST = re.compile(r"[\w.-]+|[0-9a-f:.]+(%[\w.-]+)?", re.ASCII | re.IGNORECASE)
+_HOST = re.compile(r"[\w-]{1,63}(\.[\w-]{1,63})*\.?|[0-9a-f.]*:[0-9a-f:.]+(%[\w.-]+)?", re.ASCII | re.IGNORECASE)
 _UNQUOTED = "%/?:@!$&'()*+,;=~"
 
 
@@ -100,7 +100,9 @@ def _parse(url: str, wording: Wording) -> tuple[SplitResult, str]:
     """Its parts, without the user and the fragment, and the user."""
     try:
         parsed = urlsplit(url)
-        host = (parsed.hostname or "").encode("idna").decode()
+        host = parsed.hostname or ""
+        if not host.isascii():
+            host = host.encode("idna").decode()
         port = parsed.port
     except (UnicodeError, ValueError):
         host = ""

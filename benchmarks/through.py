@@ -11,19 +11,21 @@ from typing import Any
 from anycable_rpc.settings import Settings
 
 from . import apps
-from .calls import COOKIE, IDENTIFIER, MESSAGE
+from .calls import COOKIE, IDENTIFIER, MESSAGE, write_calls
 from .report import Goal, Report, Table
 from .rounds import in_turns, number, ratio, spread
 from .servers import SECRET, Missing, Server, anycable_go, free_port, go_program, ours, output, serving
 
 __all__ = ["run"]
 
+ASYNC = "asyncio engine, async def"
 BACKENDS = {
     "grpcio, def": ("plain", "grpcio"),
-    "asyncio engine, async def": ("asynchronous", "asyncio"),
+    ASYNC: ("asynchronous", "asyncio"),
     "asyncio engine, def": ("plain", "asyncio"),
 }
 TOKEN = "with a token (no RPC)"
+BARE_GO = "bare Go"
 WHAT = "through anycable-go: connects/s without a token / with one, own engine"
 
 
@@ -36,15 +38,17 @@ def run(report: Report, folder: Path, rounds: int, clients: int, say: Callable[[
         return
     with ExitStack() as stack:
         crowds: dict[str, Callable[[], Mapping[str, Any]]] = {}
-        for name, (app, engine) in BACKENDS.items():
-            rpc = stack.enter_context(serving(ours(app, engine)))
+        servers = {name: ours(app, engine) for name, (app, engine) in BACKENDS.items()}
+        servers[BARE_GO] = [go_program(), "serve", "--calls", str(write_calls(folder / "calls.json"))]
+        for name, serve in servers.items():
+            rpc = stack.enter_context(serving(serve))
             port = free_port()
             command = [path, f"--port={port}", "--host=127.0.0.1", f"--rpc_host={rpc.address}"]
             command += ["--broadcast_adapter=http", "--log_level=error"]
             settings = {"ANYCABLE_DISABLE_TELEMETRY": "true", "ANYCABLE_SECRET": SECRET}
             go = stack.enter_context(serving(command, settings, port=port))
             crowds[name] = _crowd(folder, clients, go, rpc)
-            if engine == "asyncio" and TOKEN not in crowds:
+            if name == ASYNC:
                 crowds[TOKEN] = _crowd(folder, clients, go, rpc, token=True)
         seen = in_turns(crowds, rounds, lambda text: say(f"through anycable-go, {text}"))
     _report(report, seen, rounds, clients)
@@ -96,4 +100,5 @@ def _report(report: Report, seen: dict[str, list[Mapping[str, Any]]], rounds: in
     title = f"Through anycable-go: {clients} clients, 200 dialling at a time, {rounds} rounds"
     note = "CPU seconds are for all clients to connect, subscribe and send a message."
     report.tables.append(Table(title, columns, rows, note=note))
-    report.goals.append(Goal(WHAT, 0.8, ratio(seen["asyncio engine, async def"], seen[TOKEN], "connect")))
+    bare = ratio(seen[BARE_GO], seen[TOKEN], "connect")
+    report.goals.append(Goal(WHAT, 0.8, ratio(seen[ASYNC], seen[TOKEN], "connect"), note=f"with bare Go: {bare}"))

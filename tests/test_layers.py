@@ -245,3 +245,33 @@ def test_importing_the_package_loads_no_server() -> None:
     loaded = done.stdout.split()
     assert PACKAGE in loaded
     assert {"grpc", "uvicorn", "starlette", "google.protobuf", "urllib3", "click"}.isdisjoint(loaded)
+
+
+def test_a_server_that_listens_has_not_loaded_what_calls_may_do_without() -> None:
+    script = """
+import sys
+from anycable_rpc import Cable, Connection
+from anycable_rpc.http2 import Server
+from anycable_rpc.serving import broadcasting, service_of
+from anycable_rpc.settings import Settings
+import anycable_rpc.cli, asyncio
+
+settings = Settings(secret="s" * 32, rpc_host="127.0.0.1:0")
+cable = Cable(Connection)
+cable.settings = settings
+
+async def main():
+    server = Server(service_of(cable, settings), settings)
+    await server.start()
+    print(*broadcasting(cable))
+    await server.stop(1)
+
+asyncio.run(main())
+print(*sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=PROJECT, capture_output=True, text=True, check=True)
+
+    said, loaded = done.stdout.splitlines()
+    assert said == "Broadcasts go to http://localhost:8080/_broadcast (HTTPBroadcaster)"
+    assert {"anycable_rpc.http2.server", "anycable_rpc.cli"} <= set(loaded.split())
+    assert {"grpc", "jwt", "urllib3", "http.client", "html", "uvicorn"}.isdisjoint(loaded.split())
