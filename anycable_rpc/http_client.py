@@ -100,12 +100,11 @@ def _parse(url: str, wording: Wording) -> tuple[SplitResult, str]:
     """Its parts, without the user and the fragment, and the user."""
     try:
         parsed = urlsplit(url)
-        host = parsed.hostname or ""
+        host, port = parsed.hostname or "", parsed.port
         if not host.isascii():
             host = host.encode("idna").decode()
-        port = parsed.port
     except (UnicodeError, ValueError):
-        host = ""
+        parsed, host, port = urlsplit(""), "", None
     if not _HOST.fullmatch(host) or parsed.scheme not in ("http", "https") or " " in url or not url.isprintable():
         raise ConfigurationError(
             f"the URL for {wording.purpose} is not http://HOST:PORT/PATH or https://…: set "
