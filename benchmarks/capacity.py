@@ -10,7 +10,9 @@ from math import ceil
 __all__ = ["ENGINES", "Demand", "Need", "need"]
 
 ENGINES = {"grpcio": 0.33e-3, "asyncio": 0.045e-3}
-"""CPU seconds for a call with callbacks that do nothing (results.md; a database asked in the callback is not in it)."""
+"""CPU seconds for a call with callbacks that do nothing, on the slowest machine that was measured: above results.md.
+A database asked in the callback is not in it.
+"""
 
 CLIENT_KB = 20.0
 """Memory of anycable-go 1.6 for an idle connection, measured with 6,000; subscriptions and history add to it."""

@@ -70,7 +70,9 @@ SCENES = {
     "asyncio engine, cookies": (20_000, 2),
     "asyncio engine, a token": (20_000, 1),
 }
-"""Calls a second of one process (results.md), and calls until a client is back: Connect, and one subscribe."""
+"""Calls a second of one process, on the slowest machine that was measured, and calls until a client is back: Connect,
+and one subscribe.
+"""
 
 
 def main() -> None:
