@@ -205,12 +205,12 @@ def _write_command_response(m: CommandResponse) -> bytes:
 
 def _texts(tag: bytes, texts: Iterable[str]) -> bytes:
     """A repeated field."""
-    written = b""
+    written: list[bytes] = []
     for text in texts:
         data = text.encode()
         size = len(data)
-        written += tag + (_LENGTHS[size] if size < 128 else _length(size)) + data
-    return written
+        written += tag, _LENGTHS[size] if size < 128 else _length(size), data
+    return b"".join(written)
 
 
 def _length(size: int) -> bytes:
