@@ -295,7 +295,7 @@ class Connection:
             high, low, shape, number = unpack(data, middle)
             size = high << 8 | low
             after = middle + 9 + size
-            if shape != _ONE_DATA or number != stream or size > largest or after > end:
+            if shape != _ONE_DATA or number != stream or size > largest or after > end or stream in self._cut:
                 break
             try:
                 head = read(data[position + 9 : middle])
@@ -445,7 +445,7 @@ class Connection:
         if stream > self._highest + 2:
             self._skipped.append(range(self._highest + 1, stream))
         self._highest = stream
-        if stream > self._last:
+        if stream > self._last or stream in self._cut:
             self._heads.blocks.read(block)
             self._count()
             return

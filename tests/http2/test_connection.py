@@ -246,6 +246,7 @@ def test_a_broken_rule_has_its_code(sent: bytes, answer: str) -> None:
         pytest.param([call(3), headers(5), headers(7), call(9), data(7, framed(b"7")), data(5, b"5")], id="mixed"),
         pytest.param([call(3), call(9), call(11), headers(5, flags=WHOLE)], id="a gap"),
         pytest.param([call(3), call(4)], id="an even number"),
+        pytest.param([call(3), frame(Type.PRIORITY, 0, 5, b"x"), call(5), call(7)], id="one that was reset before"),
         pytest.param([call(3), call(3)], id="the same again"),
         pytest.param([call(3), call(1)], id="an older one"),
         pytest.param([call(stream) for stream in range(3, 15, 2)], id="too many"),
@@ -276,6 +277,15 @@ def test_how_the_bytes_come_changes_nothing(pieces: list[bytes]) -> None:
     whole = b"".join(pieces)
 
     assert outcome(whole) == outcome(*pieces) == outcome(*[whole[place : place + 1] for place in range(len(whole))])
+
+
+def test_a_stream_that_was_reset_before_it_came_is_let_pass() -> None:
+    peer = Peer()
+    peer.send(call(1))
+
+    assert peer.send(frame(Type.PRIORITY, 0, 3, b"x"), call(3), call(5)) == ["RstStream 3 FRAME_SIZE_ERROR"]
+    assert [event.stream for event in peer.events] == [1, 5]
+    assert set(peer.connection.streams) == {1, 5}
 
 
 def test_the_window_is_opened_again_before_it_is_used_up() -> None:
