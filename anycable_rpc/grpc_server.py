@@ -7,6 +7,7 @@ A `def` app runs on threads, an `async def` app on an event loop: two servers of
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 __all__ = ["AsyncServer", "LoopServer", "ThreadedServer", "options"]
 
 _FLUSH = 0.2  # seconds for the last answers to leave, and for those who watch the health
-_SPARE_THREADS = 4  # so that refusals and health checks are answered when every other thread is busy
 _LOOK = 0.01  # seconds between looks at whether calls have ended
 _Refusal = tuple[grpc.StatusCode, str]
 _HEALTH_NAMES = (health.OVERALL_HEALTH, SERVICE)
@@ -108,29 +108,60 @@ class _Admission:
 
 
 class _Executor:
-    """Threads, with what grpcio uses of a ThreadPoolExecutor."""
+    """Threads, with what grpcio uses of a ThreadPoolExecutor; calls are let in before they wait for one."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, admission: _Admission) -> None:
+        self._admission = admission
         self._threads = Threads(most)
+        self._refusing = Threads(1)
+        self._here = threading.local()
         self._ended: Future[None] = Future()
         self._ended.set_result(None)
 
+    @property
+    def refusal(self) -> _Refusal | None:
+        """What to refuse the call with that runs on this thread."""
+        refusal: _Refusal | None = getattr(self._here, "refusal", None)
+        return refusal
+
     def submit(self, function: Callable[..., object], /, *args: Any) -> Future[None]:
         """Run it soon. What is returned tells nothing: grpcio only counts with it, for a limit that is not used."""
-        self._threads.submit((partial(function, *args),))
+        refusal = self._admission.enter()
+        if refusal:
+            self._refusing.submit((partial(self._refuse, refusal, function, *args),))
+        else:
+            self._threads.submit((partial(self._serve, function, *args),))
         return self._ended
+
+    def _serve(self, function: Callable[..., object], *args: Any) -> None:
+        try:
+            function(*args)
+        finally:
+            self._admission.leave()
+
+    def _refuse(self, refusal: _Refusal, function: Callable[..., object], *args: Any) -> None:
+        self._here.refusal = refusal
+        function(*args)
+
+
+class _Health(health.HealthServicer):
+    """Checks are answered on a thread of their own, not behind the calls that wait."""
+
+    def Check(self, request: Any, context: Any) -> Any:  # noqa: N802 - grpcio's name
+        return super().Check(request, context)
+
+    Check.__dict__["experimental_thread_pool"] = ThreadPoolExecutor(1, "anycable_rpc health")  # grpcio looks there
 
 
 class ThreadedServer:
-    """Serves a `def` app: each call on a thread of its own."""
+    """Serves a `def` app on threads."""
 
     def __init__(self, service: Service, settings: Settings) -> None:
         self._service = service
         self._admission = _Admission(settings.rpc_pool_size, service)
-        self._server = grpc.server(
-            cast("ThreadPoolExecutor", _Executor(settings.rpc_pool_size + _SPARE_THREADS)), options=options(settings)
-        )
-        self._health = health.HealthServicer(experimental_non_blocking=True)
+        self._executor = _Executor(settings.rpc_pool_size, self._admission)
+        self._server = grpc.server(cast("ThreadPoolExecutor", self._executor), options=options(settings))
+        self._health = _Health(experimental_non_blocking=True)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         self._server.add_generic_rpc_handlers((_handlers(self._handler),))
         self.address = _bind(self._server, settings)
@@ -158,13 +189,10 @@ class ThreadedServer:
 
     def _handler(self, method: str) -> Callable[[bytes, grpc.ServicerContext], bytes]:
         def handle(data: bytes, context: grpc.ServicerContext) -> bytes:
-            refusal = self._admission.enter()
+            refusal = self._executor.refusal
             if refusal:
                 context.abort(*refusal)
-            try:
-                return self._service.handle(method, data, _metadata(context))
-            finally:
-                self._admission.leave()
+            return self._service.handle(method, data, _metadata(context))
 
         return handle
 

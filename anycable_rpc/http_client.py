@@ -18,7 +18,9 @@ __all__ = ["SEE_LOG", "HTTPClient", "NoAnswer", "Wording"]
 
 SEE_LOG = "see the log of the server there"
 
-_HOST = re.compile(r"[\w-]{1,63}(\.[\w-]{1,63})*\.?|[0-9a-f.]*:[0-9a-f:.]+(%[\w.-]+)?", re.ASCII | re.IGNORECASE)
+_PLACE = re.compile(
+    r"([\w-]{1,63}(\.[\w-]{1,63})*\.?|\[[0-9a-f.]*:[0-9a-f:.]+(%[\w.-]+)?\])(:[0-9]*)?", re.ASCII | re.IGNORECASE
+)
 _UNQUOTED = "%/?:@!$&'()*+,;=~"
 
 
@@ -99,20 +101,31 @@ class HTTPClient:
 def _parse(url: str, wording: Wording) -> tuple[SplitResult, str]:
     """Its parts, without the user and the fragment, and the user."""
     try:
-        parsed = urlsplit(url)
-        host, port = parsed.hostname or "", parsed.port
-        if not host.isascii():
-            host = host.encode("idna").decode()
-    except (UnicodeError, ValueError):
-        parsed, host, port = urlsplit(""), "", None
-    if not _HOST.fullmatch(host) or parsed.scheme not in ("http", "https") or " " in url or not url.isprintable():
+        parsed = urlsplit(url if url.isascii() else _in_ascii(url))
+        port = parsed.port
+    except ValueError:
+        parsed, port = urlsplit(""), None
+    user, _, place = parsed.netloc.rpartition("@")
+    if not _PLACE.fullmatch(place) or parsed.scheme not in ("http", "https") or " " in url or not url.isprintable():
         raise ConfigurationError(
             f"the URL for {wording.purpose} is not http://HOST:PORT/PATH or https://…: set "
             f"{wording.variable}, for example to {wording.example}"
         )
-    place = (f"[{host}]" if ":" in host else host) + ("" if port is None else f":{port}")
+    host = (parsed.hostname or "").join("[]" if ":" in (parsed.hostname or "") else ("", ""))
+    place = host if port is None else f"{host}:{port}"
     path, query = quote(parsed.path, _UNQUOTED), quote(parsed.query, _UNQUOTED)
-    return parsed._replace(netloc=place, path=path, query=query, fragment=""), parsed.netloc.rpartition("@")[0]
+    return parsed._replace(netloc=place, path=path, query=query, fragment=""), user
+
+
+def _in_ascii(url: str) -> str:
+    """As urllib3 writes it, with the host by IDNA 2008.
+
+    Raises:
+        ValueError: it is no URL.
+    """
+    from urllib3.util import parse_url
+
+    return parse_url(url).url
 
 
 def _authorization(key: str | None, user: str, wording: Wording) -> dict[str, str]:

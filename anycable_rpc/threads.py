@@ -10,10 +10,10 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
-from time import monotonic, process_time, sleep
 
 __all__ = ["Job", "Threads", "adjusted"]
 
@@ -25,6 +25,7 @@ _FEW = 2
 _SHORT, _LONG = 0.005, 0.05  # seconds between looks at jobs that wait
 _CALM = 30  # seconds without one until few threads are tried again
 _BUSY = 0.8  # of a core, from which on one counts as busy
+_OURS = 0.2  # of a core that these threads must use for it to be they who are busy
 _CORES = max(2, os.cpu_count() or 2)
 
 
@@ -52,9 +53,11 @@ class Threads:
         self._started = 0
         self._busy = 0
         self._idle = 0
+        self._taken = 0
         self._is_watched = False
         self._is_closed = False
         self._jobs: deque[Job] = deque()
+        self._clocks: list[int] = []
         self._wake_ups: SimpleQueue[None] = SimpleQueue()
         self._alarms: SimpleQueue[None] = SimpleQueue()
         self._lock = threading.Lock()
@@ -62,7 +65,7 @@ class Threads:
     def submit(self, jobs: Sequence[Job]) -> None:
         """Run them, soon."""
         self._jobs.extend(jobs)
-        if self._is_watched and self._busy >= self._wanted:  # whoever goes to rest now will see them
+        if self._is_watched and self._busy >= self._wanted:  # whoever goes to rest or looks now will see them
             return
         with self._lock:
             self._wake()
@@ -77,24 +80,33 @@ class Threads:
             self._alarms.put(None)
             for _ in range(self._idle):
                 self._wake_ups.put(None)
+            self._busy, self._idle = self._busy + self._idle, 0
 
     def _wake(self) -> None:
         """As many more as are wanted and have something to do; with the lock."""
         for _ in range(min(len(self._jobs), self._wanted - self._busy)):
-            self._busy += 1
             if self._idle:
                 self._idle -= 1
                 self._wake_ups.put(None)
-            else:
-                if not self._started:
-                    self._start("watch", self._watch)
-                self._started += 1
-                self._start(str(self._started), self._work)
+            elif not self._start():
+                return
+            self._busy += 1
 
-    def _start(self, name: str, function: Job) -> None:
-        threading.Thread(target=function, name=f"anycable_rpc {name}", daemon=True).start()
+    def _start(self) -> bool:
+        """Whether the system lets another thread be."""
+        try:
+            if not self._started:
+                threading.Thread(target=self._watch, name="anycable_rpc watch", daemon=True).start()
+            self._started += 1
+            threading.Thread(target=self._work, name=f"anycable_rpc {self._started}", daemon=True).start()
+        except RuntimeError as error:
+            logger.error("calls have to wait: %s", error)
+            return False
+        return True
 
     def _work(self) -> None:
+        if hasattr(time, "pthread_getcpuclockid"):
+            self._clocks.append(time.pthread_getcpuclockid(threading.get_ident()))
         while True:
             job = self._next()
             if job is None:
@@ -104,6 +116,7 @@ class Threads:
                     return
                 self._wake_ups.get()
                 continue
+            self._taken += 1
             try:
                 job()
             except BaseException:
@@ -131,20 +144,39 @@ class Threads:
             try:
                 self._alarms.get(timeout=_CALM)
             except Empty:
-                self._wanted = min(_FEW, self._most)
+                if not self._calm_down():
+                    continue
                 self._alarms.get()
             pause = _SHORT
             while self._is_watched and not self._is_closed:
-                began, before = monotonic(), process_time()
-                sleep(pause)
-                has_changed = self._adjust((process_time() - before) / (monotonic() - began))
+                began, taken, process, own = time.perf_counter(), self._taken, time.process_time(), self._used()
+                time.sleep(pause)
+                passed = max(time.perf_counter() - began, 0.001)
+                share, ours = (time.process_time() - process) / passed, (self._used() - own) / passed
+                is_stuck = self._taken == taken or (bool(self._clocks) and ours < _OURS)
+                has_changed = self._adjust(0 if is_stuck else share)
                 pause = _SHORT if has_changed else min(pause * 2, _LONG)
+
+    def _calm_down(self) -> bool:
+        """Use few threads again, unless some job waits just now."""
+        with self._lock:
+            if not self._jobs:
+                self._wanted = min(_FEW, self._most)
+            return not self._jobs
+
+    def _used(self) -> float:
+        """Seconds of CPU time of these threads, where the system tells."""
+        try:
+            return sum(time.clock_gettime(clock) for clock in self._clocks)
+        except OSError:  # one of them has ended
+            return 0
 
     def _adjust(self, share: float) -> bool:
         with self._lock:
-            self._is_watched = bool(self._jobs)
-            if not self._is_watched:
+            self._is_watched = False  # before the look: see submit
+            if not self._jobs:
                 return False
+            self._is_watched = True
             before, self._wanted = self._wanted, adjusted(self._wanted, self._most, share)
             self._wake()
             return self._wanted != before

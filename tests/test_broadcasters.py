@@ -517,7 +517,15 @@ class TestAddress:
             *("", "/", "localhost:8090/_broadcast", "localhost", "http://", "http:///_broadcast", "http://:80/"),
             *("ftp://localhost/", "redis://localhost:6379", "ws://localhost/cable", "javascript:alert(1)"),
             *("http://localhost:99999/", "http://localhost:port/", "http://[::1/", "http://ho st/", "http://h\n/"),
-            *("http://user:secret@/", "http://%zz/", "http://a..b/", f"http://{'a' * 64}/", "http://\ud800/"),
+            *(
+                "http://user:secret@/",
+                "http://%zz/",
+                "http://a..b/",
+                "http://[::1]x/",
+                "http://[v1.x]/",
+                f"http://{'a' * 64}/",
+                "http://\ud800/",
+            ),
         ],
         ids=ascii,
     )

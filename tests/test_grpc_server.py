@@ -15,7 +15,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from anycable_rpc import Cable, Channel, ConfigurationError, Connection, action, http2, wire
+from anycable_rpc import Cable, Channel, ConfigurationError, Connection, action, http2, threads, wire
 from anycable_rpc.errors import BindError
 from anycable_rpc.grpc_server import AsyncServer, ThreadedServer, options
 from anycable_rpc.protocol import (
@@ -190,6 +190,22 @@ class Contract:
 
         assert error.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert server.call("Connect", ConnectionRequest())
+
+    def test_calls_that_wait_for_a_thread_have_their_places_and_hold_up_no_health_check(
+        self, run: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(threads, "adjusted", lambda wanted, most, share: wanted)
+        server = run(rpc_pool_size=4)
+        inside = [server.future("Command", WAIT) for _ in range(4)]
+        server.gate.wait_for(2)
+
+        refused = server.future("Command", WAIT).exception()
+        healthy = server.health("")
+        server.gate.opened.set()
+
+        assert refused.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert healthy == SERVING
+        assert all(call.result() for call in inside)
 
     def test_calls_beyond_the_pool_are_refused_before_user_code(self, run: Callable[..., Running]) -> None:
         server = run(rpc_pool_size=2)

@@ -105,6 +105,41 @@ def test_as_many_are_used_as_callbacks_wait() -> None:
     threads.close()
 
 
+def test_those_that_compute_hold_up_no_other() -> None:
+    threads, stop, done = Threads(8), threading.Event(), threading.Event()
+
+    def compute() -> None:
+        while not stop.is_set():
+            sum(range(1000))
+
+    threads.submit([compute, compute, done.set])
+
+    assert done.wait(10)
+    stop.set()
+    threads.close()
+
+
+def test_where_the_system_lets_no_more_threads_be_those_there_are_go_on(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    threads, gate, done = Threads(8), threading.Event(), threading.Semaphore(0)
+    threads.submit([lambda: gate.wait(20)])
+    with monkeypatch.context() as system:
+        system.setattr(threading.Thread, "start", refuse)
+        threads.submit([done.release] * 5)
+        assert not done.acquire(timeout=0.1)
+        gate.set()
+        assert all(done.acquire(timeout=10) for _ in range(5))
+    assert "calls have to wait: can't start new thread" in caplog.text
+
+    threads.submit([lambda: time.sleep(0.02), lambda: time.sleep(0.02), done.release])
+    assert done.acquire(timeout=10)
+    threads.close()
+
+
 def test_a_job_that_comes_while_the_last_thread_goes_to_rest_is_done() -> None:
     threads, done = Threads(1), threading.Semaphore(0)
 

@@ -137,15 +137,16 @@ class Calls:
     async def _run(self, calls: deque[Call]) -> None:
         """One after the other, each in a context of its own.
 
-        Most end without having waited for anything. The first that waits keeps this task, the others get a new one:
-        a task for each would take longer than many a callback.
+        Where callbacks wait for nothing, a task for each would take longer than they do. The first that waits keeps
+        this one, and those behind it get one each.
         """
         task = cast("asyncio.Task[None]", asyncio.current_task())
         while calls and not task.cancelling():  # by a callback, itself
             call = calls.popleft()
             rest = None if call.is_over else self._start(call, task)
             if rest:
-                self._begin(calls)
+                for other in calls:
+                    self._begin(deque((other,)))
                 await self._run_on(call, rest)
                 return
         self._begin(calls)
@@ -194,9 +195,7 @@ class Calls:
             self._conclude(*self._results.popleft())
 
     def _conclude(self, call: Call, answer: bytes | Refused) -> None:
-        self._under_way.discard(call)
-        if self._is_closed:
-            self._note_idle()
+        self._leave(call)
         if not call.is_over:
             call.is_over = True
             call.answer(call.stream, answer)

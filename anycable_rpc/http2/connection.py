@@ -286,7 +286,7 @@ class Connection:
         """
         end, unpack, streams, add = len(data), frames.SHAPE.unpack_from, self.streams, self._events.append
         read, stream, left, most = self._heads.read, self._highest + 2, self._window, self.limits.streams
-        largest = min(self._full, DEFAULT_FRAME)
+        largest, began = min(self._full, DEFAULT_FRAME), position
         while position + 18 <= end and stream <= self._last and left > largest and len(streams) < most:
             high, low, shape, number = unpack(data, position)
             middle = position + 9 + (high << 8 | low)
@@ -310,7 +310,8 @@ class Connection:
             left -= size
             stream += 2
             position = after
-        self._highest, self._window, self._moved = stream - 2, left, self._seconds
+        if position > began:
+            self._highest, self._window, self._moved = stream - 2, left, self._seconds
         if left < _WINDOW // 2:
             self._open_window()
         return position

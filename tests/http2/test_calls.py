@@ -297,6 +297,22 @@ class TestCallsOfOneRead:
 
         assert len({service.tasks[message] for message in (b"1 wait", b"3 wait", b"4 late")}) == 3
 
+    def test_they_all_begin_at_once_when_the_first_waits(self) -> None:
+        service = Waiting()
+
+        async def main() -> int:
+            asked = Asked(service, 20)  # type: ignore[arg-type]
+            for number in range(10):
+                asked.calls.start(Call(number, "Connect", b"wait", {}, 20, asked.answers.__setitem__))
+            asked.calls.go()
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            begun = len(service.seen)
+            await asked.until(lambda: len(asked.answers) == 10)
+            return begun
+
+        assert asyncio.run(main()) == 10
+
     @pytest.mark.parametrize("first", [b"cancel", b"cancel wait"])
     def test_one_that_cancels_itself_does_not_cancel_the_next(self, first: bytes) -> None:
         answers, _ = self.answers(first, b"2 wait", b"3")

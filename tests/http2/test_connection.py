@@ -288,6 +288,20 @@ def test_a_stream_that_was_reset_before_it_came_is_let_pass() -> None:
     assert set(peer.connection.streams) == {1, 5}
 
 
+def test_who_begins_a_request_and_sends_a_byte_now_and_then_is_ended() -> None:
+    peer = Peer()
+    peer.send(call(1))
+    peer.connection.respond(1, HEADERS, b"x", OK)
+    peer.send(call(3)[:9])
+
+    for byte in range(9, 12):
+        assert not peer.connection.is_closed
+        peer.seconds(7)
+        peer.send(call(3)[byte : byte + 1])
+
+    assert peer.connection.is_closed
+
+
 def test_the_window_is_opened_again_before_it_is_used_up() -> None:
     peer, answers = Peer(), list[str]()
     for stream in range(1, 2001, 2):
