@@ -111,7 +111,9 @@ def _parse(url: str, wording: Wording) -> tuple[SplitResult, str]:
             f"the URL for {wording.purpose} is not http://HOST:PORT/PATH or https://…: set "
             f"{wording.variable}, for example to {wording.example}"
         )
-    host = (parsed.hostname or "").join("[]" if ":" in (parsed.hostname or "") else ("", ""))
+    host = parsed.hostname or ""
+    if ":" in host:
+        host = f"[{host}]"
     place = host if port is None else f"{host}:{port}"
     path, query = quote(parsed.path, _UNQUOTED), quote(parsed.query, _UNQUOTED)
     return parsed._replace(netloc=place, path=path, query=query, fragment=""), user

@@ -55,7 +55,9 @@ def check_version(versions: str | None) -> None:
     Raises:
         IncompatibleClient: ours is not among them.
     """
-    if PROTOCOL_VERSION not in [version.strip() for version in (versions or "").split(",")]:
+    if versions != PROTOCOL_VERSION and PROTOCOL_VERSION not in [
+        version.strip() for version in (versions or "").split(",")
+    ]:
         raise IncompatibleClient(versions)
 
 
@@ -96,7 +98,7 @@ def _connect_by_token(cable: Cable, token: str, sid: str) -> ConnectionResponse:
 def _connect_by_callback(call: Call, connection: Connection) -> Steps:
     said = connection._transmissions
     try:
-        call.callback = Callback("connect", connection.connect, connection, None, {})
+        call.callback = Callback("connect", connection.connect, connection)
         yield call.callback
     except Rejected:
         pass  # it is remembered, also where it was caught
@@ -124,7 +126,7 @@ def _subscribe(call: Call, request: CommandMessage) -> Steps:
         connection = call.connection()
         channel = call.channel(connection)
         try:
-            call.callback = Callback("subscribed", channel.subscribed, connection, channel, {})
+            call.callback = Callback("subscribed", channel.subscribed, connection, channel)
             yield call.callback
         except Rejected:
             pass
@@ -158,7 +160,7 @@ def _unsubscribe(call: Call, request: CommandMessage) -> Steps:
         connection = call.connection()
         channel = call.channel(connection)
         try:
-            call.callback = Callback("unsubscribed", channel.unsubscribed, connection, channel, {})
+            call.callback = Callback("unsubscribed", channel.unsubscribed, connection, channel)
             yield call.callback
         except Rejected:
             pass

@@ -9,7 +9,7 @@ from . import runner, wire
 from .cable import Cable
 from .call import Steps
 from .errors import ProtocolError
-from .protocol import PROTOCOL_VERSION, CommandMessage, ConnectionRequest, DisconnectRequest, Request
+from .protocol import CommandMessage, ConnectionRequest, DisconnectRequest, Request
 from .rpc import check_version, error_response, respond
 
 __all__ = ["Service"]
@@ -61,7 +61,7 @@ class Service:
             return _failure(method, error)
 
     def _steps(self, method: str, data: bytes, metadata: Mapping[str, str]) -> Steps:
-        if self._version_check and metadata.get("protov") != PROTOCOL_VERSION:
+        if self._version_check:
             check_version(metadata.get("protov"))
         sid = metadata.get("sid", "") if self._sid_header else ""
         return respond(self.cable, wire.decode_request(method, data), sid)

@@ -49,10 +49,7 @@ def encode_response(response: Response) -> bytes:
     Raises:
         ProtocolError: a text in it is not Unicode (it has a lone surrogate).
     """
-    try:
-        return _ENCODERS[type(response)](response)
-    except ValueError:  # its text may quote a header, and so a token
-        raise _not_unicode(response) from None
+    return _encode(response)
 
 
 def encode_request(request: Request) -> bytes:
@@ -61,10 +58,7 @@ def encode_request(request: Request) -> bytes:
     Raises:
         ProtocolError: a text in it is not Unicode.
     """
-    try:
-        return _ENCODERS[type(request)](request)
-    except ValueError:
-        raise _not_unicode(request) from None
+    return _encode(request)
 
 
 def decode_response(method: str, data: bytes) -> Response:
@@ -76,8 +70,11 @@ def decode_response(method: str, data: bytes) -> Response:
     return _RESPONSES[method](data)
 
 
-def _not_unicode(message: Request | Response) -> ProtocolError:
-    return ProtocolError(f"{type(message).__name__} cannot be written: a text in it is not Unicode")
+def _encode(message: Request | Response) -> bytes:
+    try:
+        return _ENCODERS[type(message)](message)
+    except ValueError:  # its text may quote a header, and so a token
+        raise ProtocolError(f"{type(message).__name__} cannot be written: a text in it is not Unicode") from None
 
 
 def _parse(message: Any, data: bytes) -> Any:

@@ -407,14 +407,13 @@ class Connection:
             body = bytes(found.body + payload)
             self._release(found)
         head = found.head
-        _, _, size, length = head
-        if length is not None and length != len(body):
+        if head.length is not None and head.length != len(body):
             raise StreamFault(ErrorCode.PROTOCOL_ERROR)
         found.is_whole = True
-        self._events.append(Request(stream, head, body, size > self.limits.headers))
+        self._events.append(Request(stream, head, body, head.size > self.limits.headers))
 
     def _headers(self, flags: int, stream: int, payload: bytes) -> None:
-        if not stream & 1:
+        if not stream % 2:
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a client's streams have odd numbers")
         if flags & PADDED:
             payload = _unpadded(payload)
