@@ -16,6 +16,7 @@ __all__ = [
     "HEADERS",
     "NO_CALL",
     "OK",
+    "PREFIX",
     "Refused",
     "Status",
     "framed",
@@ -26,7 +27,9 @@ __all__ = [
     "unframed",
 ]
 
-_PREFIX = 5
+PREFIX = 5
+"""Bytes before a message: a flag and its length."""
+
 _UNITS = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
 _GZIP = 16 + zlib.MAX_WBITS
 _TEXT = literal("content-type", "text/plain")
@@ -114,12 +117,12 @@ def unframed(body: bytes, encoding: str, largest: int) -> bytes:
     Raises:
         Refused: there is another number of them, it is larger than `largest` bytes, or cannot be decompressed.
     """
-    size = int.from_bytes(body[1:_PREFIX], "big")
-    if len(body) == _PREFIX + size and not body[0] and size <= largest:
-        return body[_PREFIX:]
+    size = int.from_bytes(body[1:PREFIX], "big")
+    if len(body) == PREFIX + size and not body[0] and size <= largest:
+        return body[PREFIX:]
     if size > largest:
         raise Refused(Status.RESOURCE_EXHAUSTED, f"the message has more than {largest} bytes")
-    if len(body) != _PREFIX + size:
+    if len(body) != PREFIX + size:
         raise _not_one(body, size)
     if body[0] != 1:
         raise Refused(Status.INTERNAL, "the message's flag is neither 0 nor 1")
@@ -127,11 +130,11 @@ def unframed(body: bytes, encoding: str, largest: int) -> bytes:
         raise Refused(Status.INTERNAL, "the message is compressed, and grpc-encoding does not say how")
     if encoding != "gzip":
         raise Refused(Status.UNIMPLEMENTED, "grpc-encoding must be identity or gzip")
-    return _decompressed(body[_PREFIX:], largest)
+    return _decompressed(body[PREFIX:], largest)
 
 
 def _not_one(body: bytes, size: int) -> Refused:
-    if body and len(body) < _PREFIX + size:
+    if body and len(body) < PREFIX + size:
         return Refused(Status.INTERNAL, "the message is cut")
     return Refused(Status.UNIMPLEMENTED, "a unary call has exactly one message")
 

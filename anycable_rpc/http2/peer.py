@@ -11,9 +11,11 @@ from typing import cast
 from ..protocol import SERVICE
 from ..wire import METHODS
 from .calls import Call, Calls
-from .connection import Cancelled, Connection, Limits, Request
+from .connection import Connection
 from .health import CHECK, WATCH, Health
+from .limits import Limits
 from .messages import HEADERS, NO_CALL, OK, Refused, Status, framed, http_refusal, refusal, seconds, unframed
+from .streams import Cancelled, Request
 
 __all__ = ["Peer", "Shared"]
 
@@ -84,7 +86,7 @@ class Peer(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """It has ended."""
         self._shared.peers.discard(self)
-        for stream in list(self._connection.streams):
+        for stream in list(self._connection.streams.open):
             self._cancel(stream)
 
     def drain(self) -> None:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from ..errors import ConfigurationError
 from ..listening import key_pair, listeners
 from .calls import Calls
-from .connection import Limits
 from .health import Health
+from .limits import Limits
 from .peer import Peer, Shared
 
 if TYPE_CHECKING:

@@ -8,8 +8,10 @@ from hpack import Encoder
 from hyperframe.frame import Frame
 
 from anycable_rpc.http2 import frames
-from anycable_rpc.http2.connection import Cancelled, Connection, Limits, Request
+from anycable_rpc.http2.connection import Connection
 from anycable_rpc.http2.frames import ACK, END_HEADERS, END_STREAM, PREFACE, Setting, Type, frame, window_update
+from anycable_rpc.http2.limits import Limits
+from anycable_rpc.http2.streams import Cancelled, Request
 
 CALL = {
     ":method": "POST",
@@ -99,8 +101,8 @@ class Peer:
     @property
     def is_clean(self) -> bool:
         """Whether nothing is left of streams that have ended."""
-        connection, out = self.connection, self.connection._out
-        return not (connection.streams or connection._buffered or out.waiting or out.held or out._credit)
+        streams, out = self.connection.streams, self.connection._out
+        return not (streams.open or streams._buffered or out.waiting or out.held or out._credit)
 
 
 def resized(size: int) -> bytes:

@@ -15,8 +15,10 @@ from time import monotonic
 from hpack import Encoder
 from hyperframe.frame import GoAwayFrame
 
-from anycable_rpc.http2.connection import Cancelled, Connection, Limits, Request
+from anycable_rpc.http2.connection import Connection
+from anycable_rpc.http2.limits import Limits
 from anycable_rpc.http2.messages import HEADERS, OK, framed
+from anycable_rpc.http2.streams import Cancelled, Request
 
 from .frames import CALL, HELLO, parsed
 
@@ -94,13 +96,13 @@ def _answer(connection: Connection, asked: set[int], chooser: random.Random) -> 
 
 
 def _check_bounds(connection: Connection) -> None:
-    out = connection._out
-    assert len(connection.streams) <= LIMITS.streams
-    assert connection._buffered == sum(len(one.body) for one in connection.streams.values())
-    assert connection._buffered <= LIMITS.buffered + 16_384
+    streams, out = connection.streams, connection._out
+    assert len(streams.open) <= LIMITS.streams
+    assert streams._buffered == sum(len(one.body) for one in streams.open.values())
+    assert streams._buffered <= LIMITS.buffered + 16_384
     assert out.held == sum(len(held) for held, _ in out.waiting.values())
-    assert set(out.waiting) <= set(connection.streams) or connection.is_closed
-    assert max(len(connection._skipped), len(connection._cut)) <= 128
+    assert set(out.waiting) <= set(streams.open) or connection.is_closed
+    assert max(len(streams._skipped), len(streams._cut)) <= 128
     assert len(connection._rest) <= 16_384 + 9 or connection.is_closed
 
 

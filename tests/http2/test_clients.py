@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anycable_rpc.http2.connection import Cancelled, Connection, Request
+from anycable_rpc.http2.connection import Connection
 from anycable_rpc.http2.messages import HEADERS, OK
+from anycable_rpc.http2.streams import Cancelled, Request
 
 from .frames import CALL, HELLO, call, framed, headers
 
@@ -102,8 +103,8 @@ def test_every_request_and_every_answer_arrives_whole_and_nothing_is_left(seed: 
     assert one.got == one.asked
     assert one.heard == one.answers
     assert one.ended == set(one.asked)
-    out = one.server._out
-    assert [one.server.streams, one.server._buffered, out.waiting, out.held, out._credit] == [{}, 0, {}, 0, {}]
+    streams, out = one.server.streams, one.server._out
+    assert [streams.open, streams._buffered, out.waiting, out.held, out._credit] == [{}, 0, {}, 0, {}]
 
 
 STREAM = HELLO + call(1) + headers(3)[:-1] + headers(3)[-1:] + call(5, b"x" * 500) + b"\0\0\4\3\0\0\0\0\3\0\0\0\x08"

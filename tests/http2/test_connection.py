@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from anycable_rpc.http2 import frames
-from anycable_rpc.http2.connection import Cancelled, Connection, Limits, Request
+from anycable_rpc.http2.connection import Connection
 from anycable_rpc.http2.frames import ACK, PADDED, PREFACE, PRIORITIZED, Setting, Type, frame, window_update
+from anycable_rpc.http2.limits import Limits
 from anycable_rpc.http2.messages import HEADERS, OK
+from anycable_rpc.http2.streams import Cancelled, Request
 
 from .frames import (
     ACKNOWLEDGED,
@@ -107,7 +109,7 @@ class TestRequests:
         peer.send(headers(1), *[data(1, piece, 0) for piece in pieces[:-1]], data(1, pieces[-1]))
 
         assert [one.body for one in peer.events if isinstance(one, Request)] == [framed(message)]
-        assert peer.connection._buffered == 0
+        assert peer.connection.streams._buffered == 0
 
     def test_an_unknown_frame_is_no_matter(self) -> None:
         assert Peer().send(frame(99, 0, 7, b"x")) == []
@@ -158,7 +160,7 @@ class TestRequests:
         peer.send(*[headers(stream) + data(stream, framed(bytes(600))[:500], 0) for stream in (1, 3, 5)])
 
         assert [one.stream for one in peer.events if isinstance(one, Request) and one.is_too_large] == [5]
-        assert peer.connection._buffered == 1000
+        assert peer.connection.streams._buffered == 1000
 
     def test_a_stream_above_the_limit_is_refused(self) -> None:
         peer = Peer(Limits(streams=2))
@@ -268,11 +270,11 @@ def test_how_the_bytes_come_changes_nothing(pieces: list[bytes]) -> None:
         peer, said = Peer(Limits(message=100, streams=6, headers=500)), b""
         peer.send(call(1))
         peer.connection.respond(1, HEADERS, b"x", OK)
-        peer.connection._window = 9 * 2**20  # one half of it is not far
+        peer.connection.streams._window = 9 * 2**20  # one half of it is not far
         for part in parts:
             peer.events += peer.connection.receive(part)
             said += peer.connection.take()
-        return peer.events, said, peer.connection._window
+        return peer.events, said, peer.connection.streams._window
 
     whole = b"".join(pieces)
 
@@ -285,7 +287,7 @@ def test_a_stream_that_was_reset_before_it_came_is_let_pass() -> None:
 
     assert peer.send(frame(Type.PRIORITY, 0, 3, b"x"), call(3), call(5)) == ["RstStream 3 FRAME_SIZE_ERROR"]
     assert [event.stream for event in peer.events] == [1, 5]
-    assert set(peer.connection.streams) == {1, 5}
+    assert set(peer.connection.streams.open) == {1, 5}
 
 
 def test_who_begins_a_request_and_sends_a_byte_now_and_then_is_ended() -> None:
@@ -309,7 +311,7 @@ def test_the_window_is_opened_again_before_it_is_used_up() -> None:
         peer.connection.respond(stream, HEADERS, b"x", OK)
 
     assert answers.count("WindowUpdate 0") == 1
-    assert 8 * 2**20 <= peer.connection._window <= 16 * 2**20
+    assert 8 * 2**20 <= peer.connection.streams._window <= 16 * 2**20
 
 
 def test_a_number_that_was_left_out_is_not_one_that_has_ended() -> None:
@@ -322,7 +324,7 @@ def test_a_number_that_was_left_out_is_not_one_that_has_ended() -> None:
 
     assert left_out.send(headers(8995)) == ["GoAway 0 PROTOCOL_ERROR"]
     assert ended.send(headers(8997)) == ["GoAway 0 STREAM_CLOSED"]
-    assert len(ended.connection._skipped) <= 128
+    assert len(ended.connection.streams._skipped) <= 128
 
 
 def test_more_than_the_streams_window_ends_the_stream() -> None:
@@ -336,7 +338,7 @@ def test_more_than_the_streams_window_ends_the_stream() -> None:
 
 def test_more_than_the_connections_window_ends_it() -> None:
     peer = Peer()
-    peer.connection._window = 10
+    peer.connection.streams._window = 10
 
     assert peer.send(headers(1), data(1, bytes(11), 0)) == ["GoAway 0 FLOW_CONTROL_ERROR"]
 

@@ -8,8 +8,8 @@ from math import inf
 from typing import Any
 
 from anycable_rpc.http2.calls import Calls
-from anycable_rpc.http2.connection import Limits
 from anycable_rpc.http2.health import Health
+from anycable_rpc.http2.limits import Limits
 from anycable_rpc.http2.peer import Peer, Shared
 
 from .frames import ACKNOWLEDGED, HELLO, call, framed, said

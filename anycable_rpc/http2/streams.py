@@ -1,0 +1,328 @@
+"""The streams of one connection, without I/O: header blocks and data in, whole requests out; answers in, frames out."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import NamedTuple
+
+from . import frames
+from .frames import (
+    DEFAULT_FRAME,
+    END_HEADERS,
+    END_STREAM,
+    LARGEST_WINDOW,
+    ConnectionFault,
+    ErrorCode,
+    StreamFault,
+    Type,
+)
+from .heads import Head, HeadReader, check_trailers
+from .limits import Limits, Noise
+from .messages import PREFIX
+from .outbox import Outbox
+
+__all__ = ["WINDOW", "Cancelled", "Request", "Streams"]
+
+WINDOW = 16 * 2**20
+"""Of a connection: how many bytes of all streams' data may be on their way."""
+
+_TINY = 256  # bytes of a DATA frame that is not the last one
+_MOST_GONE = 128  # streams that are remembered after their end, and gaps between streams
+_ONE_HEADERS, _ONE_DATA = Type.HEADERS << 8 | END_HEADERS, Type.DATA << 8 | END_STREAM
+_LARGEST_HIGH = DEFAULT_FRAME - 1 >> 8
+
+
+class Request(NamedTuple):
+    """A whole request. `is_too_large` is one whose body or headers were not kept."""
+
+    stream: int
+    head: Head
+    body: bytes
+    is_too_large: bool = False
+
+
+_new = tuple.__new__  # a NamedTuple's own takes twice as long
+
+
+class Cancelled(NamedTuple):
+    """A request whose answer nobody waits for."""
+
+    stream: int
+
+
+class _Stream:
+    """What most streams have not is told by the class: one is made for each call."""
+
+    body: bytes | bytearray = b""
+    received = 0
+    is_whole = False  # the peer has sent all of it
+    is_answered = False  # at least in part
+
+    def __init__(self, head: Head, since: int) -> None:
+        self.head = head
+        self.since = since
+
+
+class Streams:
+    """`open` are those under way, by number; `is_over` once no more are served and the last has ended.
+
+    Methods raise ConnectionFault and StreamFault for what a peer must not do.
+    """
+
+    def __init__(self, limits: Limits, out: Outbox, heads: HeadReader, noise: Noise) -> None:
+        self.open: dict[int, _Stream] = {}
+        self.highest = 0
+        self.is_over = False
+        self._limits = limits
+        self._out = out
+        self._heads = heads
+        self._noise = noise
+        self._events: list[Request | Cancelled] = []
+        self._full = limits.message + PREFIX
+        self._last = LARGEST_WINDOW  # the highest stream that is served
+        self._skipped: deque[range] = deque(maxlen=_MOST_GONE)  # numbers that no stream has had
+        self._cut: dict[int, None] = {}  # those whose end the peer may not have heard of: what still comes is let pass
+        self._window = WINDOW
+        self._buffered = 0
+        self._seconds = 0
+
+    def take(self) -> list[Request | Cancelled]:
+        """What has been asked for, and what is not wanted any more."""
+        events, self._events = self._events, []
+        return events
+
+    def usual(self, data: bytes, position: int) -> int:
+        """Take requests in the shape that nearly all have: HEADERS, and at once the one DATA frame.
+
+        Where the first begins that has another; it is read frame by frame, and so is whatever is wrong.
+        """
+        end, unpack, streams, add = len(data), frames.SHAPE.unpack_from, self.open, self._events.append
+        read, stream, left, most = self._heads.read, self.highest + 2, self._window, self._limits.streams
+        largest, began = min(self._full, DEFAULT_FRAME), position
+        while position + 18 <= end and stream <= self._last and left > largest and len(streams) < most:
+            high, low, shape, number = unpack(data, position)
+            middle = position + 9 + (high << 8 | low)
+            if shape != _ONE_HEADERS or number != stream or high > _LARGEST_HIGH or middle + 9 > end:
+                break
+            high, low, shape, number = unpack(data, middle)
+            size = high << 8 | low
+            after = middle + 9 + size
+            if shape != _ONE_DATA or number != stream or size > largest or after > end or stream in self._cut:
+                break
+            try:
+                head = read(data[position + 9 : middle])
+            except (ConnectionFault, StreamFault):
+                break
+            _, _, weight, length = head
+            if length is not None:
+                break
+            streams[stream] = found = _Stream(head, self._seconds)
+            found.is_whole = True
+            add(_new(Request, (stream, head, data[middle + 9 : after], weight > self._limits.headers)))
+            left -= size
+            stream += 2
+            position = after
+        if position > began:
+            self.highest, self._window = stream - 2, left
+        if left < WINDOW // 2:
+            self._open_window()
+        return position
+
+    def head(self, flags: int, stream: int, block: bytes) -> None:
+        """A whole header block: a request's first, or its trailers."""
+        if stream <= self.highest:
+            self._trailers(flags, stream, block)
+            return
+        if stream > self.highest + 2:
+            self._skipped.append(range(self.highest + 1, stream))
+        self.highest = stream
+        if stream > self._last or stream in self._cut:
+            self._heads.blocks.read(block)
+            self._noise.count()
+            return
+        found = _Stream(self._heads.read(block), self._seconds)
+        if len(self.open) >= self._limits.streams:
+            raise StreamFault(ErrorCode.REFUSED_STREAM)
+        self.open[stream] = found
+        if flags & END_STREAM:
+            self._end(stream, found)
+
+    def data(self, flags: int, stream: int, payload: bytes, padding: int) -> None:
+        """A DATA frame, without its padding; `padding` bytes came with it."""
+        self._window -= len(payload) + padding
+        if self._window < WINDOW // 2:
+            self._open_window()
+        found = self.open.get(stream)
+        if found is None or stream in self._cut:
+            self._check_ended_by_us(stream)
+            return
+        if found.is_whole:
+            raise StreamFault(ErrorCode.STREAM_CLOSED)
+        if found.received + len(payload) > self._full:
+            raise StreamFault(ErrorCode.FLOW_CONTROL_ERROR)
+        if padding:
+            self._noise.count()
+            self._out.add(frames.window_update(stream, padding))
+        if flags & END_STREAM:
+            self._end(stream, found, payload)
+        else:
+            self._collect(stream, found, payload)
+
+    def cancelled(self, stream: int) -> None:
+        """The peer has ended it."""
+        found = self.open.get(stream)
+        if found is not None:
+            self._forget(stream, found)
+            self._events.append(Cancelled(stream))
+
+    def reset(self, stream: int, code: ErrorCode) -> None:
+        """End a stream before its end."""
+        self.cancelled(stream)
+        _remember(self._cut, stream)
+        self._out.add(frames.reset(stream, code))
+
+    def check_opened(self, stream: int) -> None:
+        """Whether there is or was such a stream."""
+        if not stream % 2 or stream > self.highest:
+            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "the stream was never opened")
+
+    def respond(self, stream: int, headers: bytes, data: bytes, trailers: bytes | None) -> None:
+        """See `Connection.respond`."""
+        found = self.open.get(stream)
+        if found is None:
+            return
+        if trailers and not found.is_answered and self._out.answer(stream, headers, data, trailers):
+            self._finish(stream, found)
+            return
+        if not found.is_answered:
+            found.is_answered = True
+            found.since = self._seconds
+            self._out.headers(stream, headers)
+        if self._out.send(stream, data, trailers):
+            self._finish(stream, found)
+
+    def refuse(self, stream: int, headers: bytes) -> None:
+        """See `Connection.refuse`."""
+        found = self.open.get(stream)
+        if found is not None:
+            self._out.headers(stream, headers, END_STREAM)
+            self._finish(stream, found)
+
+    def answered(self, streams: list[int]) -> None:
+        """The last of their answers has left."""
+        for stream in streams:
+            self._finish(stream, self.open[stream])
+
+    def refuse_new(self) -> None:
+        """Serve none above those seen."""
+        if self._last == LARGEST_WINDOW and not self.is_over:
+            self._last = self.highest
+            self._out.add(frames.goaway(self._last, ErrorCode.NO_ERROR))
+        self.is_over = self.is_over or not self.open
+
+    def end(self) -> None:
+        """Cancel all; no more are served."""
+        for stream in list(self.open):
+            self.cancelled(stream)
+        self.is_over = True
+
+    def a_second_passed(self) -> None:
+        """End those that wait for the peer for too long."""
+        self._seconds += 1
+        for stream, found in list(self.open.items()):
+            waits_for_peer = not found.is_whole or stream in self._out.waiting
+            if waits_for_peer and self._seconds - found.since > self._limits.patience:
+                self.reset(stream, ErrorCode.CANCEL)
+
+    def _open_window(self) -> None:
+        if self._window < 0:
+            raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "more data than the connection's window")
+        self._out.add(frames.window_update(0, WINDOW - self._window))
+        self._window = WINDOW
+
+    def _check_ended_by_us(self, stream: int) -> None:
+        """What still comes for such a stream is let pass.
+
+        Raises:
+            ConnectionFault: there was no such stream, or the peer itself has ended it.
+        """
+        self._noise.count()
+        if stream > self._last or stream in self._cut:
+            return
+        self.check_opened(stream)
+        raise ConnectionFault(ErrorCode.STREAM_CLOSED, "the stream has ended")
+
+    def _trailers(self, flags: int, stream: int, block: bytes) -> None:
+        fields = self._heads.blocks.read(block)
+        found = self.open.get(stream)
+        if found is None or stream in self._cut:
+            if any(stream in numbers for numbers in self._skipped):
+                raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a stream's number is above those before it")
+            self._check_ended_by_us(stream)
+            return
+        if found.is_whole:
+            raise StreamFault(ErrorCode.STREAM_CLOSED)
+        check_trailers(fields)
+        if not flags & END_STREAM:
+            raise StreamFault(ErrorCode.PROTOCOL_ERROR)
+        self._end(stream, found)
+
+    def _collect(self, stream: int, found: _Stream, payload: bytes) -> None:
+        if len(payload) < _TINY:
+            self._noise.count()
+        found.received += len(payload)
+        if not found.body:
+            found.body = bytearray()
+        found.body += payload
+        self._buffered += len(payload)
+        if self._buffered > self._limits.buffered or _announced(found) > self._limits.message:
+            self._give_up(stream, found)
+
+    def _give_up(self, stream: int, found: _Stream) -> None:
+        """Let it be answered at once; the rest of the request is not wanted."""
+        self._release(found)
+        found.is_whole = True
+        _remember(self._cut, stream)
+        self._events.append(Request(stream, found.head, b"", is_too_large=True))
+
+    def _release(self, found: _Stream) -> None:
+        self._buffered -= len(found.body)
+        found.body = b""
+
+    def _end(self, stream: int, found: _Stream, payload: bytes = b"") -> None:
+        body = payload
+        if found.body:
+            body = bytes(found.body + payload)
+            self._release(found)
+        head = found.head
+        if head.length is not None and head.length != len(body):
+            raise StreamFault(ErrorCode.PROTOCOL_ERROR)
+        found.is_whole = True
+        self._events.append(Request(stream, head, body, head.size > self._limits.headers))
+
+    def _finish(self, stream: int, found: _Stream) -> None:
+        """The answer has left; what the peer still sends of the request is not wanted."""
+        if not found.is_whole or stream in self._cut:
+            self._out.add(frames.reset(stream, ErrorCode.NO_ERROR))
+            _remember(self._cut, stream)
+        self._forget(stream, found)
+        self._noise.answered()
+
+    def _forget(self, stream: int, found: _Stream) -> None:
+        del self.open[stream]
+        self._out.forget(stream)
+        if found.body:
+            self._release(found)
+        if self._last != LARGEST_WINDOW and not self.open:
+            self.is_over = True
+
+
+def _remember(streams: dict[int, None], stream: int) -> None:
+    if len(streams) >= _MOST_GONE:
+        del streams[next(iter(streams))]
+    streams[stream] = None
+
+
+def _announced(found: _Stream) -> int:
+    """How long the message says it is."""
+    return int.from_bytes(found.body[1:PREFIX], "big") if found.head.line.is_grpc else 0
