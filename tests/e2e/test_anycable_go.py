@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Generator, Mapping
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ from anycable_rpc.service import Service
 from anycable_rpc.settings import Settings
 from app_example.chat import ChatChannel, ChatConnection
 
+from ..test_grpc_server import self_signed
 from .client import Client, NotReceived
 from .processes import Program, free_port
 from .servers import SECRET, broadcast_url, outside, running_anycable_go, running_rpc_server
@@ -79,6 +81,23 @@ def test_identifiers_are_the_same_bytes_by_either_way(name: str) -> None:
         recorder.wait_for("Disconnect", times=2)
         assert recorder.identifiers == [cable.codec.dumps({"user": name})] * 4
         assert recorder.calls.count("Connect") == 1
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_calls_over_tls(engine: str, tmp_path: Path) -> None:
+    certificate, key = self_signed(tmp_path)
+    server, port = f"127.0.0.1:{free_port()}", free_port()
+    ours = {"ANYCABLE_RPC_TLS_CERT": str(certificate), "ANYCABLE_RPC_TLS_KEY": str(key), "ANYCABLE_RPC_ENGINE": engine}
+    theirs = {"ANYCABLE_RPC_ENABLE_TLS": "true", "ANYCABLE_RPC_TLS_ROOT_CA": str(certificate)}
+    with ExitStack() as stack:
+        stack.enter_context(running_rpc_server(server, f"127.0.0.1:{port}", **ours))
+        stack.enter_context(running_anycable_go(server, f"localhost:{port}", **theirs))  # as the certificate says
+        clients = [stack.enter_context(Client(f"ws://{server}/cable", cookie=f"Ada {n}")) for n in range(20)]
+        for number, client in enumerate(clients):
+            room = client.enter("secrets")
+            client.speak(room, f"nobody but us {number}")
+        for client in clients:
+            client.hears("nobody but us 19")
 
 
 @pytest.mark.parametrize("engine", ENGINES)

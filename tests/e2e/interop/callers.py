@@ -66,9 +66,13 @@ class Caller:
         return self.calls(1, path, data, **how)[0]
 
     def calls(self, times: int, path: str, data: bytes = b"", **how: Any) -> list[Answer]:
-        """Call so many times at once; the answers as they come."""
+        """Call so many times at once; all the answers, in the order in which they came."""
+        return list(self.answers(times, path, data, **how))
+
+    def answers(self, times: int, path: str, data: bytes = b"", **how: Any) -> Iterator[Answer]:
+        """The same, as they come. The calls are made before the first is asked for."""
         number = self._ask(path=path, data=data, times=times, **how)
-        return [self._answer(number) for _ in range(times)]
+        return (self._answer(number) for _ in range(times))
 
     def stream(self, path: str, data: bytes = b"", **how: Any) -> Iterator[Answer]:
         """What comes, the end last. The call is made before the first is asked for."""
