@@ -24,8 +24,8 @@ test: install $(VENV)/.test ## all tests; ARGS="-k name" adds options
 check: $(VENV)/.check ## style, types, layers, generated code
 	@$(BIN)/ruff check && $(BIN)/ruff format --check && $(BIN)/mypy && $(BIN)/basedpyright && $(BIN)/python -m pytest -q tests/test_layers.py && $(BIN)/python protos/generate.py --check
 
-coverage: $(VENV)/.test ## branch coverage of the core, which is 100 %
-	@$(BIN)/coverage run -m pytest -q --ignore tests/e2e && $(BIN)/coverage report --fail-under=100 --show-missing --include='$(subst $(space),$(comma),$(CORE:%=anycable_rpc/%.py))'
+coverage: $(VENV)/.test ## branch coverage of the core and the engine, which is 100 %
+	@$(BIN)/coverage run -m pytest -q --ignore tests/e2e && $(BIN)/coverage report --fail-under=100 --show-missing --include='$(subst $(space),$(comma),$(CORE:%=anycable_rpc/%.py)),anycable_rpc/http2/*.py'
 
 proto: $(VENV)/.installed ## the stubs, from protos/
 	@$(BIN)/python protos/generate.py

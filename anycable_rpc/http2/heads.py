@@ -90,7 +90,7 @@ class HeadReader:
                 break
             shared.append(one)
             length = end
-        if length <= _LONGEST_START and {b":method", b":scheme", b":path"} <= {name for name, _ in shared}:
+        if length <= _LONGEST_START:
             self._keep(block[:length], _head(shared))
         return head
 

@@ -99,10 +99,6 @@ class Peer(asyncio.Protocol):
         self._flush()
         self._transport.close()
 
-    def abort(self) -> None:
-        """End at once."""
-        self._transport.abort()
-
     def a_second_passed(self) -> None:
         """End what takes too long."""
         self._age += 1

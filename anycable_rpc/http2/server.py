@@ -64,7 +64,6 @@ class Server:
         host, _, _ = settings.rpc_host.rpartition(":")
         self.address = f"{host}:{self._listeners[0].getsockname()[1]}"
         self._servers: list[asyncio.Server] = []
-        self._ticking: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Accept calls."""
@@ -98,8 +97,7 @@ class Server:
         for peer in list(self._shared.peers):
             peer.close()
         await asyncio.sleep(0)
-        if self._ticking:
-            self._ticking.cancel()
+        self._ticking.cancel()
         return idle
 
     def _longest(self) -> float:

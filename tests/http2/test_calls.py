@@ -32,12 +32,14 @@ class Service:
     def handle(self, method: str, data: bytes, metadata: Mapping[str, str]) -> bytes:
         self.started += 1
         assert self.gate.wait(20)
-        if data == b"exit":
+        if data in (b"at once", b"exit"):
             raise SystemExit
         return data
 
     async def ahandle(self, method: str, data: bytes, metadata: Mapping[str, str]) -> bytes:
         self.started += 1
+        if data == b"at once":
+            raise ValueError
         try:
             await asyncio.wait_for(self.gate.wait(), 20)
         except asyncio.CancelledError:
@@ -167,10 +169,11 @@ class TestCalls:
 
         on_a_loop(test, asynchronous)
 
-    def test_whatever_is_raised_is_an_answer(self, asynchronous: bool) -> None:
+    @pytest.mark.parametrize("data", [b"at once", b"exit"])
+    def test_whatever_is_raised_is_an_answer(self, asynchronous: bool, data: bytes) -> None:
         async def test(asked: Asked) -> None:
             asked.service.gate.set()
-            asked.ask(1, b"exit")
+            asked.ask(1, data)
             await asked.until(lambda: 1 in asked.answers)
             asked.ask(3)
             await asked.until(lambda: 3 in asked.answers)

@@ -186,7 +186,9 @@ class TestRequests:
         pytest.param(data(1, b"x"), "GoAway 0 PROTOCOL_ERROR", id="data before headers"),
         pytest.param(headers(1, flags=WHOLE) + data(1, b"x"), "RstStream 1 STREAM_CLOSED", id="data after the end"),
         pytest.param(headers(1, flags=WHOLE) * 2, "RstStream 1 STREAM_CLOSED", id="headers after the end"),
-        pytest.param(headers(1) * 2, "RstStream 1 PROTOCOL_ERROR", id="trailers that do not end"),
+        pytest.param(headers(1) + headers(1, block([("x", "y")])), "RstStream 1 PROTOCOL_ERROR",
+                     id="trailers that do not end"),
+        pytest.param(headers(1) * 2, "RstStream 1 PROTOCOL_ERROR", id="trailers with a path"),
         pytest.param(frame(Type.RST_STREAM, 0, 1, bytes(4)), "GoAway 0 PROTOCOL_ERROR", id="reset of nothing"),
         pytest.param(frame(Type.RST_STREAM, 0, 0, bytes(4)), "GoAway 0 PROTOCOL_ERROR", id="reset of stream 0"),
         pytest.param(headers(1) + frame(Type.RST_STREAM, 0, 1, b"abc"), "GoAway 0 FRAME_SIZE_ERROR", id="short one"),
@@ -463,6 +465,15 @@ class TestDrain:
 
         assert peer.seconds(4) == []
         assert peer.seconds(2) == ["GoAway 0 NO_ERROR"]
+        assert peer.connection.is_closed
+
+    def test_it_ends_once_whatever_else_the_peer_does_not_end(self) -> None:
+        peer = Peer()
+        peer.send(headers(1), data(1, b"\0\0", 0), data(1, b"cut")[:-1])
+        peer.connection.refuse_new()
+        peer.connection.refuse_new()
+
+        assert peer.seconds(100) == ["GoAway 0 NO_ERROR", "RstStream 1 CANCEL"]
         assert peer.connection.is_closed
 
     def test_an_answer_to_another_ping_means_nothing(self) -> None:

@@ -108,6 +108,25 @@ class TestRequests:
         assert "x-bin" not in head.metadata
         assert (head.metadata["sid"], head.length) == ("2", 7)
 
+    def test_one_can_have_nothing_of_its_own(self, seen: bool) -> None:
+        one = reader(seen=seen)
+
+        assert one.read(raw(BASE)) == one.read(raw(BASE))
+
+    def test_a_long_path_is_read_each_time(self, seen: bool) -> None:
+        pairs = [(name, "/" + "x" * 2000 if name == ":path" else value) for name, value in BASE]
+        one = reader(seen=seen)
+
+        assert [len(one.read(raw(pairs)).line.path) for _ in range(2)] == [2001, 2001]
+
+    def test_a_long_block_is_read_in_full(self, seen: bool) -> None:
+        many = [(f"x-{number}", "v" * 100) for number in range(200)]
+
+        head = reader(seen=seen).read(raw([*BASE, *many]))
+
+        assert head.size > 16_384
+        assert head.metadata["x-199"] == "v" * 100
+
     def test_long_headers_are_read_too(self, seen: bool) -> None:
         head = reader(seen=seen).read(raw([*BASE, ("n" * 200, "v" * 300), ("sid", "s" * 126), ("x", "y" * 127)]))
 
@@ -150,7 +169,7 @@ def test_what_is_remembered_is_bounded() -> None:
 
 
 def _varied(number: int) -> Pairs:
-    path = (":path", f"/{number % 50}")
+    path = (":path", f"/{number // 400}")
     pseudo = [path if name == ":path" else (name, value) for name, value in BASE]
     return [*pseudo, (f"x{number % 1000}", f"value {number}")]
 
