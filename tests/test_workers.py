@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 from urllib.error import HTTPError
 
@@ -185,6 +185,25 @@ def test_hup_replaces_every_worker_and_no_call_is_lost(
     assert all(future.result() for future in load)
     assert calls.pids(both).keys().isdisjoint(old)
     assert not [line for line in program.lines if "has ended" in line]
+
+
+def test_hup_lets_anycable_go_come_back_before_the_next_one_leaves(start: Start) -> None:
+    program = start()
+    assert program.places
+
+    program.send(signal.SIGHUP)
+    first = starts_again(program, 1)
+
+    assert starts_again(program, 2) - first > 2  # grpc-go tries again after a second
+
+
+def starts_again(program: Workers, worker: int) -> float:
+    """When the worker's successor serves."""
+    deadline = monotonic() + PATIENCE
+    while sum(line.startswith(f"Worker {worker}: ") for line in program.lines) < 2:
+        assert monotonic() < deadline, program.lines
+        sleep(0.01)
+    return monotonic()
 
 
 def test_hup_keeps_the_others_when_the_new_code_does_not_start(

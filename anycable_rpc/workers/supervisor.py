@@ -25,6 +25,7 @@ __all__ = ["Supervisor"]
 logger = logging.getLogger("anycable_rpc")
 
 _MARGIN = 5.0  # seconds beyond the shutdown timeout before a worker is killed
+_SETTLING = 2.0, 1.5  # seconds after a successor serves, or so many times what it took: anycable-go is back by then
 _END = (signal.SIGTERM, signal.SIGINT)
 _REPLACE = getattr(signal, "SIGHUP", None)  # Windows has none
 
@@ -41,6 +42,8 @@ class Supervisor:
         self._ready = ready
         self._to_replace: deque[Worker] = deque()
         self._replaced: Worker | None = None
+        self._left_at = 0.0  # when the one that is replaced was told to go
+        self._next_at = 0.0  # when the next one may be
         self._kill_at = inf
         self._ending = False
 
@@ -94,6 +97,8 @@ class Supervisor:
     def _patience(self) -> float | None:
         """Seconds until there is something to do."""
         due = [] if self._ending else [worker.due for worker in self._workers]
+        if self._to_replace and not self._replaced:
+            due.append(self._next_at)
         until = min(self._kill_at, *due) if due else self._kill_at
         return None if until == inf else max(0, until - monotonic())
 
@@ -135,13 +140,20 @@ class Supervisor:
                 worker.start()
 
     def _replace_next(self) -> None:
-        """The next one leaves when the one before has a successor that serves."""
+        """The next one leaves when the one before has a successor that anycable-go has connected to.
+
+        Who finds nobody on a port comes again after a second, then after 1.6 times as long, a fifth more or less
+        (grpc-go's back-off): while it waits, the others must be there.
+        """
+        now = monotonic()
         if self._replaced and self._replaced.is_ready:
             self._replaced, self._kill_at = None, inf
-        while self._to_replace and not self._replaced:
+            least, times = _SETTLING
+            self._next_at = now + max(least, times * (now - self._left_at))
+        while self._to_replace and not self._replaced and now >= self._next_at:
             worker = self._to_replace.popleft()
             if worker.is_ready:
-                self._replaced = worker
+                self._replaced, self._left_at = worker, now
                 self._let_end([worker])
 
     def _end(self) -> None:

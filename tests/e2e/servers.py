@@ -68,8 +68,7 @@ def anycable_go(engine: str = "grpcio") -> Generator[Chat]:
     server, rpc_host = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
     with ExitStack() as stack:
         rpc = stack.enter_context(running_rpc_server(server, rpc_host, ANYCABLE_RPC_ENGINE=engine))
-        broker = {"ANYCABLE_BROKER": "memory"} if anycable_go_version() >= (1, 6) else {}
-        go = stack.enter_context(running_anycable_go(server, rpc_host, **broker))
+        go = stack.enter_context(running_anycable_go(server, rpc_host, ANYCABLE_BROKER="memory"))
         page = stack.enter_context(
             running(
                 python("app_example", "--port=0", f"--cable-url=ws://{server}/cable"),

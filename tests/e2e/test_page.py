@@ -184,8 +184,7 @@ def test_rooms_are_apart(arrive: Arrive) -> None:
     ada, grace = arrive(), arrive()
     ada.sign_in("Ada", "cookie")
     grace.sign_in("Grace", "token")
-    ada.go_to("Café 1815")
-    expect(ada.page.locator("#room")).to_have_text("café-1815")
+    ada.go_to("Café 1815", named="café-1815")
     expect(ada.page.locator("#chat")).to_have_attribute("data-ready", "true", timeout=PATIENCE)
 
     ada.say("only here")

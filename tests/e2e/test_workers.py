@@ -35,6 +35,7 @@ def workers(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Program]
     (tmp_path / "app.py").write_text(APP)
     options = ["app:cable", f"--workers={WORKERS}", f"--rpc-engine={request.param}", "--rpc-host=127.0.0.1:0"]
     with running(python("anycable_rpc", *options), {}, tmp_path) as program:
+        program.wait_for("^ANYCABLE_RPC_HOST=")
         yield program
 
 

@@ -44,10 +44,11 @@ class Visitor:
         """Type, and do not send."""
         self.page.get_by_label("Message", exact=True).press_sequentially(text)
 
-    def go_to(self, room: str) -> None:
-        """Enter a room by its name."""
+    def go_to(self, room: str, named: str = "") -> None:
+        """Enter a room, and wait until its name is on the page."""
         self.page.get_by_label("Go to another room").fill(room)
         self.page.keyboard.press("Enter")
+        expect(self.page.locator("#room")).to_have_text(named or room, timeout=PATIENCE)
 
     def message(self, text: str) -> Locator:
         """The message with this text, once it is there."""
