@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
+from itertools import product
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -13,7 +15,7 @@ from typing import Any
 from .calls import REQUESTS, write_calls
 from .report import Goal, Report, Table
 from .rounds import Spread, in_turns, number, ratio, spread
-from .servers import SEVERAL, Server, free_port, go_program, ours, output, serving
+from .servers import LISTENING, SEVERAL, Server, free_port, go_program, ours, output, serving
 
 __all__ = ["concurrency", "framework", "kinds", "side_by_side", "size_and_start", "workers"]
 
@@ -21,6 +23,7 @@ BARE, AGAIN = "bare grpcio", "bare grpcio again"
 GO, GO_BYTES = "bare Go", "Go without protobuf"
 GRPCIO, GRPCIO_ASYNC = "grpcio, def", "grpcio, async def"
 OWN, OWN_ASYNC = "asyncio engine, def", "asyncio engine, async def"
+KEPT = ", each kept to a core"
 IN_FLIGHT = 28  # anycable-go's --rpc_concurrency
 
 Say = Callable[[str], object]
@@ -143,23 +146,22 @@ def _tell(say: Say, what: str, text: str) -> None:
 
 
 def workers(report: Report, folder: Path, rounds: int, seconds: float, say: Say) -> None:
-    """Two processes beside one, when callbacks compute."""
+    """Two processes beside one, when callbacks compute; then with a core for each, where the system does that."""
     calls = write_calls(folder / "message.json", ["message"])
+    kinds = {"": (), KEPT: ("--worker-cpu-affinity",)} if hasattr(os, "sched_setaffinity") else {"": ()}
     with ExitStack() as stack:
-        one = stack.enter_context(serving(ours("busy", "asyncio")))
-        two = stack.enter_context(serving(ours("busy", "asyncio", "--workers=2"), said=SEVERAL))
-        two.address = f"list:///{two.address}"
-        loads = {"1 worker": _load(one, calls, seconds), "2 workers": _load(two, calls, seconds)}
+        loads: dict[str, Callable[[], Sample]] = {}
+        for (kind, options), workers in product(kinds.items(), (1, 2)):
+            command = ours("busy", "asyncio", f"--workers={workers}", *options)
+            server = stack.enter_context(serving(command, said=SEVERAL if workers > 1 else LISTENING))
+            server.address = f"list:///{server.address}" if workers > 1 else server.address
+            loads[f"{workers} {'workers' if workers > 1 else 'worker'}{kind}"] = _load(server, calls, seconds)
         seen = in_turns(loads, rounds, partial(_tell, say, "workers"))
     rows = [_row(name, samples, seen["1 worker"]) for name, samples in seen.items()]
     report.tables.append(Table("Workers, with callbacks of about 2 ms of Python", COLUMNS, rows))
-    report.goals.append(
-        Goal(
-            "2 workers / 1 worker, callbacks that compute, calls/s",
-            1.7,
-            ratio(seen["2 workers"], seen["1 worker"], "rate"),
-        )
-    )
+    for kind in kinds:
+        value = ratio(seen[f"2 workers{kind}"], seen[f"1 worker{kind}"], "rate")
+        report.goals.append(Goal(f"2 workers / 1 worker, callbacks that compute, calls/s{kind}", 1.7, value))
 
 
 def size_and_start(report: Report, folder: Path, rounds: int, say: Say) -> None:

@@ -19,7 +19,19 @@ from typing import Any
 
 import psutil
 
-__all__ = ["GO", "SEVERAL", "Missing", "Server", "anycable_go", "free_port", "go_program", "ours", "output", "serving"]
+__all__ = [
+    "GO",
+    "LISTENING",
+    "SEVERAL",
+    "Missing",
+    "Server",
+    "anycable_go",
+    "free_port",
+    "go_program",
+    "ours",
+    "output",
+    "serving",
+]
 
 ROOT = Path(__file__).parents[1]
 GO = Path(__file__).parent / "go"

@@ -59,6 +59,7 @@ class TestDefaults:
             "rpc_engine": "grpcio",
             "rpc_pool_size": 30,
             "workers": 1,
+            "worker_cpu_affinity": False,
             "http_health_port": 0,
             "rpc_max_connection_age": 300,
             "rpc_tls_cert": None,

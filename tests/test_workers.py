@@ -21,12 +21,14 @@ from urllib.error import HTTPError
 import grpc
 import pytest
 
+from anycable_rpc import Cable, Connection
 from anycable_rpc.errors import BindError, ConfigurationError
 from anycable_rpc.protocol import ConnectionRequest, ConnectionResponse
 from anycable_rpc.wire import decode_response, encode_request
-from anycable_rpc.workers import addresses, where
+from anycable_rpc.workers import addresses, serve, where
 from anycable_rpc.workers.process import delay
 
+from .colours import settings
 from .e2e.processes import Program, environment, free_port, python
 
 METADATA = (("sid", "s1"), ("protov", "v1"))
@@ -129,6 +131,30 @@ def test_each_worker_answers_on_a_port_of_its_own(start: Start, caller: Callable
 
     assert len(set(workers.places)) == 3
     assert len(caller(workers).pids(lambda counts: len(counts) == 3)) == 3
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system does not keep processes to a core")
+def test_each_worker_can_be_kept_to_a_core(start: Start, caller: Callable[[Workers], Caller]) -> None:
+    cores = sorted(os.sched_getaffinity(0))
+    workers = len(cores) + 1
+
+    pids = caller(start("--worker-cpu-affinity", workers=workers)).pids(lambda counts: len(counts) == workers)
+
+    kept = [{*map(frozenset, map(os.sched_getaffinity, threads_of(pid)))} for pid in pids]
+    assert sorted(sorted(core) for (core,) in kept) == sorted([[cores[0]], *([core] for core in cores)])
+
+
+def test_where_processes_are_not_kept_to_a_core_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "sched_setaffinity", raising=False)
+    said: list[str] = []
+
+    with pytest.raises(ConfigurationError, match=r"--worker-cpu-affinity.*leave it out"):
+        serve(lambda settings: Cable(Connection, settings=settings), settings(worker_cpu_affinity=True), said.append)
+    assert said == []
+
+
+def threads_of(pid: int) -> list[int]:
+    return [int(thread.name) for thread in Path(f"/proc/{pid}/task").iterdir()]
 
 
 def neighbours() -> int:

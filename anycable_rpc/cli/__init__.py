@@ -98,7 +98,7 @@ def serve(ctx: click.Context, /, words: tuple[str, ...], **values: Any) -> None:
     check_broadcaster(cable)
 
     def start() -> None:
-        if settings.workers > 1 or settings.http_health_port:
+        if settings.workers > 1 or settings.worker_cpu_affinity or settings.http_health_port:
             from ..workers import serve as run_workers
 
             run_workers(in_new_process, settings, click.echo)

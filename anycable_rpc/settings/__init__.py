@@ -86,6 +86,9 @@ class Settings(BaseSettings):
     workers: Annotated[Count, RPC_ONLY] = Field(
         1, description="how many processes serve, on the port of rpc_host and the following ones"
     )
+    worker_cpu_affinity: Annotated[Switch, RPC_ONLY] = Field(
+        False, description="keep each worker to a core of its own (on Linux)"
+    )
     http_health_port: Annotated[Port, RPC_ONLY] = Field(
         0, description="where one process that watches the workers answers /health over HTTP; 0 is nowhere"
     )

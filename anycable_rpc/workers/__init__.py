@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -22,8 +23,10 @@ def serve(load: Load, settings: Settings, say: Callable[[str], None]) -> None:
 
     Raises:
         BindError: the system refused an address, at the start.
-        ConfigurationError: a worker could not start.
+        ConfigurationError: a worker could not start, or the system does not keep processes to a core.
     """
+    if settings.worker_cpu_affinity and not hasattr(os, "sched_setaffinity"):
+        raise ConfigurationError("--worker-cpu-affinity: this system does not keep processes to a core; leave it out")
     places = addresses(settings.rpc_host, settings.workers)
     own = [settings.model_copy(update={"rpc_host": place, "workers": 1}) for place in places]
     workers = [Worker(number, load, settings) for number, settings in enumerate(own, 1)]

@@ -60,7 +60,9 @@ class Worker:
         pipe: tuple[Any, Any] = multiprocessing.Pipe(duplex=False)
         self.news, theirs = pipe
         self.process = multiprocessing.get_context("spawn").Process(
-            target=_work, args=(self.load, self.settings, theirs), name=f"anycable_rpc worker {self.number}"
+            target=_work,
+            args=(self.number, self.load, self.settings, theirs),
+            name=f"anycable_rpc worker {self.number}",
         )
         self.is_ready, self.is_leaving, self.due, self.error, self.started = False, False, inf, None, monotonic()
         self.process.start()
@@ -98,8 +100,11 @@ class Worker:
         return str(self.error or (f"signal {-code}" if code < 0 else f"exit code {code}"))
 
 
-def _work(load: Load, settings: Settings, news: Any) -> None:
+def _work(number: int, load: Load, settings: Settings, news: Any) -> None:
     """What a worker does."""
+    if settings.worker_cpu_affinity:
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[(number - 1) % len(cores)]})  # and all threads that come from this one
     if hasattr(os, "setpgrp"):
         os.setpgrp()  # a terminal's Ctrl-C is for the supervisor, which lets us end then
     threading.Thread(target=_end_with_parent, name="anycable_rpc parent", daemon=True).start()
