@@ -15,7 +15,7 @@ from typing import Any
 from .calls import REQUESTS, write_calls
 from .report import Goal, Report, Table
 from .rounds import Spread, in_turns, number, ratio, spread
-from .servers import LISTENING, SEVERAL, Server, free_port, go_program, ours, output, serving
+from .servers import LISTENING, SEVERAL, Server, free_port, go_program, ours, output, serving, without
 
 __all__ = ["concurrency", "framework", "kinds", "side_by_side", "size_and_start", "workers"]
 
@@ -23,6 +23,7 @@ BARE, AGAIN = "bare grpcio", "bare grpcio again"
 GO, GO_BYTES = "bare Go", "Go without protobuf"
 GRPCIO, GRPCIO_ASYNC = "grpcio, def", "grpcio, async def"
 OWN, OWN_ASYNC = "asyncio engine, def", "asyncio engine, async def"
+OWN_SMALL = "asyncio engine, async def, without uvloop"
 KEPT = ", each kept to a core"
 IN_FLIGHT = 28  # anycable-go's --rpc_concurrency
 
@@ -40,6 +41,7 @@ def _command(name: str, calls: Path, *options: str) -> list[str]:
         GRPCIO_ASYNC: lambda: ours("asynchronous", "grpcio", *options),
         OWN: lambda: ours("plain", "asyncio", *options),
         OWN_ASYNC: lambda: ours("asynchronous", "asyncio", *options),
+        OWN_SMALL: lambda: without("uvloop", ours("asynchronous", "asyncio", *options)),
     }
     return commands[name]()
 
@@ -167,7 +169,7 @@ def workers(report: Report, folder: Path, rounds: int, seconds: float, say: Say)
 def size_and_start(report: Report, folder: Path, rounds: int, say: Say) -> None:
     """What a server weighs before its first call, and how long it takes to listen."""
     rows: list[list[str]] = []
-    for name in (GRPCIO, GRPCIO_ASYNC, OWN_ASYNC, OWN):
+    for name in (GRPCIO, GRPCIO_ASYNC, OWN_ASYNC, OWN, OWN_SMALL):
         weights: list[float] = []
         times: list[float] = []
         for turn in range(rounds):
@@ -176,7 +178,7 @@ def size_and_start(report: Report, folder: Path, rounds: int, say: Say) -> None:
                 weights.append(server.megabytes())
                 times.append(server.seconds)
         rows.append([name, str(spread(weights)), str(spread(times))])
-        if name in (GRPCIO, OWN_ASYNC):
+        if name in (GRPCIO, OWN_ASYNC, OWN_SMALL):
             report.goals += [
                 Goal(f"RSS idle, MB ({name})", 45, spread(weights), at_most=True),
                 Goal(f"start to listening, s ({name})", 0.7, spread(times), at_most=True),

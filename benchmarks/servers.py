@@ -31,6 +31,7 @@ __all__ = [
     "ours",
     "output",
     "serving",
+    "without",
 ]
 
 ROOT = Path(__file__).parents[1]
@@ -68,6 +69,13 @@ def ours(app: str, engine: str, *options: str) -> list[str]:
     """The command of an RPC server; its port is free."""
     place = f"--rpc-host=127.0.0.1:{free_port()}"
     return [sys.executable, "-m", "anycable_rpc", f"benchmarks.apps:{app}", f"--rpc-engine={engine}", place, *options]
+
+
+def without(module: str, command: Sequence[str]) -> list[str]:
+    """The same command of `ours`, where this module is not installed."""
+    python, _, program, *rest = command
+    hidden = f"import runpy, sys; sys.modules[{module!r}] = None; runpy.run_module({program!r}, None, '__main__', True)"
+    return [python, "-c", hidden, *rest]
 
 
 @contextmanager
