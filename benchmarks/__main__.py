@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -112,7 +113,15 @@ def _versions() -> str:
             said.append(f"{name} {done.stdout}{done.stderr}".strip().replace("go version go", ""))
         except OSError:
             said.append(f"no {name}")
-    return f"{', '.join(said)}; {os.cpu_count()} cores; {datetime.now(UTC):%Y-%m-%d}"
+    return f"{', '.join(said)}; {os.cpu_count()} cores, {_processor()}; {datetime.now(UTC):%Y-%m-%d}"
+
+
+def _processor() -> str:
+    """What the system calls it."""
+    with suppress(OSError, StopIteration):
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line for line in lines if line.startswith("model name")).partition(": ")[2]
+    return platform.processor() or platform.machine()
 
 
 def _path() -> str:
