@@ -15,6 +15,7 @@ from .visitor import PATIENCE, Visitor
 
 def test_clients_are_told_when_dev_ends() -> None:
     with gateway() as chat, come_in(chat) as client:
+        client.wait_for_type("welcome")
         assert chat.programs["server"].stop() == 0
         told_and_closed(client)
 
@@ -22,6 +23,7 @@ def test_clients_are_told_when_dev_ends() -> None:
 @pytest.mark.usefixtures("anycable_go_binary")
 def test_clients_are_told_when_anycable_go_ends() -> None:
     with anycable_go() as chat, come_in(chat) as client:
+        client.wait_for_type("welcome")
         assert chat.programs["server"].stop() == 0
         told_and_closed(client)
 
