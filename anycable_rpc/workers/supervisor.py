@@ -25,7 +25,7 @@ __all__ = ["Supervisor"]
 logger = logging.getLogger("anycable_rpc")
 
 _MARGIN = 5.0  # seconds beyond the shutdown timeout before a worker is killed
-_SETTLING = 2.0, 1.5  # seconds after a successor serves, or so many times what it took: anycable-go is back by then
+_SETTLING = 2.0, 1.5  # seconds that a successor serves, or times what its start took: anycable-go is back by then
 _END = (signal.SIGTERM, signal.SIGINT)
 _REPLACE = getattr(signal, "SIGHUP", None)  # Windows has none
 
@@ -42,8 +42,7 @@ class Supervisor:
         self._ready = ready
         self._to_replace: deque[Worker] = deque()
         self._replaced: Worker | None = None
-        self._left_at = 0.0  # when the one that is replaced was told to go
-        self._next_at = 0.0  # when the next one may be
+        self._next_at = 0.0  # when the next one may be replaced
         self._kill_at = inf
         self._ending = False
 
@@ -147,13 +146,13 @@ class Supervisor:
         """
         now = monotonic()
         if self._replaced and self._replaced.is_ready:
-            self._replaced, self._kill_at = None, inf
             least, times = _SETTLING
-            self._next_at = now + max(least, times * (now - self._left_at))
+            self._next_at = now + max(least, times * (now - self._replaced.started))
+            self._replaced, self._kill_at = None, inf
         while self._to_replace and not self._replaced and now >= self._next_at:
             worker = self._to_replace.popleft()
             if worker.is_ready:
-                self._replaced, self._left_at = worker, now
+                self._replaced = worker
                 self._let_end([worker])
 
     def _end(self) -> None:
