@@ -26,7 +26,8 @@ from anycable_rpc.errors import BindError, ConfigurationError
 from anycable_rpc.protocol import ConnectionRequest, ConnectionResponse
 from anycable_rpc.wire import decode_response, encode_request
 from anycable_rpc.workers import addresses, serve, where
-from anycable_rpc.workers.process import delay
+from anycable_rpc.workers.process import Worker, delay
+from anycable_rpc.workers.supervisor import Supervisor
 
 from .colours import settings
 from .e2e.processes import Program, environment, free_port, python
@@ -221,6 +222,20 @@ def test_hup_lets_anycable_go_come_back_before_the_next_one_leaves(start: Start)
     first = starts_again(program, 1)
 
     assert starts_again(program, 2) - first > 2  # grpc-go tries again after a second
+
+
+@pytest.mark.parametrize("signals", [[signal.SIGHUP], [signal.SIGHUP, signal.SIGTERM]], ids=["start", "end"])
+def test_a_replacement_that_cannot_be_yet_is_not_waited_for_in_circles(signals: list[int]) -> None:
+    chosen = settings()
+    worker = Worker(1, lambda settings: Cable(Connection, settings=settings), chosen)
+    supervisor = Supervisor([worker], chosen, print, [])
+    if signal.SIGTERM in signals:
+        supervisor._next_at = 0.0  # all have served
+
+    for number in signals:
+        supervisor._take_signal(number)
+
+    assert supervisor._patience() is None  # until somebody says something
 
 
 def starts_again(program: Workers, worker: int) -> float:

@@ -42,7 +42,7 @@ class Supervisor:
         self._ready = ready
         self._to_replace: deque[Worker] = deque()
         self._replaced: Worker | None = None
-        self._next_at = 0.0  # when the next one may be replaced
+        self._next_at = inf  # when the next one may be replaced: not before all serve
         self._kill_at = inf
         self._ending = False
 
@@ -79,6 +79,7 @@ class Supervisor:
             broken = next((worker for worker in self._workers if not worker.is_alive), None)
             if broken and not self._ending:
                 raise broken.error or ConfigurationError(f"worker {broken.number} did not start: {broken.why()}")
+        self._next_at = 0.0
         for line in () if self._ending else self._ready:
             self._say(line)
 
@@ -106,6 +107,7 @@ class Supervisor:
             self._end_at_once()
         elif number in _END:
             self._ending = True
+            self._to_replace.clear()
         elif number == _REPLACE and not self._ending:
             self._say("Replacing the workers one at a time")
             self._to_replace = deque(self._workers)
