@@ -26,7 +26,6 @@ from .frames import (
 )
 from .heads import HeadReader
 from .limits import Limits, Noise
-from .messages import PREFIX
 from .outbox import Outbox
 from .streams import WINDOW, Cancelled, Request, Streams
 
@@ -108,7 +107,7 @@ class Connection:
         self._noise.a_second_passed()
         if self._draining and self._seconds - self._draining >= _DRAIN_PATIENCE:
             self.refuse_new()
-        self.streams.a_second_passed()
+        self.streams.end_slow(self._seconds)
         self._end_slow_peer()
         return self.streams.take()
 
@@ -127,7 +126,7 @@ class Connection:
         values = {
             Setting.HEADER_TABLE_SIZE: self._limits.table,
             Setting.MAX_CONCURRENT_STREAMS: self._limits.streams,
-            Setting.INITIAL_WINDOW_SIZE: self._limits.message + PREFIX,
+            Setting.INITIAL_WINDOW_SIZE: self.streams.stream_window,
             Setting.MAX_HEADER_LIST_SIZE: self._limits.headers,
         }
         self._out.add(frames.settings(values) + frames.window_update(0, WINDOW - DEFAULT_WINDOW))

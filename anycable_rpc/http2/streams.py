@@ -73,12 +73,12 @@ class Streams:
         self.open: dict[int, _Stream] = {}
         self.highest = 0
         self.is_over = False
+        self.stream_window = limits.message + PREFIX  # what a peer may send of one request
         self._limits = limits
         self._out = out
         self._heads = heads
         self._noise = noise
         self._events: list[Request | Cancelled] = []
-        self._full = limits.message + PREFIX
         self._last = LARGEST_WINDOW  # the highest stream that is served
         self._skipped: deque[range] = deque(maxlen=_MOST_GONE)  # numbers that no stream has had
         self._cut: dict[int, None] = {}  # those whose end the peer may not have heard of: what still comes is let pass
@@ -98,7 +98,7 @@ class Streams:
         """
         end, unpack, streams, add = len(data), frames.SHAPE.unpack_from, self.open, self._events.append
         read, stream, left, most = self._heads.read, self.highest + 2, self._window, self._limits.streams
-        largest, began = min(self._full, DEFAULT_FRAME), position
+        largest, began = min(self.stream_window, DEFAULT_FRAME), position
         while position + 18 <= end and stream <= self._last and left > largest and len(streams) < most:
             high, low, shape, number = unpack(data, position)
             middle = position + 9 + (high << 8 | low)
@@ -158,7 +158,7 @@ class Streams:
             return
         if found.is_whole:
             raise StreamFault(ErrorCode.STREAM_CLOSED)
-        if found.received + len(payload) > self._full:
+        if found.received + len(payload) > self.stream_window:
             raise StreamFault(ErrorCode.FLOW_CONTROL_ERROR)
         if padding:
             self._noise.count()
@@ -169,7 +169,7 @@ class Streams:
             self._collect(stream, found, payload)
 
     def cancelled(self, stream: int) -> None:
-        """The peer has ended it."""
+        """It has ended before its answer."""
         found = self.open.get(stream)
         if found is not None:
             self._forget(stream, found)
@@ -182,7 +182,11 @@ class Streams:
         self._out.add(frames.reset(stream, code))
 
     def check_opened(self, stream: int) -> None:
-        """Whether there is or was such a stream."""
+        """Nothing, if there is or was such a stream.
+
+        Raises:
+            ConnectionFault: there was none.
+        """
         if not stream % 2 or stream > self.highest:
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "the stream was never opened")
 
@@ -226,9 +230,9 @@ class Streams:
             self.cancelled(stream)
         self.is_over = True
 
-    def a_second_passed(self) -> None:
-        """End those that wait for the peer for too long."""
-        self._seconds += 1
+    def end_slow(self, seconds: int) -> None:
+        """End those that wait for the peer for too long; `seconds` are those since the connection began."""
+        self._seconds = seconds
         for stream, found in list(self.open.items()):
             waits_for_peer = not found.is_whole or stream in self._out.waiting
             if waits_for_peer and self._seconds - found.since > self._limits.patience:
