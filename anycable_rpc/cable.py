@@ -96,7 +96,7 @@ class Cable(Publishing):
             ConfigurationError: there is no secret, or the time makes no sense.
         """
         if ttl is None and expires_at is None:
-            ttl = self.settings.jwt_ttl or None
+            ttl = self.settings.jwt_ttl
         exp = signing.expiry(ttl, expires_at, time())
         return self._signer.sign(self.codec.dumps(identifiers), exp)
 

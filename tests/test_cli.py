@@ -356,7 +356,7 @@ class TestWrongSettings:
         said = refused("chat:cable", ANYCABLE_RPC_HOST="unix:/x", ANYCABLE_JWT_TTL="soon")
 
         assert "ANYCABLE_RPC_HOST: 'unix:/x' does not end in a port" in said
-        assert "ANYCABLE_JWT_TTL: must be seconds, a duration like 90s, 10m or 1h30m, or none" in said
+        assert "ANYCABLE_JWT_TTL: must be seconds above 0, a duration like 90s, 10m or 1h30m, or none" in said
 
     @pytest.mark.parametrize("command", ["serve", "dev", "token"])
     def test_files(self, command: str, folder: Path) -> None:
@@ -696,10 +696,31 @@ class TestToken:
 
     @pytest.mark.parametrize(
         ("arguments", "environment"),
-        [(["--ttl=none"], {}), (["--ttl=0"], {}), ([], {"ANYCABLE_JWT_TTL": "none"}), ([], {"ANYCABLE_JWT_TTL": "0"})],
+        [(["--ttl=none"], {}), ([], {"ANYCABLE_JWT_TTL": "none"})],
     )
-    def test_for_ever(self, arguments: list[str], environment: dict[str, str]) -> None:
-        assert "exp" not in self.claims("a=1", *arguments, **environment)
+    def test_a_token_for_ever_is_issued_with_a_warning(self, arguments: list[str], environment: dict[str, str]) -> None:
+        result = run("token", "a=1", *arguments, **{"ANYCABLE_SECRET": LONG, **environment})
+
+        assert result.stderr == "warning: this token never expires, because its lifetime is none\n"
+        assert json.loads(base64url_decode(result.stdout.split(".")[1])) == {"ext": '{"a":"1"}'}
+
+    @pytest.mark.parametrize(
+        ("arguments", "environment", "name"),
+        [
+            (["--ttl=0"], {}, "--ttl"),
+            (["--ttl", "0s"], {}, "--ttl"),
+            (["--ttl=-1"], {}, "--ttl"),
+            ([], {"ANYCABLE_JWT_TTL": "0"}, "ANYCABLE_JWT_TTL"),
+            ([], {"ANYCABLE_JWT_TTL": "-60"}, "ANYCABLE_JWT_TTL"),
+        ],
+    )
+    def test_a_lifetime_of_nothing_is_not_for_ever(
+        self, arguments: list[str], environment: dict[str, str], name: str
+    ) -> None:
+        said = refused("token", "a=1", *arguments, **{"ANYCABLE_SECRET": LONG, **environment})
+
+        assert f"Error: {name}: must be seconds above 0" in said
+        assert "or none, which is for ever" in said
 
     def test_the_settings_have_the_usual_lifetime(self) -> None:
         assert self.claims("a=1", ANYCABLE_JWT_TTL="1000000000")["exp"] > time.time() + 999_999_000
@@ -768,7 +789,7 @@ class TestToken:
             (("ttl=5",), "'ttl' cannot be an identifier; for the time there are --ttl and --expires-at"),
             (("expires_at=5",), "'expires_at' cannot be an identifier"),
             (("reconnect:=true",), "'reconnect' cannot be an identifier"),
-            (("a=1", "--ttl=x"), "--ttl: must be seconds, a duration like 90s, 10m or 1h30m, or none"),
+            (("a=1", "--ttl=x"), "--ttl: must be seconds above 0, a duration like 90s, 10m or 1h30m, or none"),
             (("a=1", "--ttl=-5"), "--ttl: must be seconds"),
             (("a=1", "--ttl="), "--ttl: must be seconds"),
             (("a=1", "--ttl", "9" * 30), "--ttl: must be less than 3000 years"),

@@ -430,10 +430,28 @@ class TestValues:
     @pytest.mark.parametrize(
         ("text", "ttl"),
         [("90", 90), ("1.5", 1.5), ("90s", 90), ("10m", 600), ("1h30m", 5400), ("1d", 86400), ("2w", 1209600),
-         ("0.5h", 1800), ("0", None), ("0s", None), ("none", None), (" 10m ", 600), (0, None), (60, 60), (None, None)],
+         ("0.5h", 1800), ("none", None), (" 10m ", 600), (60, 60), (None, None)],
     )  # fmt: skip
     def test_lifetimes(self, text: object, ttl: float | None) -> None:
         assert load(jwt_ttl=text).jwt_ttl == ttl
+
+    @pytest.mark.parametrize("text", ["0", "0s", "0h0m", "0.0", "00", "-1", "-5m"])
+    def test_only_none_is_a_lifetime_without_an_end(
+        self, text: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        said = "must be seconds above 0, a duration like 90s, 10m or 1h30m, or none, which is for ever"
+
+        assert refusal(jwt_ttl=text) == f"--jwt-ttl: {said}"
+        pyproject(folder, f"jwt_ttl = '{text}'")
+        assert refusal() == f"jwt_ttl in pyproject.toml [tool.anycable_rpc]: {said}"
+        monkeypatch.setenv("ANYCABLE_JWT_TTL", text)
+        assert refusal() == f"ANYCABLE_JWT_TTL: {said}"
+
+    @pytest.mark.parametrize("number", ["0", "0.0", "-0.0", "-1"])
+    def test_nor_is_a_number_in_a_file(self, number: str, folder: Path) -> None:
+        pyproject(folder, f"jwt_ttl = {number}")
+
+        assert "must be a number of seconds above 0, a duration like 10m, or none, which is for ever" in refusal()
 
     @pytest.mark.parametrize(
         ("value", "names"),

@@ -146,7 +146,7 @@ Examples:
 Exit codes of --inspect: 0 anycable-go would let the token in, 1 it would not, 2 wrong usage.""",
 )
 @click.argument("words", nargs=-1, metavar="NAME=TEXT|NAME:=JSON…")
-@click.option("--ttl", metavar="SECONDS", help="how long it is valid: 3600, 10m, 1h30m; none is for ever")
+@click.option("--ttl", metavar="SECONDS", help="how long it is valid: 3600, 10m, 1h30m; only none is for ever")
 @click.option("--expires-at", metavar="TIME", help="until when: epoch seconds, or 2030-01-01T00:00:00Z")
 @click.option("--inspect", metavar="TOKEN", help="explain this token instead; - reads it from standard input")
 @click.pass_context
@@ -171,11 +171,13 @@ def token(
     with redirect_stdout(sys.stderr):  # an app may print
         codec = cable_of(ctx, settings, given(values)).codec if values["app"] else IdentifiersCodec(named)
     try:
-        issued = issue(settings, codec, named, ttl, expires_at)
+        issued, expires = issue(settings, codec, named, ttl, expires_at)
     except AnyCableError as error:
         raise click.UsageError(str(error), ctx) from None
     for line in warnings_for(settings):
         click.echo(f"warning: {line}", err=True)
+    if expires is None:
+        click.echo("warning: this token never expires, because its lifetime is none", err=True)
     click.echo(issued)
 
 

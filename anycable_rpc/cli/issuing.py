@@ -51,8 +51,8 @@ def _pair(place: int, word: str) -> tuple[str, Any]:
 
 def issue(
     settings: Settings, codec: IdentifiersCodec, named: dict[str, Any], ttl: str | None, expires_at: str | None
-) -> str:
-    """Issue a token; without a time the settings' `jwt_ttl` holds.
+) -> tuple[str, int | None]:
+    """Issue a token, and say until when it is valid (None is for ever); without a time `jwt_ttl` holds.
 
     Raises:
         ConfigurationError: there is no secret, or a time makes no sense.
@@ -63,7 +63,7 @@ def issue(
     signer = TokenSigner(settings.resolved_jwt_secret() or "")
     lifetime = settings.jwt_ttl if ttl is None else _lifetime(ttl)
     exp = expiry(lifetime, None, time()) if expires_at is None else expiry(None, _moment(expires_at), 0)
-    return signer.sign(codec.dumps(named), exp)
+    return signer.sign(codec.dumps(named), exp), exp
 
 
 def _lifetime(text: str) -> float | None:

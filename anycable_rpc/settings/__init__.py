@@ -113,7 +113,7 @@ class Settings(BaseSettings):
     jwt_secrets_old: Annotated[Secrets, KEYS] = Field(
         (), description="verify tokens that were signed before the key was changed; may be repeated"
     )
-    jwt_ttl: Annotated[Lifetime, TOKENS] = Field(3600, description="how long tokens are valid, or none")
+    jwt_ttl: Annotated[Lifetime, TOKENS] = Field(3600, description="how long tokens are valid; only none is for ever")
     jwt_param: Annotated[Parameter, TOKENS] = Field("jid", description="the URL parameter with the token")
     connect_tokens: Annotated[Switch, TOKENS] = Field(
         True, description="identify by token where anycable-go leaves that to Connect"

@@ -71,6 +71,7 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 _PART = re.compile(rf"({_NUMBER.pattern})([{''.join(_UNITS)}])")
 _DURATION = re.compile(rf"(?:{_PART.pattern})+")
+_NO_LIFETIME = "must be seconds above 0, a duration like 90s, 10m or 1h30m, or none, which is for ever"
 _LONGEST = 2**31 // 1000  # gRPC counts milliseconds in a C int
 _LEVELS = {"warn": "warning", "fatal": "critical"} | {
     level: level for level in ("debug", "info", "warning", "error", "critical")
@@ -78,10 +79,10 @@ _LEVELS = {"warn": "warning", "fatal": "critical"} | {
 
 
 def seconds(text: str) -> float | None:
-    """A lifetime: seconds, a duration like `90s`, `10m` or `1h30m`, or None for `none` and 0: without an end.
+    """A lifetime: seconds, a duration like `90s`, `10m` or `1h30m`, or None for `none`: for ever.
 
     Raises:
-        ValueError: it is none of these, or longer than 3000 years.
+        ValueError: the text is not one of these, is 0, or is longer than 3000 years.
     """
     if text == "none":
         return None
@@ -90,16 +91,18 @@ def seconds(text: str) -> float | None:
     elif _DURATION.fullmatch(text):
         total = sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
     else:
-        raise ValueError("must be seconds, a duration like 90s, 10m or 1h30m, or none")
+        raise ValueError(_NO_LIFETIME)
     if total > 1e11:
         raise ValueError("must be less than 3000 years")
-    return total or None
+    if not total:
+        raise ValueError(_NO_LIFETIME)
+    return total
 
 
 def _lifetime(value: Any) -> Any:
     if isinstance(value, str):
         return seconds(value.strip())
-    return None if _no_switch(value) == 0 else value
+    return _no_switch(value)
 
 
 def _no_switch(value: Any) -> Any:
@@ -226,9 +229,9 @@ Seconds = Annotated[
     Kind("SECONDS", f"a number of seconds from 0 to {_LONGEST}"),
 ]
 Lifetime = Annotated[
-    Annotated[float, Field(ge=0, le=1e11, allow_inf_nan=False)] | None,
+    Annotated[float, Field(gt=0, le=1e11, allow_inf_nan=False)] | None,
     BeforeValidator(_lifetime),
-    Kind("SECONDS", "a number of seconds, a duration like 10m, or none"),
+    Kind("SECONDS", "a number of seconds above 0, a duration like 10m, or none, which is for ever"),
 ]
 Address = Annotated[_Line, AfterValidator(_address), Kind("HOST:PORT", "HOST:PORT")]
 Host = Annotated[_Line, AfterValidator(_host), Kind("HOST", "a host name or an IP address")]
