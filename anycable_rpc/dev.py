@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from errno import EACCES, EADDRINUSE
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -108,10 +109,18 @@ def _listener(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
         listener.listen(2048)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         listener.close()
-        raise BindError(f"cannot listen on {host}, port {port}: {error.strerror}; choose another --port") from None
+        raise _bind_error(host, port, error) from None
     return listener
+
+
+def _bind_error(host: str, port: int, error: OSError | UnicodeError) -> BindError:
+    """A port that is taken or not allowed is one thing, a host that is not on this machine another."""
+    reason = error.strerror if isinstance(error, OSError) else "not a host name"
+    is_port = isinstance(error, OSError) and error.errno in (EADDRINUSE, EACCES)
+    advice = "choose another --port" if is_port else "name an address of this machine with --host"
+    return BindError(f"cannot listen on {host}, port {port}: {reason}; {advice}")
 
 
 def _asking_here(settings: Settings, listener: socket.socket) -> Settings:

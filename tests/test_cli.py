@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from errno import EACCES, EADDRINUSE, EADDRNOTAVAIL, ENOENT
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -276,7 +277,7 @@ class TestOptions:
         assert servers.settings.rpc_host == "0.0.0.0:1"
 
     def test_variables_of_others_are_no_error(self, servers: Servers) -> None:
-        environment = {"ANYCABLE_METRICS_HTTP": "/m", "ANYCABLE_RPC_HOTS": "x", "ANYCABLE_PRESETS": "fly", "PORT": "x"}
+        environment = {"ANYCABLE_METRICS_HTTP": "/m", "ANYCABLE_PRESETS": "fly", "PORT": "x"}
         result = run("chat:cable", **environment)
 
         assert (result.exit_code, result.stderr) == (0, "")
@@ -654,6 +655,131 @@ class TestStart:
         assert [message.partition(":")[0] for message in caplog.messages] == ["the app cannot broadcast"]
 
 
+class TestMisspeltVariables:
+    @pytest.mark.parametrize(
+        ("name", "meant"),
+        [
+            ("ANYCABLE_SECRETS", "ANYCABLE_SECRET"),
+            ("ANYCABLE_LOGLEVEL", "ANYCABLE_LOG_LEVEL"),
+            ("ANYCABLE_RPC_PORT", "ANYCABLE_RPC_HOST"),
+            ("ANYCABLE_RPC_HOTS", "ANYCABLE_RPC_HOST"),
+            ("anycable_secert", "ANYCABLE_SECRET"),
+            ("ANYCABLE_APPS", "ANYCABLE_APP"),
+            ("ANYCABLE_HOTS", "ANYCABLE_HOST"),
+            ("ANYCABLE_CONFIG", "ANYCABLE_RPC_CONFIG"),
+            ("ANYCABLE_GRPC_RPC_HOST", "ANYCABLE_RPC_HOST"),
+            ("ANYCABLE_MY_JWT_SECRET", "ANYCABLE_JWT_SECRET"),
+            ("ANYCABLE__SECRET", "ANYCABLE_SECRET"),
+        ],
+    )
+    @pytest.mark.parametrize("command", ["serve", "dev"])
+    def test_are_named_once_at_the_start(
+        self, name: str, meant: str, command: str, servers: Servers, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        assert run(command, "chat:cable", **{name: SENTINEL}).exit_code == 0
+
+        assert caplog.messages == [
+            "no setting has the name of these variables, so they have no effect: "
+            f"{name.upper()} (did you mean {meant}?)"
+        ]
+
+    def test_several_are_one_line(self, servers: Servers, caplog: pytest.LogCaptureFixture) -> None:
+        wrong = {f"ANYCABLE_{letter}_SECRET": SENTINEL for letter in "ABCDEFGH"}
+
+        assert run("chat:cable", **wrong).exit_code == 0
+
+        (said,) = caplog.messages
+        assert said.count("did you mean") == 5
+        assert said.endswith(", and 3 more")
+        assert SENTINEL not in said
+
+    def test_the_command_token_says_it_too(self) -> None:
+        result = run("token", "a=1", ANYCABLE_SECRET=LONG, ANYCABLE_JWT_TLL="5m")
+
+        assert result.stderr.endswith("ANYCABLE_JWT_TLL (did you mean ANYCABLE_JWT_TTL?)\n")
+        assert result.stderr.startswith("warning: ")
+
+    @pytest.mark.parametrize(
+        "environment",
+        [
+            {f"ANYCABLE_{name.replace('-', '_').upper()}": "x" for name in IGNORED},
+            {f"ANYCABLE_{name}": "x" for name in (
+                "LOG_FILE", "HTTP_HEALTH_PATH", "RPC_MAX_WAITING_REQUESTS", "RPC_POLL_PERIOD", "RPC_POOL_KEEP_ALIVE",
+                "HTTP_BROADCAST_SECRET", "HTTP_RPC_SECRET", "HTTP_RPC_MOUNT_PATH", "WEBSOCKET_URL", "SOCKET_ID_HEADER",
+                "EMBEDDED", "DISABLE_RPC_POOL_SIZE_WARNING", "STREAMS_KEY", "FLY_RPC_APP_NAME", "TELEMETRY_DEBUG",
+            )},
+            {"ANYCABLE_RPC_SERVER_ARGS__MAX_CONCURRENT_STREAMS": "5", "ANYCABLE_SECRETS": "", "ANYCABLE_": "x"},
+            {"ANYCABLE_RPC_PORT": "tcp://10.0.0.1:1", "ANYCABLE_RPC_PORT_1_TCP_PORT": "1",
+             "ANYCABLE_RPC_SERVICE_HOST": "10.0.0.1", "ANYCABLE_RPC_SERVICE_PORT": "1",
+             "ANYCABLE_SERVICE_PORT_HTTP": "1", "ANYCABLE_PORT_8080_TCP": "tcp://10.0.0.1:1"},
+            {"ANYCABLE_GO_VERSION": "1.6", "ANYCABLE_ENV": "test", "ANYCABLE_LICENSE_KEY": "x", "OTHER_SECRETS": "x"},
+        ],
+        ids=["anycable-go", "ruby", "ours", "kubernetes", "unlike"],
+    )  # fmt: skip
+    def test_names_of_others_do_not_warn(
+        self, environment: dict[str, str], servers: Servers, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        assert run("chat:cable", **environment).exit_code == 0
+
+        assert caplog.messages == []
+
+
+class TestConflicts:
+    @pytest.mark.parametrize(
+        ("arguments", "said"),
+        [
+            (("--noauth", "--enforce-jwt", f"--secret={LONG}"), "noauth and public do not let clients in"),
+            (("--rpc-server-args", '{"foo":1}'), "rpc_server_args: 'foo' is no argument of a gRPC server"),
+        ],
+    )
+    def test_are_warnings(
+        self, arguments: tuple[str, ...], said: str, servers: Servers, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        assert run("dev", "chat:cable", *arguments).exit_code == 0
+
+        (message,) = caplog.messages
+        assert message.startswith(said)
+
+    def test_a_broker_that_is_none(self) -> None:
+        assert "Error: --broker: must be memory or none" in refused("dev", "chat:cable", "--broker", "redis")
+
+
+class TestOldPackages:
+    @pytest.mark.parametrize("command", ["serve", "dev"])
+    @pytest.mark.parametrize("installed", ["3.19.6", "4.21.12", "4.24.9rc1"])
+    def test_protobuf_that_is_too_old(
+        self, installed: str, command: str, servers: Servers, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("google.protobuf.__version__", installed)
+
+        said = refused(command, "chat:cable")
+
+        assert f"Error: protobuf {installed} is too old for anycable-rpc" in said
+        assert "which needs 4.25 or later: pip install --upgrade protobuf" in said
+
+    def test_protobuf_that_is_too_old_for_another_package(
+        self, servers: Servers, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        needs = {"anycable-rpc": ["protobuf<8,>=4.25"], "grpcio-health-checking": ["protobuf<8.0.0,>=6.31.1"]}
+        monkeypatch.setattr("anycable_rpc.cli.requirements.requires", needs.get)
+        monkeypatch.setattr("google.protobuf.__version__", "5.29.5")
+
+        assert "Error: protobuf 5.29.5 is too old for grpcio-health-checking" in refused("chat:cable")
+
+    def test_protobuf_that_is_missing(self, servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "google.protobuf", None)
+
+        assert "Error: protobuf is not installed: pip install protobuf" in refused("chat:cable")
+
+    def test_packages_that_do_not_say_what_they_need(self, servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
+        def unknown(name: str) -> None:
+            raise PackageNotFoundError(name)
+
+        monkeypatch.setattr("anycable_rpc.cli.requirements.requires", unknown)
+
+        assert run("chat:cable").exit_code == 0
+
+
 class TestToken:
     @staticmethod
     def claims(*arguments: str, **environment: str) -> dict[str, Any]:
@@ -855,6 +981,16 @@ class TestProcess:
         assert "Address already in use" in err
         assert str(port) in err
         assert "Traceback" not in err
+
+    @pytest.mark.parametrize("host", ["no-such-host.invalid", "192.0.2.1", "a..b"])
+    def test_a_host_that_is_not_here_is_not_a_matter_of_the_port(self, host: str) -> None:
+        code, out, err = self.outcome(
+            *self.MODULE, "dev", "chat:cable", "--rpc-host=127.0.0.1:0", "--port=0", f"--host={host}"
+        )
+
+        assert (code, out) == (3, "")
+        assert f"Error: cannot listen on {host}, port 0: " in err
+        assert err.endswith("; name an address of this machine with --host\n")
 
     def test_a_crash(self, folder: Path) -> None:
         (folder / "bad.py").write_text(

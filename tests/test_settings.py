@@ -14,6 +14,7 @@ from pydantic import SecretStr, ValidationError
 
 from anycable_rpc import ConfigurationError
 from anycable_rpc.settings import Settings, load, warnings_for
+from anycable_rpc.settings.conflicts import conflicts
 from anycable_rpc.settings.sources import described, variables
 from anycable_rpc.signing import BROADCAST_KEY, derive_key
 
@@ -346,7 +347,7 @@ GARBAGE: dict[str, list[Any]] = {
     "broadcast_adapter": [*TEXTS, None],
     "app": TEXTS,
     "web": TEXTS,
-    "broker": TEXTS,
+    "broker": ["x", "redis", "Memory", "memory,nats", *TEXTS],
     "rpc_tls_cert": TEXTS,
     **{name: ["", "x", "2", "-1", "truee", "tru", "ja", "１", 2, 0.5, [], {}, None] for name in SWITCHES},
 }  # fmt: skip
@@ -401,6 +402,31 @@ class TestGarbage:
 
     def test_a_password_in_a_url_is_not_quoted(self) -> None:
         assert SENTINEL not in refusal(http_broadcast_url=f"ftp://user:{SENTINEL}@host/")
+
+
+class TestErrorsNameNoOtherSetting:
+    @pytest.mark.parametrize(
+        ("name", "said"),
+        [
+            ("api_url", "must be an address like http://localhost:8080/api, not 'foo'"),
+            ("http_broadcast_url", "must be an address like http://localhost:8090/_broadcast, not 'foo'"),
+            ("redis_url", "must be an address like redis://localhost:6379, not 'foo'"),
+            ("nats_servers", "must be addresses like nats://localhost:4222, with commas between, not 'foo'"),
+            ("broker", "must be memory or none (or nats, which is for anycable-go alone), not 'foo'"),
+        ],
+    )
+    def test_the_example_is_one_of_its_own(self, name: str, said: str) -> None:
+        assert refusal(**{name: "foo"}) == f"--{name.replace('_', '-')}: {said}"
+
+    @pytest.mark.parametrize("name", list(GARBAGE))
+    def test_no_flag_and_no_path_of_another(self, name: str) -> None:
+        others = {f"--{other.replace('_', '-')}" for other in Settings.model_fields} - {f"--{name.replace('_', '-')}"}
+
+        for value in GARBAGE[name]:
+            words = set(refusal(**{name: value}).replace(":", " ").split())
+
+            assert not words & others
+            assert name == "http_broadcast_url" or "_broadcast" not in " ".join(words)
 
 
 class TestValues:
@@ -557,6 +583,68 @@ class TestWarnings:
         assert warnings_for(load(jwt_secrets_old=[LONG])) == [
             "jwt_secrets_old has no effect: there is no jwt_secret and no secret"
         ]
+
+
+ENFORCED = "noauth and public do not let clients in without a token, because enforce_jwt refuses them: leave one out"
+
+
+class TestConflicts:
+    @pytest.mark.parametrize(
+        ("values", "begins"),
+        [
+            ({"noauth": True, "enforce_jwt": True, "secret": LONG}, ENFORCED),
+            ({"public": True, "enforce_jwt": True, "jwt_secret": LONG}, ENFORCED),
+            ({"enforce_jwt": True}, "enforce_jwt has no effect without a secret for tokens"),
+            ({"enforce_jwt": True, "secret": LONG, "jwt_secret": "none"}, "enforce_jwt has no effect without"),
+            ({"norpc": True}, "with norpc and no secret for tokens every client is refused"),
+            ({"turbo_streams": True}, "turbo_streams has no effect without a secret"),
+            ({"ping_interval": 0, "pong_timeout": 5}, "with a pong_timeout and a ping_interval of 0"),
+            ({"broker": "nats"}, "the broker is memory here"),
+            ({"broker": "none", "history_ttl": 5}, "history_ttl, history_limit, sessions_ttl and presence_ttl have no"),
+        ],
+    )
+    def test_of_the_gateway_are_said_by_dev_alone(self, values: dict[str, Any], begins: str) -> None:
+        (said,) = conflicts(load(**values), "dev")
+
+        assert said.startswith(begins)
+        assert list(conflicts(load(**values), "serve")) == []
+
+    @pytest.mark.parametrize(
+        ("values", "begins"),
+        [
+            ({"debug": True, "log_level": "error"}, "log_level has no effect, because debug logs everything"),
+            ({"log_grpc": True, "rpc_engine": "asyncio"}, "log_grpc has no effect"),
+            ({"rpc_server_args": {"foo": 1}}, "rpc_server_args: 'foo' is no argument of a gRPC server"),
+            (
+                {"rpc_server_args": {"grpc.max_concurent_streams": 1}},
+                "rpc_server_args: 'grpc.max_concurent_streams' is no argument of a gRPC server, so it has no effect; "
+                "did you mean max_concurrent_streams?",
+            ),
+        ],
+    )
+    @pytest.mark.parametrize("command", ["serve", "dev"])
+    def test_of_a_server(self, values: dict[str, Any], begins: str, command: str) -> None:
+        (said,) = conflicts(load(**values), command)
+
+        assert said.startswith(begins)
+
+    @pytest.mark.parametrize(
+        "values",
+        [
+            {},
+            {"secret": LONG, "enforce_jwt": True, "norpc": True, "turbo_streams": True},
+            {"noauth": True, "norpc": True},
+            {"public": True, "norpc": True},
+            {"debug": True, "log_level": "debug"},
+            {"debug": True},
+            {"broker": "memory", "history_ttl": 5, "pong_timeout": 5},
+            {"broker": "none"},
+            {"rpc_server_args": {"max_concurrent_streams": 1, "grpc.http2.max_frame_size": 20_000}},
+            {"rpc_server_args": {"whatever": 1}, "rpc_engine": "asyncio"},
+        ],
+    )
+    def test_what_goes_together(self, values: dict[str, Any]) -> None:
+        assert list(conflicts(load(**values), "dev")) == []
 
 
 class TestSecretsAreNeverShown:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 from contextlib import redirect_stdout
@@ -19,6 +20,7 @@ from ..protocol import PROTOCOL_VERSION
 from ..settings import Settings, warnings_for
 from .issuing import identifiers, issue
 from .launching import cable_of, check_broadcaster, codec_of, in_new_process, prepared, settings_of, started, web_of
+from .misspelt import misspelt
 from .options import SettingsCommand, first_word, given
 
 __all__ = ["main", "program"]
@@ -174,7 +176,7 @@ def token(
         issued, expires = issue(settings, codec, named, ttl, expires_at)
     except AnyCableError as error:
         raise click.UsageError(str(error), ctx) from None
-    for line in warnings_for(settings):
+    for line in (*warnings_for(settings), *misspelt(os.environ)):
         click.echo(f"warning: {line}", err=True)
     if expires is None:
         click.echo("warning: this token never expires, because its lifetime is none", err=True)
@@ -188,7 +190,7 @@ def _explain(ctx: click.Context, settings: Settings, word: str, flags: dict[str,
     from .inspecting import explain, keys_of
 
     explanation = explain(text, keys_of(settings), time(), codec)
-    for line in warnings_for(settings):
+    for line in (*warnings_for(settings), *misspelt(os.environ)):
         click.echo(f"warning: {line}", err=True)
     click.echo(str(explanation))
     ctx.exit(0 if explanation.is_welcome else 1)

@@ -1,4 +1,4 @@
-"""The options of anycable-go (1.6.16) that `dev` knows and leaves without effect, spelt with dashes."""
+"""The options of anycable-go (1.5 and 1.6) that `dev` knows and leaves without effect, spelt with dashes."""
 
 from __future__ import annotations
 
@@ -18,12 +18,15 @@ redis-tls-client-key-path redisx-stream rpc-concurrency rpc-impl rpc-max-call-re
 rpc-max-call-send-size rpc-request-timeout rpc-tls-root-ca shutdown-delay sse-path ssl-cert ssl-key
 stats-refresh-interval statsd-host statsd-max-packet-size statsd-prefix statsd-tags-format turbo-rails-key
 write-buffer-size ws-max-pending-size ws-write-timeout
+disconnect-backlog-size http-rpc-timeout metrics-log-formatter metrics-log-interval redis-sentinel-discovery-interval
+redisx-group redisx-read-block-milliseconds rpc-command-timeout shutdown-pool-size
 """
 
 _SWITCHES = """
 cable-ready cable-ready-cleartext ds ds-skip-auth embed-nats enable-native-pings enable-ws-compression
 enats-debug enats-trace ignore-config-path jwt-id-enforce metrics-log nats-dont-randomize-servers print-config
 redis-tls-verify rpc-enable-tls rpc-tls-verify sse streams-presence streams-whisper turbo-rails-cleartext
+disable-disconnect http-broadcast-cors redis-disable-cache
 """
 
 SWITCHES = frozenset(_SWITCHES.split())

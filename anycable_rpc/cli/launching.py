@@ -15,9 +15,12 @@ from ..cable import Cable
 from ..errors import BindError, ConfigurationError
 from ..identifiers import IdentifiersCodec
 from ..settings import Settings, load, warnings_for
+from ..settings.conflicts import conflicts
 from ..settings.sources import described, origins
 from . import loading
+from .misspelt import misspelt
 from .options import given
+from .requirements import check_protobuf
 
 __all__ = [
     "NotBound", "cable_of", "check_broadcaster", "codec_of", "in_new_process", "prepared", "settings_of", "started",
@@ -48,12 +51,13 @@ def prepared(ctx: click.Context, words: tuple[str, ...], values: Mapping[str, An
         raise click.UsageError("give one app, as module:attr; quote a value that has spaces", ctx)
     values = {**values, "app": words[0]} if words else values
     settings = settings_of(ctx, values)
+    check_protobuf()
     if settings.log_grpc:
         os.environ.setdefault("GRPC_VERBOSITY", "DEBUG")  # read when grpc is imported
     cable = cable_of(ctx, settings, given(values))
     _set_up_logging(settings)
     cable.settings = settings
-    for line in warnings_for(settings):
+    for line in (*warnings_for(settings), *conflicts(settings, ctx.command.name or ""), *misspelt(os.environ)):
         logger.warning(line)
     return settings, cable
 

@@ -35,6 +35,7 @@ from .kinds import (
     ServerURLs,
     Switch,
     Text,
+    WebAPI,
     WebURL,
 )
 
@@ -127,7 +128,7 @@ class Settings(BaseSettings):
     api_secret: Annotated[Secret, TOKENS] = Field(
         None, description="authorizes requests to the REST API (else made from secret)"
     )
-    api_url: Annotated[WebURL, BROADCASTING] = Field(
+    api_url: Annotated[WebAPI, BROADCASTING] = Field(
         None, description="where anycable-go's REST API is (else /api where broadcasts go)", repr=False
     )
 

@@ -36,6 +36,7 @@ __all__ = [
     "ServerURLs",
     "Switch",
     "Text",
+    "WebAPI",
     "WebURL",
     "seconds",
 ]
@@ -240,13 +241,18 @@ Paths = Annotated[_Line, _matching(_PATHS), Kind("PATH", "a path that begins wit
 WebURL = Annotated[
     Annotated[_Line, _matching(_URL)] | None, Kind("URL", "an address like http://localhost:8090/_broadcast")
 ]
+WebAPI = Annotated[Annotated[_Line, _matching(_URL)] | None, Kind("URL", "an address like http://localhost:8080/api")]
 RedisURL = Annotated[_Line, _matching(_REDIS_URL), Kind("URL", "an address like redis://localhost:6379")]
 ServerURLs = Annotated[
     _Line, _matching(_NATS_URLS), Kind("URL,…", "addresses like nats://localhost:4222, with commas between")
 ]
 Parameter = Annotated[_Line, _matching(_PARAMETER), Kind("NAME", "a name without spaces")]
 Engine = Annotated[_Line, _matching(re.compile("grpcio|asyncio")), Kind("NAME", "grpcio or asyncio")]
-Broker = Annotated[_Line | None, BeforeValidator(_empty_is_unset), Kind("NAME", "a name")]
+Broker = Annotated[
+    Annotated[_Line, _matching(re.compile("memory|nats|none"))] | None,
+    BeforeValidator(_empty_is_unset),
+    Kind("NAME", "memory or none (or nats, which is for anycable-go alone)"),
+]
 Names = Annotated[
     tuple[_Line, ...],
     BeforeValidator(_one_is_several),
