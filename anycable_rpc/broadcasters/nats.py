@@ -66,7 +66,7 @@ _NO_TLS = (
     "ANYCABLE_NATS_SERVERS to nats:// if they may cross this network in the clear"
 )
 _NO_GREETING = (
-    "no greeting in time: is this the port of NATS? (a server with `handshake_first` is not supported: set it to false)"
+    "no greeting in time: is this the port of NATS? (one where TLS comes first, by `handshake_first`, is not supported)"
 )
 
 

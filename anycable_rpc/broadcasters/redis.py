@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
+from functools import partial
 from time import monotonic
 from typing import Any
 
-from redis import RedisCluster
 from redis.exceptions import (
     AuthenticationError,
     BusyLoadingError,
@@ -49,8 +50,8 @@ _ERRORS: tuple[tuple[type[Exception], str, bool], ...] = (
     (BusyLoadingError, "it is still reading its data", True),
     (
         MasterNotFoundError,
-        "no Sentinel names a primary of that name: do those of ANYCABLE_REDIS_SENTINELS run, and is ANYCABLE_REDIS_URL "
-        "redis://NAME with the name that they know?",
+        "no Sentinel names a primary of that name: do those of ANYCABLE_REDIS_SENTINELS run, with these passwords, "
+        "and is ANYCABLE_REDIS_URL redis://NAME with the name that they know?",
         True,
     ),
     (ClusterDownError, "the cluster is down, or not yet up: see CLUSTER INFO there", True),
@@ -86,10 +87,11 @@ class _OnRedis:
         self.deadline = deadline
         self._is_heard = True
         self._next_check = 0.0
-        self._made: redis_clients.AnyRedis | None = None
+        self._made: Any = None  # redis-py leaves much of a cluster's client without types
         self._making = threading.Lock()
-        self._make = lambda: redis_clients.client(url, sentinels, deadline / 2)
-        if not redis_clients.is_cluster(url, sentinels):
+        self._make: Callable[[], Any] = partial(redis_clients.client, url, sentinels, deadline / 2)
+        self._is_cluster = redis_clients.is_cluster(url, sentinels)
+        if not self._is_cluster:
             self._made = self._make()
 
     def publish(self, payload: str) -> None:
@@ -110,10 +112,11 @@ class _OnRedis:
 
     def close(self) -> None:
         """Close the kept connections; publishing again opens new ones."""
-        made: Any = self._made
-        if isinstance(made, RedisCluster):
+        made = self._made
+        if self._is_cluster:
             self._made = None
-            made.close()
+            if made is not None:
+                made.close()
         elif made is not None:
             made.connection_pool.disconnect()
 
@@ -175,12 +178,11 @@ class RedisBroadcaster(_OnRedis):
         super().__init__(url, channel, sentinels, deadline)
 
     def _send(self, body: bytes) -> None:
-        client = self._client
-        heard = int(client.publish(self.channel, body))
-        if heard or not isinstance(client, RedisCluster):
+        heard = int(self._client.publish(self.channel, body))
+        if heard or not self._is_cluster:
             self._notice(heard > 0)
         elif self._is_time_to_check():  # each node of a cluster counts only those that are connected to itself
-            self._notice(any(count for _, count in client.pubsub_numsub(self.channel)))
+            self._notice(any(count for _, count in self._client.pubsub_numsub(self.channel)))
 
 
 class RedisStreamsBroadcaster(_OnRedis):

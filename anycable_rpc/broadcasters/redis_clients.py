@@ -44,7 +44,7 @@ def address(url: str, sentinels: str = "") -> str:
             "for example to redis://mymaster"
         )
     scheme = urlsplit(url).scheme
-    known = ",".join(_place(urlsplit(part)) for part in _split(sentinels))
+    known = ",".join(_place(urlsplit(part)) for part in _each(sentinels))
     return f"{scheme}://{_primary(url)} (Sentinels: {known})"
 
 
@@ -72,9 +72,9 @@ def client(url: str, sentinels: str, seconds: float) -> AnyRedis:
 
 
 def _primary_of(url: str, sentinels: str, timeouts: dict[str, Any]) -> Redis:
-    nodes = [_options(part) for part in _split(sentinels)]
+    nodes = [_options(part) for part in _each(sentinels)]
     own: dict[str, Any] = {**timeouts, "retry": _once()}
-    sentinel = Sentinel([], **own)
+    sentinel = _untyped(Sentinel)([], **own)
     sentinel.sentinels = [Redis(**own, **node) for node in nodes]  # each may have a password of its own
     options = _options(url)
     for name in ("host", "port"):
@@ -84,7 +84,7 @@ def _primary_of(url: str, sentinels: str, timeouts: dict[str, Any]) -> Redis:
 
 def _cluster(urls: list[str], timeouts: dict[str, Any]) -> RedisCluster:
     options = [_options(url) for url in urls]
-    nodes = [ClusterNode(each["host"], each.get("port", 6379)) for each in options]
+    nodes = [_untyped(ClusterNode)(each["host"], each.get("port", 6379)) for each in options]
     shared: dict[str, Any] = {name: value for name, value in options[0].items() if name not in ("host", "port", "db")}
     return RedisCluster(startup_nodes=nodes, retry=Retry(NoBackoff(), 1), **timeouts, **shared)
 
@@ -102,13 +102,27 @@ def _tls(url: str) -> dict[str, bool]:
     return {"ssl_check_hostname": not is_off} if url.startswith("rediss:") else {}
 
 
+def _untyped(made: Any) -> Any:
+    """redis-py leaves these without types."""
+    return made
+
+
 def _once() -> Retry:
     return Retry(NoBackoff(), 0)
 
 
-def _split(text: str) -> list[str]:
-    """The addresses with commas between; the first may be the only one with a scheme, as in anycable-go."""
-    return [part if "://" in part else f"redis://{part}" for part in _BETWEEN.split(text)]
+def _split(url: str) -> list[str]:
+    """The URLs of a cluster; the first may be the only one with a scheme, as in anycable-go."""
+    return list(map(_with_scheme, _BETWEEN.split(url)))
+
+
+def _each(sentinels: str) -> list[str]:
+    """The Sentinels as URLs."""
+    return [_with_scheme(part.strip()) for part in sentinels.split(",")]
+
+
+def _with_scheme(address: str) -> str:
+    return address if "://" in address else f"redis://{address}"
 
 
 def _primary(url: str) -> str:
