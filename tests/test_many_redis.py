@@ -56,7 +56,9 @@ class TestSentinel:
             broadcaster.publish("after")
 
             with Redis(port=ports[0]) as sentinel:
-                (_, port) = sentinel.execute_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", "MyMaster")
+                _, port = cast(
+                    "list[bytes]", sentinel.execute_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", "MyMaster")
+                )
             assert int(port) != primary.port
             assert entries(int(port), "st")[-1] == "after"
             broadcaster.close()
