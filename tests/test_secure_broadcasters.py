@@ -202,6 +202,18 @@ class TestCertificates:
         assert "ssl_ca_certs" in str(failure)
         assert (tries, failure.transient) == ([], False)
 
+    def test_redis_names_the_certificate_of_a_sentinel_and_of_a_node_of_a_cluster(
+        self, tls_redis: Server, tries: list[float]
+    ) -> None:
+        url = f"rediss://localhost:{tls_redis.port}"
+
+        sentinel = failure_of(RedisBroadcaster("redis://primary", sentinels=url))
+        cluster = failure_of(RedisBroadcaster(f"{url},{url}"))
+
+        assert tries == []
+        assert "certificate is not accepted" in str(cluster)
+        assert "certificate is not accepted" in str(sentinel)
+
     def test_http_names_a_certificate_that_is_not_trusted_once(
         self, tls_http: BroadcastServer, tries: list[float]
     ) -> None:

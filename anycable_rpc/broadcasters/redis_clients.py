@@ -14,9 +14,12 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode, RedisCluster
 from redis.connection import parse_url
+from redis.exceptions import ConnectionError as BrokenConnection
+from redis.exceptions import RedisError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
+from .. import tls_errors
 from ..errors import ConfigurationError
 
 __all__ = ["AnyRedis", "address", "client", "is_cluster"]
@@ -71,11 +74,22 @@ def client(url: str, sentinels: str, seconds: float) -> AnyRedis:
         raise _unusable() from None
 
 
+class _Sentinel(Redis):
+    def sentinel_masters(self, *args: Any, **options: Any) -> Any:
+        """Let a certificate that is not accepted be an error: redis-py would only say that there is no primary."""
+        try:
+            return super().sentinel_masters(*args, **options)
+        except BrokenConnection as error:
+            if tls_errors.explain(error):
+                raise RedisError("a Sentinel cannot be asked by TLS") from error
+            raise
+
+
 def _primary_of(url: str, sentinels: str, timeouts: dict[str, Any]) -> Redis:
     nodes = [_options(part) for part in _each(sentinels)]
     own: dict[str, Any] = {**timeouts, "retry": _once()}
     sentinel = _untyped(Sentinel)([], **own)
-    sentinel.sentinels = [Redis(**own, **node) for node in nodes]  # each may have a password of its own
+    sentinel.sentinels = [_Sentinel(**own, **node) for node in nodes]  # each may have a password of its own
     options = _options(url)
     for name in ("host", "port"):
         options.pop(name, None)
