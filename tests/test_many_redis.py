@@ -203,7 +203,8 @@ class TestReaders:
                 broadcaster.publish("{}")
             broadcaster.close()
 
-            assert client.info("commandstats")["cmdstat_xinfo|groups"]["calls"] == 1
+            statistics = client.info("commandstats").items()
+            assert [value["calls"] for name, value in statistics if name.startswith("cmdstat_xinfo")] == [1]
 
     def test_a_user_who_may_only_write_publishes(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
         with running(redis_server(tmp_path, "--user", *["w", "on", ">p", "~*", "+xadd", "+client"])) as server:
