@@ -14,9 +14,15 @@ from .errors import ConfigurationError
 if TYPE_CHECKING:
     from urllib3 import HTTPConnectionPool
 
-__all__ = ["SEE_LOG", "HTTPClient", "NoAnswer", "Wording"]
+__all__ = ["COMMON_ADVICE", "SEE_LOG", "HTTPClient", "NoAnswer", "Wording"]
 
 SEE_LOG = "see the log of the server there"
+_ELSEWHERE = "it sends elsewhere, and that is not followed: set the URL to where the server really is"
+COMMON_ADVICE = {
+    400: "is the URL right? For a port with TLS it begins with https://",
+    **dict.fromkeys((301, 302, 303, 307, 308), _ELSEWHERE),
+}
+"""What to do about a status, whatever was asked for."""
 
 _PLACE = re.compile(
     r"([\w-]{1,63}(\.[\w-]{1,63})*\.?|\[[0-9a-f.]*:[0-9a-f:.]+(%[\w.-]+)?\])(:[0-9]*)?", re.ASCII | re.IGNORECASE

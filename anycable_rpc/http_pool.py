@@ -11,23 +11,23 @@ from urllib3.exceptions import (
     NameResolutionError,
     NewConnectionError,
     ReadTimeoutError,
-    SSLError,
 )
+
+from . import tls_errors
 
 __all__ = ["HTTPError", "exchange", "explain", "pool"]
 
 _KEPT_CONNECTIONS = 32
 _ERRORS: tuple[tuple[type[HTTPError], str, bool], ...] = (
-    (
-        SSLError,
-        "no trusted TLS connection: does it speak https, and does SSL_CERT_FILE name the authority of its certificate?",
-        False,
-    ),
     (ReadTimeoutError, "no answer in time: it may or may not have arrived; see anycable-go's log", False),
     (NameResolutionError, "no such host: is {variable} right?", True),
     (NewConnectionError, "no connection: is anycable-go running, and {check}", True),
     (ConnectTimeoutError, "no connection in time: is anycable-go reachable, and {check}", True),
-    (HTTPError, "the connection broke: see the log of the server there", True),
+    (
+        HTTPError,
+        "the connection broke: see the log of the server there (with TLS it wants https:// in {variable})",
+        True,
+    ),
 )
 """What went wrong, in words, and whether the same may work later; the first that fits counts."""
 
@@ -65,4 +65,5 @@ def exchange(
 
 def explain(error: HTTPError) -> tuple[str, bool]:
     """What went wrong, and whether the same may work later."""
-    return next(row[1:] for row in _ERRORS if isinstance(error, row[0]))
+    about_tls = tls_errors.explain(error)
+    return (about_tls, False) if about_tls else next(row[1:] for row in _ERRORS if isinstance(error, row[0]))

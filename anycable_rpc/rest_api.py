@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from . import json_text
 from .errors import BroadcastFailed, InvalidData, RequestFailed
-from .http_client import SEE_LOG, HTTPClient, NoAnswer, Wording
+from .http_client import COMMON_ADVICE, SEE_LOG, HTTPClient, NoAnswer, Wording
 from .protocol import stream_name
 from .retries import DEADLINE, insist
 
@@ -20,7 +20,7 @@ _MOST = 16 * 2**20
 
 _CHECK = "is ANYCABLE_API_URL right? It is on anycable-go's main port (8080), unless --api_port says another"
 _WORDING = Wording("the REST API", "ANYCABLE_API_URL", "ANYCABLE_API_SECRET", "http://localhost:8080/api", _CHECK)
-_ADVICE = {
+_ADVICE = COMMON_ADVICE | {
     401: "the keys differ: set the same ANYCABLE_SECRET or ANYCABLE_API_SECRET on both sides",
     404: "there is no API: does anycable-go (1.6 or later) run with a secret or --api_secret, and " + _CHECK,
 }
@@ -105,7 +105,7 @@ class RestAPI:
         try:
             status, body = self._client.request("GET", path, None, seconds, _MOST)
         except NoAnswer as error:
-            raise self._failed(error.said, error.is_transient) from error
+            raise self._failed(error.said, error.is_transient) from None
         if status != 200:
             raise self._failed(*_refused(status, _OF_PRESENCE))
         return body
@@ -114,7 +114,7 @@ class RestAPI:
         try:
             status, _ = self._client.request("POST", f"{self._client.path}/publish", body, seconds)
         except NoAnswer as error:
-            raise self._not_published(error.said, error.is_transient) from error
+            raise self._not_published(error.said, error.is_transient) from None
         if status not in (200, 201):
             raise self._not_published(*_refused(status, _OF_PUBLISHING))
 

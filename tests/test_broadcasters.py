@@ -29,6 +29,7 @@ from anycable_rpc.errors import BroadcastFailed, ConfigurationError
 from anycable_rpc.publications import publication, remote_disconnect
 
 from .broadcast_server import NO_ANSWER, BroadcastServer, running
+from .message_servers import certificate_for
 
 PROJECT = Path(__file__).parents[1]
 KEY = "a-key-that-nobody-may-see"
@@ -366,7 +367,7 @@ class TestFailures(HTTPCase):
             (404, "it answered 404: nothing takes broadcasts there: does anycable-go run with --broadcast_adapter"),
             (422, "it answered 422: it does not take this for a broadcast: is ANYCABLE_HTTP_BROADCAST_URL right?"),
             (418, "it answered 418: is ANYCABLE_HTTP_BROADCAST_URL right?"),
-            (302, "it answered 302: is ANYCABLE_HTTP_BROADCAST_URL right?"),
+            (302, "it answered 302: it sends elsewhere"),
         ],
     )
     def test_an_answer_says_what_to_check(
@@ -592,14 +593,7 @@ class TestSecrets:
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file with a key and its certificate, which is its own authority and is for localhost."""
-    folder = tmp_path_factory.mktemp("tls")
-    key, certificate, both = folder / "key.pem", folder / "certificate.pem", folder / "both.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
-    files = ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate)]
-    subprocess.run([*command, *files], check=True, capture_output=True)
-    both.write_bytes(key.read_bytes() + certificate.read_bytes())
-    return both
+    return certificate_for(tmp_path_factory.mktemp("tls"))
 
 
 class TestTLS:
@@ -672,9 +666,13 @@ class Chosen:
     key: str | None = None
     redis_url: str = "redis://localhost:6379"
     redis_channel: str = "__anycable__"
+    redis_sentinels: str | None = None
     redisx_max_len: int = 10_000
     nats_servers: str = "nats://localhost:4222"
     nats_channel: str = "__anycable__"
+
+    def resolved_redisx_stream(self) -> str:
+        return self.redis_channel
 
     def resolved_http_broadcast_url(self) -> str:
         return "http://localhost:8090/_broadcast"
@@ -700,6 +698,8 @@ class TestChoice:
 
     @pytest.mark.parametrize(("name", "library"), [("redis", "redis"), ("redisx", "redis"), ("nats", "nats")])
     def test_a_missing_library_is_named(self, name: str, library: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        for loaded in [name for name in sys.modules if name.startswith(f"{library}.")]:
+            monkeypatch.delitem(sys.modules, loaded)
         monkeypatch.delitem(sys.modules, f"anycable_rpc.broadcasters.{library}", raising=False)
         monkeypatch.setitem(sys.modules, library, None)
 

@@ -53,6 +53,7 @@ SHARED = (
     "wire",
     "service",
     "retries",
+    "tls_errors",
     "http_pool",
     "http_client",
     "listening",

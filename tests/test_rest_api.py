@@ -77,7 +77,8 @@ def test_what_is_not_understood_is_an_error(server: BroadcastServer, api: RestAP
         (401, "the keys differ: set the same ANYCABLE_SECRET or ANYCABLE_API_SECRET"),
         (404, "there is no API: does anycable-go"),
         (501, "it keeps no presence: run anycable-go with --broker=memory"),
-        (400, "is ANYCABLE_API_URL right"),
+        (400, "is the URL right"),
+        (418, "is ANYCABLE_API_URL right"),
         (500, "see the log of the server"),
     ],
 )
@@ -178,7 +179,8 @@ class TestPublishing:
             (429, "the server there wants fewer"),
             (500, "see the log of the server"),
             (501, "anycable-go could not hand it to its broker"),
-            (302, "is ANYCABLE_API_URL right"),
+            (302, "it sends elsewhere"),
+            (418, "is ANYCABLE_API_URL right"),
         ],
     )
     def test_a_status_says_what_to_do(self, server: BroadcastServer, api: RestAPI, status: int, advice: str) -> None:

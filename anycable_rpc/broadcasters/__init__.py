@@ -26,7 +26,12 @@ class BroadcastSettings(Protocol):
 
     @property
     def redis_channel(self) -> str:
-        """The channel or the stream there."""
+        """The channel there."""
+        ...
+
+    @property
+    def redis_sentinels(self) -> str | None:
+        """Where its Sentinels are."""
         ...
 
     @property
@@ -42,6 +47,10 @@ class BroadcastSettings(Protocol):
     @property
     def nats_channel(self) -> str:
         """The subject there."""
+        ...
+
+    def resolved_redisx_stream(self) -> str:
+        """The stream there."""
         ...
 
     def resolved_http_broadcast_url(self) -> str:
@@ -83,13 +92,18 @@ def _http(settings: BroadcastSettings) -> Broadcaster:
 def _redis(settings: BroadcastSettings) -> Broadcaster:
     from .redis import RedisBroadcaster
 
-    return RedisBroadcaster(settings.redis_url, settings.redis_channel)
+    return RedisBroadcaster(settings.redis_url, settings.redis_channel, sentinels=settings.redis_sentinels or "")
 
 
 def _redis_streams(settings: BroadcastSettings) -> Broadcaster:
     from .redis import RedisStreamsBroadcaster
 
-    return RedisStreamsBroadcaster(settings.redis_url, settings.redis_channel, max_len=settings.redisx_max_len)
+    return RedisStreamsBroadcaster(
+        settings.redis_url,
+        settings.resolved_redisx_stream(),
+        max_len=settings.redisx_max_len,
+        sentinels=settings.redis_sentinels or "",
+    )
 
 
 def _nats(settings: BroadcastSettings) -> Broadcaster:

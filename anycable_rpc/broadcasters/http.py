@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from ..errors import BroadcastFailed
-from ..http_client import SEE_LOG, HTTPClient, NoAnswer, Wording
+from ..http_client import COMMON_ADVICE, SEE_LOG, HTTPClient, NoAnswer, Wording
 from ..retries import DEADLINE, insist
 
 __all__ = ["HTTPBroadcaster"]
@@ -25,7 +25,7 @@ _WORDING = Wording(
     "http://localhost:8090/_broadcast",
     _CHECK_ADDRESS,
 )
-_STATUS_ADVICE = {
+_STATUS_ADVICE = COMMON_ADVICE | {
     401: "the keys differ: set the same ANYCABLE_SECRET or ANYCABLE_BROADCAST_KEY on both sides",
     404: "nothing takes broadcasts there: does anycable-go run with --broadcast_adapter=http, and " + _CHECK_ADDRESS,
     422: f"it does not take this for a broadcast: {_CHECK_ADDRESS}",
@@ -79,7 +79,7 @@ class HTTPBroadcaster:
         try:
             status, _ = self._client.request("POST", self._client.path, body, seconds)
         except NoAnswer as error:
-            raise self._failed(error.said, error.is_transient) from error
+            raise self._failed(error.said, error.is_transient) from None
         if status not in _ACCEPTED:
             advice = _STATUS_ADVICE.get(status, SEE_LOG if status >= 500 else _CHECK_ADDRESS)
             raise self._failed(f"it answered {status}: {advice}", status == 429 or status >= 500)

@@ -19,7 +19,8 @@ from urllib.parse import urlsplit
 from nats import errors
 from nats.aio.client import Client
 
-from ..errors import BroadcastFailed, ConfigurationError
+from .. import tls_errors
+from ..errors import BroadcastFailed, ConfigurationError, shorten
 from ..retries import DEADLINE, insist
 
 __all__ = ["CHANNEL", "NATSBroadcaster"]
@@ -45,6 +46,28 @@ _ERRORS: tuple[tuple[type[BaseException], str, bool], ...] = (
     (OSError, _NO_CONNECTION, True),
 )
 """What went wrong, in words, and whether the same may work later; the first that fits counts."""
+
+_CHECK_USER = "check user and password in ANYCABLE_NATS_SERVERS"
+_SAID = (
+    ("authorization", f"it wants to know who this is: {_CHECK_USER}"),
+    ("permissions violation", f"this user may not publish there: {_CHECK_USER}, and its permissions ({{reason}})"),
+    ("expecting info", "it does not greet as NATS does: is this the port of NATS?"),
+    ("", "it answered {reason}"),
+)
+"""What the server says, in lower case, and what to do about it; the first that fits counts."""
+
+
+class _Refused(errors.Error):
+    """The connection is not used, for the reason in the text."""
+
+
+_NO_TLS = (
+    "the server offers no TLS, so neither password nor payload was sent: let it serve TLS, or set "
+    "ANYCABLE_NATS_SERVERS to nats:// if they may cross this network in the clear"
+)
+_NO_GREETING = (
+    "no greeting in time: is this the port of NATS? (one where TLS comes first, by `handshake_first`, is not supported)"
+)
 
 
 class NATSBroadcaster:
@@ -100,7 +123,7 @@ class NATSBroadcaster:
             self._here().publish(self.channel, body, max(seconds, 0.001))
         except Exception as error:
             said, transient = _explained(error)
-            raise BroadcastFailed(f"cannot publish to {self.address}: {said}", self.address, transient) from error
+            raise BroadcastFailed(f"cannot publish to {self.address}: {said}", self.address, transient) from None
 
     def _here(self) -> _Talker:
         """The talker of this process."""
@@ -110,6 +133,49 @@ class NATSBroadcaster:
             return self._talker
 
 
+class _Client(Client):
+    """A connection that keeps to TLS where the URL asks for it, and tells publications what the server says of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting: list[list[Exception]] = []
+        """A list for each publication that is under way, for what the server says meanwhile."""
+
+    async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
+        """Ask for TLS, or refuse, before the library sends CONNECT with the password."""
+        server = self._current_server
+        if initial_connection and server is not None and server.uri.scheme == "tls":
+            info["tls_required"] = bool(info.get("tls_required") or info.get("tls_available"))
+            if not info["tls_required"]:
+                raise _Refused(_NO_TLS)
+        await super()._process_info(info, initial_connection)
+
+    async def heard(self, error: Exception) -> None:
+        """Give the error to whoever waits; the library itself would print it with a traceback."""
+        _logger.debug("NATS: %s", type(error).__name__)
+        for errors_heard in self.waiting:
+            errors_heard.append(error)
+
+    async def deliver(self, subject: str, body: bytes, seconds: int) -> None:
+        """Publish, and wait until the server has it.
+
+        Raises:
+            Exception: the server has refused it, or has not answered in time.
+        """
+        errors_heard: list[Exception] = []
+        self.waiting.append(errors_heard)
+        try:
+            await self.publish(subject, body)
+            for _ in range(2):  # the library's first ping may overtake the publication; the second cannot
+                await self.flush(seconds)
+        finally:
+            self.waiting.remove(errors_heard)
+            if self.is_closed and type(self.last_error) is errors.Error:  # the server has said why, and hung up
+                errors_heard.append(self.last_error)
+            if errors_heard:
+                raise errors_heard[0]
+
+
 class _Talker:
     """A thread with an event loop and a connection."""
 
@@ -117,7 +183,7 @@ class _Talker:
         self._pid = os.getpid()
         self._servers = servers
         self._loop = asyncio.new_event_loop()
-        self._client: Client | None = None
+        self._client: _Client | None = None
         self._connecting = asyncio.Lock()
         self._thread = threading.Thread(target=self._loop.run_forever, name="anycable_rpc nats", daemon=True)
         self._thread.start()
@@ -151,43 +217,49 @@ class _Talker:
     async def _publish(self, subject: str, body: bytes, seconds: float) -> None:
         async with asyncio.timeout(seconds):
             client = await self._connected(seconds)
-            await client.publish(subject, body)
-            for _ in range(2):  # the library's first ping may overtake the publication; the second cannot
-                await client.flush(max(1, round(seconds)))
+            await client.deliver(subject, body, max(1, round(seconds)))
 
-    async def _connected(self, seconds: float) -> Client:
+    async def _connected(self, seconds: float) -> _Client:
         async with self._connecting:
             if self._client is None or not self._client.is_connected:
                 await self._disconnect()
-                self._client = Client()
-                await self._client.connect(
+                self._client = client = _Client()
+                await self._greet(client, seconds)
+            return self._client
+
+    async def _greet(self, client: _Client, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(0.9 * seconds):
+                await client.connect(
                     self._servers,
                     allow_reconnect=False,
                     max_reconnect_attempts=1,
                     reconnect_time_wait=0,
                     connect_timeout=max(1, round(seconds)),
-                    error_cb=_log,
+                    error_cb=client.heard,
                     name="anycable_rpc",
                 )
-            return self._client
+        except TimeoutError as error:
+            raise _Refused(tls_errors.explain(error) or _NO_GREETING) from error
 
     async def _disconnect(self) -> None:
         client, self._client = self._client, None
         if client is not None:
             with suppress(Exception):
-                await client.close()
+                async with asyncio.timeout(0.9):  # a server that does not read any more holds nobody up
+                    await client.close()
 
 
 def _explained(error: Exception) -> tuple[str, bool]:
-    if "authorization" in str(error).lower():  # the library has a class for it, and raises another
-        return "it wants to know who this is: check user and password in ANYCABLE_NATS_SERVERS", False
+    about_tls = tls_errors.explain(error)
+    if about_tls or isinstance(error, _Refused):
+        return about_tls or str(error), False
     known = next((row[1:] for row in _ERRORS if isinstance(error, row[0])), None)
+    if known is None and isinstance(error, errors.Error):
+        reason = str(error).removeprefix("nats: ")
+        said = next(said for part, said in _SAID if part in reason.lower())
+        return said.format(reason=shorten(reason, 200)), False
     return known or (f"it answered {type(error).__name__}", False)
-
-
-async def _log(error: Exception) -> None:
-    """What the library would print with a traceback; the caller of `publish` hears of it."""
-    _logger.debug("NATS: %s", type(error).__name__)
 
 
 def _address(url: str) -> str:

@@ -7,24 +7,30 @@ a consumer group and takes the field `payload` (`broadcast/redis.go`).
 from __future__ import annotations
 
 import logging
-from urllib.parse import urlsplit
+import threading
+from collections.abc import Callable
+from functools import partial
+from time import monotonic
+from typing import Any
 
-from redis import Redis
-from redis.backoff import NoBackoff
 from redis.exceptions import (
     AuthenticationError,
     BusyLoadingError,
+    ClusterDownError,
     NoPermissionError,
     ReadOnlyError,
+    RedisClusterException,
     RedisError,
     ResponseError,
 )
 from redis.exceptions import ConnectionError as BrokenConnection
 from redis.exceptions import TimeoutError as NoAnswer
-from redis.retry import Retry
+from redis.sentinel import MasterNotFoundError
 
-from ..errors import BroadcastFailed, ConfigurationError, shorten
+from .. import tls_errors
+from ..errors import BroadcastFailed, shorten
 from ..retries import DEADLINE, insist
+from . import redis_clients
 
 __all__ = ["CHANNEL", "RedisBroadcaster", "RedisStreamsBroadcaster"]
 
@@ -33,13 +39,32 @@ _logger = logging.getLogger("anycable_rpc")
 CHANNEL = "__anycable__"
 """The channel, and the stream, that anycable-go reads unless it is told another."""
 
-_SCHEMES = ("redis", "rediss", "unix")
+_BETWEEN_CHECKS = 60.0
+"""Seconds after which Redis is asked again whether anybody reads, where its answer to a publication does not say."""
+
+_BY_PARAMETER = " (or ?ssl_ca_certs=FILE in ANYCABLE_REDIS_URL)"
 _CHECK_USER = "check the user and the password in ANYCABLE_REDIS_URL"
-_ERRORS: tuple[tuple[type[RedisError], str, bool], ...] = (
+_ERRORS: tuple[tuple[type[Exception], str, bool], ...] = (
     (AuthenticationError, f"it wants to know who this is: {_CHECK_USER}", False),
     (NoPermissionError, f"this user may not publish there: {_CHECK_USER}, and its rights (ACL)", False),
     (BusyLoadingError, "it is still reading its data", True),
-    (BrokenConnection, "no connection: is Redis running, and is ANYCABLE_REDIS_URL right?", True),
+    (
+        MasterNotFoundError,
+        "no Sentinel names a primary of that name: do those of ANYCABLE_REDIS_SENTINELS run, with these passwords, "
+        "and is ANYCABLE_REDIS_URL redis://NAME with the name that they know?",
+        True,
+    ),
+    (ClusterDownError, "the cluster is down, or not yet up: see CLUSTER INFO there", True),
+    (
+        RedisClusterException,
+        "no cluster answers: do these run with cluster-enabled? One that does not is one URL in ANYCABLE_REDIS_URL",
+        True,
+    ),
+    (
+        BrokenConnection,
+        "no connection: is Redis running, and is ANYCABLE_REDIS_URL right (rediss:// for a port with TLS)?",
+        True,
+    ),
     (NoAnswer, "no answer in time: it may or may not have arrived", False),
     (ReadOnlyError, "it is a replica: ANYCABLE_REDIS_URL must name the primary", True),
 )
@@ -53,11 +78,21 @@ class _OnRedis:
     of the deadline at most.
     """
 
-    def __init__(self, url: str, channel: str, deadline: float) -> None:
-        self.address = _address(url)
+    adapter = ""
+    options = ""
+
+    def __init__(self, url: str, channel: str, sentinels: str, deadline: float) -> None:
+        self.address = redis_clients.address(url, sentinels)
         self.channel = channel
         self.deadline = deadline
-        self._client = _client(url, deadline / 2)
+        self._is_heard = True
+        self._next_check = 0.0
+        self._made: Any = None  # redis-py leaves much of a cluster's client without types
+        self._making = threading.Lock()
+        self._make: Callable[[], Any] = partial(redis_clients.client, url, sentinels, deadline / 2)
+        self._is_cluster = redis_clients.is_cluster(url, sentinels)
+        if not self._is_cluster:
+            self._made = self._make()
 
     def publish(self, payload: str) -> None:
         """Hand the payload over.
@@ -77,7 +112,13 @@ class _OnRedis:
 
     def close(self) -> None:
         """Close the kept connections; publishing again opens new ones."""
-        self._client.connection_pool.disconnect()
+        made = self._made
+        if self._is_cluster:
+            self._made = None
+            if made is not None:
+                made.close()
+        elif made is not None:
+            made.connection_pool.disconnect()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.address!r}, {self.channel!r})"
@@ -85,9 +126,32 @@ class _OnRedis:
     def _attempt(self, body: bytes) -> None:
         try:
             self._send(body)
-        except RedisError as error:
-            said, transient = next((row[1:] for row in _ERRORS if isinstance(error, row[0])), (_answer(error), False))
-            raise BroadcastFailed(f"cannot publish to {self.address}: {said}", self.address, transient) from error
+        except (RedisError, RedisClusterException) as error:
+            said, transient = _explained(error)
+            raise BroadcastFailed(f"cannot publish to {self.address}: {said}", self.address, transient) from None
+
+    @property
+    def _client(self) -> Any:
+        with self._making:
+            if self._made is None:
+                self._made = self._make()
+            return self._made
+
+    def _notice(self, is_heard: bool) -> None:
+        """Say it once when nobody listens any more."""
+        if self._is_heard and not is_heard:
+            _logger.warning(
+                "nobody listens to %s at %s: does anycable-go run with --broadcast_adapter=%s and the same "
+                "--redis_url and %s?", self.channel, self.address, self.adapter, self.options,
+            )  # fmt: skip
+        self._is_heard = is_heard
+
+    def _is_time_to_check(self) -> bool:
+        now = monotonic()
+        if now < self._next_check:
+            return False
+        self._next_check = now + _BETWEEN_CHECKS
+        return True
 
     def _send(self, body: bytes) -> None:
         raise NotImplementedError
@@ -97,26 +161,28 @@ class RedisBroadcaster(_OnRedis):
     """Publishes to a channel: who does not listen at that moment misses it.
 
     Args:
-        url: `redis://[user:password@]host:port[/db]`, or `rediss://` for TLS, with a verified certificate.
+        url: `redis://[user:password@]host:port[/db]`, or `rediss://` for TLS, with a verified certificate; several
+            with commas between are a cluster.
         channel: anycable-go's `--redis_channel`.
+        sentinels: anycable-go's `--redis_sentinels`; the host in `url` is then the name of the primary.
         deadline: seconds that `publish` may take in all.
 
     Raises:
-        ConfigurationError: the URL cannot be used.
+        ConfigurationError: an address cannot be used.
     """
 
-    def __init__(self, url: str, channel: str = CHANNEL, *, deadline: float = DEADLINE) -> None:
-        super().__init__(url, channel, deadline)
-        self._is_heard = True
+    adapter = "redis"
+    options = "--redis_channel"
+
+    def __init__(self, url: str, channel: str = CHANNEL, *, sentinels: str = "", deadline: float = DEADLINE) -> None:
+        super().__init__(url, channel, sentinels, deadline)
 
     def _send(self, body: bytes) -> None:
-        is_heard = bool(self._client.publish(self.channel, body))
-        if self._is_heard and not is_heard:
-            _logger.warning(
-                "nobody listens to %s at %s: does anycable-go run with --broadcast_adapter=redis and the same "
-                "--redis_url and --redis_channel?", self.channel, self.address,
-            )  # fmt: skip
-        self._is_heard = is_heard
+        heard = int(self._client.publish(self.channel, body))
+        if heard or not self._is_cluster:
+            self._notice(heard > 0)
+        elif self._is_time_to_check():  # each node of a cluster counts only those that are connected to itself
+            self._notice(any(count for _, count in self._client.pubsub_numsub(self.channel)))
 
 
 class RedisStreamsBroadcaster(_OnRedis):
@@ -124,54 +190,53 @@ class RedisStreamsBroadcaster(_OnRedis):
 
     Args:
         url: as for `RedisBroadcaster`.
-        channel: the stream, anycable-go's `--redisx_stream`.
+        channel: the stream: `--redisx_stream` of anycable-go 1.6, `--redis_channel` of 1.5.
         max_len: about how many entries the stream keeps; older ones go when a new one comes.
+        sentinels: as for `RedisBroadcaster`.
         deadline: seconds that `publish` may take in all.
 
     Raises:
-        ConfigurationError: the URL cannot be used.
+        ConfigurationError: an address cannot be used.
     """
 
-    def __init__(self, url: str, channel: str = CHANNEL, *, max_len: int = 10_000, deadline: float = DEADLINE) -> None:
-        super().__init__(url, channel, deadline)
+    adapter = "redisx"
+    options = "--redisx_stream (before 1.6: --redis_channel)"
+
+    def __init__(
+        self,
+        url: str,
+        channel: str = CHANNEL,
+        *,
+        max_len: int = 10_000,
+        sentinels: str = "",
+        deadline: float = DEADLINE,
+    ) -> None:
+        super().__init__(url, channel, sentinels, deadline)
         self.max_len = max_len
 
     def _send(self, body: bytes) -> None:
         self._client.xadd(self.channel, {"payload": body}, maxlen=self.max_len, approximate=True)
+        if self._is_time_to_check():
+            self._look_for_readers()
+
+    def _look_for_readers(self) -> None:
+        try:
+            groups = self._client.xinfo_groups(self.channel)
+        except RedisError as error:  # such as a user who may only write: the publication has arrived all the same
+            _logger.debug("cannot see who reads %s: %s", self.channel, type(error).__name__)
+        else:
+            self._notice(any(group["consumers"] for group in groups))
 
 
-def _client(url: str, seconds: float) -> Redis:
-    tls = {"ssl_check_hostname": True} if url.startswith("rediss:") else {}
-    try:
-        return Redis.from_url(
-            url, socket_timeout=seconds, socket_connect_timeout=seconds, retry=Retry(NoBackoff(), 0), **tls
-        )
-    except (ValueError, TypeError):
-        raise _unusable() from None
+def _explained(error: Exception) -> tuple[str, bool]:
+    """What went wrong, and whether the same may work later."""
+    about_tls = tls_errors.explain(error)
+    if about_tls:
+        return about_tls + (_BY_PARAMETER if "SSL_CERT_FILE" in about_tls else ""), False
+    return next((row[1:] for row in _ERRORS if isinstance(error, row[0])), (_answer(error), False))
 
 
-def _address(url: str) -> str:
-    """The URL as it may be shown: without user, password and parameters."""
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-        port = parts.port or 6379
-    except ValueError:
-        raise _unusable() from None
-    if parts.scheme not in _SCHEMES or (parts.scheme == "unix") == bool(host) or not url.isprintable() or " " in url:
-        raise _unusable()
-    where = f"{f'[{host}]' if ':' in host else host}:{port}" if host else ""
-    return f"{parts.scheme}://{where}{parts.path}"
-
-
-def _unusable() -> ConfigurationError:
-    return ConfigurationError(
-        "the URL of Redis is not redis://HOST:PORT/DB, rediss://… or unix:///PATH: set ANYCABLE_REDIS_URL, "
-        "for example to redis://localhost:6379"
-    )
-
-
-def _answer(error: RedisError) -> str:
+def _answer(error: Exception) -> str:
     """What Redis itself says is safe to show: it has no payload and no password in it."""
     said = shorten(str(error), 200) if isinstance(error, ResponseError) else type(error).__name__
     return f"it answered {said}"

@@ -17,7 +17,7 @@ from .handshake import Handshake, Scope, header, is_allowed, route
 from .node import Node
 from .options import GatewayOptions
 from .outbox import NoClose, Send
-from .publications import read
+from .publications import Publication, RoundedNumbers, read
 
 __all__ = ["ASGI", "Gateway"]
 
@@ -39,6 +39,7 @@ class Gateway:
         self._web = web
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_stopping = False
+        self._rounded_numbers = RoundedNumbers()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer as ASGI wants it."""
@@ -56,7 +57,11 @@ class Gateway:
         publications = read(payload)
         if self._loop is not None:
             with suppress(RuntimeError):  # the loop is closed
-                self._loop.call_soon_threadsafe(self._node.execute, publications)
+                self._loop.call_soon_threadsafe(self._execute, publications)
+
+    def _execute(self, publications: list[Publication]) -> None:
+        self._rounded_numbers.look(publications)
+        self._node.execute(publications)
 
     async def apublish(self, payload: str) -> None:
         """`publish`, which waits for nothing."""
@@ -83,7 +88,7 @@ class Gateway:
         path = route(scope)
         if path == endpoints.BROADCAST_PATH:
             key = self.options.required_broadcast_key
-            return await endpoints.broadcast(Request(scope, receive), key, self._node.execute)
+            return await endpoints.broadcast(Request(scope, receive), key, self._execute)
         if self.options.has_api:
             answer = await self._api_answer(path, Request(scope, receive))
             if answer:
@@ -97,7 +102,7 @@ class Gateway:
     async def _api_answer(self, path: str, request: Request) -> Response | None:
         key, stream = self.options.api_key, endpoints.presence_stream(path)
         if path == endpoints.PUBLISH_PATH:
-            return await endpoints.broadcast(request, key, self._node.execute)
+            return await endpoints.broadcast(request, key, self._execute)
         return endpoints.presence(request, key, self._node.broker.present(stream)) if stream else None
 
     async def _serve_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:

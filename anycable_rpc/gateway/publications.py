@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import logging
+import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from .. import go_json
 from ..errors import InvalidData, ProtocolError, shorten
 from ..hub import Broadcast, RemoteDisconnect
 
-__all__ = ["Publication", "read"]
+__all__ = ["Publication", "RoundedNumbers", "read"]
 
 Publication = Broadcast | RemoteDisconnect
 
@@ -17,6 +21,45 @@ _BROADCAST: Mapping[str, type] = {"stream": str, "data": str, "meta": dict}
 _META: Mapping[str, type] = {"exclude_socket": str, "broadcast_type": str, "transient": bool}
 _COMMAND: Mapping[str, type] = {"command": str, "payload": dict}
 _DISCONNECT: Mapping[str, type] = {"identifier": str, "reconnect": bool}
+
+
+_LONG = re.compile("[0-9]{16}")
+_EXACT = 2**53
+_logger = logging.getLogger("anycable_rpc")
+
+
+class RoundedNumbers:
+    """Warns once of an integer that this gateway passes on as it is, and anycable-go (and JavaScript) rounds."""
+
+    def __init__(self) -> None:
+        self._is_said = False
+
+    def look(self, publications: list[Publication]) -> None:
+        """Look for one, until one has been found."""
+        for publication in publications:
+            if self._is_said:
+                return
+            if isinstance(publication, Broadcast) and _LONG.search(publication.data) and _rounded(publication.data):
+                self._is_said = True
+                _logger.warning(
+                    "a broadcast to %s has an integer beyond 2**53, which anycable-go and browsers round: send it as "
+                    "a string", shorten(publication.stream),
+                )  # fmt: skip
+
+
+def _rounded(data: str) -> list[int]:
+    """The integers in a JSON text that a double cannot hold."""
+    found: list[int] = []
+
+    def integer(digits: str) -> int:
+        number = int(digits)
+        if abs(number) > _EXACT and (len(digits) > 300 or int(float(number)) != number):
+            found.append(number)
+        return number
+
+    with suppress(ValueError, RecursionError):  # a text that is no JSON goes through as a text
+        json.loads(data, parse_int=integer)
+    return found
 
 
 def read(payload: str) -> list[Publication]:

@@ -25,6 +25,7 @@ from .kinds import (
     Level,
     Lifetime,
     Names,
+    OptionalParameter,
     Parameter,
     Paths,
     Port,
@@ -32,6 +33,7 @@ from .kinds import (
     Seconds,
     Secret,
     Secrets,
+    Sentinels,
     ServerURLs,
     Switch,
     Text,
@@ -139,10 +141,19 @@ class Settings(BaseSettings):
         None, description="where broadcasts go (else localhost: port 8080 with a key, 8090 without)", repr=False
     )
     redis_url: Annotated[RedisURL, BROADCASTING] = Field(
-        "redis://localhost:6379", description="where Redis is; rediss:// for TLS", repr=False
+        "redis://localhost:6379",
+        description="where Redis is; rediss:// for TLS; with commas between: a cluster; with redis_sentinels: "
+        "the name of the primary as the host",
+        repr=False,
+    )
+    redis_sentinels: Annotated[Sentinels, BROADCASTING] = Field(
+        None, description="where the Sentinels are that know the primary; with commas between", repr=False
     )
     redis_channel: Annotated[Parameter, BROADCASTING] = Field(
-        "__anycable__", description="the channel, or with redisx the stream, that anycable-go reads"
+        "__anycable__", description="the channel that anycable-go reads"
+    )
+    redisx_stream: Annotated[OptionalParameter, BROADCASTING] = Field(
+        None, description="the stream that anycable-go reads with redisx (else: redis_channel)"
     )
     redisx_max_len: Annotated[Length, BROADCASTING] = Field(
         10_000, description="about how many entries the Redis stream keeps"
@@ -250,6 +261,10 @@ class Settings(BaseSettings):
         """Where broadcasts go; without a key anycable-go takes them on a port of their own."""
         port = 8080 if self.resolved_broadcast_key() else 8090
         return self.http_broadcast_url or f"http://localhost:{port}/_broadcast"
+
+    def resolved_redisx_stream(self) -> str:
+        """The Redis stream for publications: anycable-go 1.6 has an option of its own for it, 1.5 has not."""
+        return self.redisx_stream or self.redis_channel
 
     def _key(self, own: SecretStr | None, purpose: str) -> str | None:
         if own:

@@ -26,6 +26,7 @@ __all__ = [
     "Level",
     "Lifetime",
     "Names",
+    "OptionalParameter",
     "Parameter",
     "Paths",
     "Port",
@@ -33,6 +34,7 @@ __all__ = [
     "Seconds",
     "Secret",
     "Secrets",
+    "Sentinels",
     "ServerURLs",
     "Switch",
     "Text",
@@ -67,6 +69,8 @@ _PARAMETER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
 _PATHS = re.compile(r"/[^\s,?#\x00]*(,/[^\s,?#\x00]*)*")
 _URL = re.compile(r"https?://[^\s/?#\x00][^\s\x00]*")
 _REDIS_URL = re.compile(r"rediss?://[^\s/?#\x00][^\s\x00]*|unix://(?:[^\s/@\x00]*@)?/[^\s\x00]+")
+_SENTINEL = r"(?:rediss?://)?(?:[^\s@/,\x00]*@)?(?:[^\s@/,:\[\]\x00]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}/?"
+_SENTINELS = re.compile(rf"{_SENTINEL}(?:\s*,\s*{_SENTINEL})*")
 _NATS_URLS = re.compile(r"(?:nats|tls|wss?)://[^\s,/?#\x00]+(?:\s*,\s*(?:nats|tls|wss?)://[^\s,/?#\x00]+)*")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
@@ -243,10 +247,20 @@ WebURL = Annotated[
 ]
 WebAPI = Annotated[Annotated[_Line, _matching(_URL)] | None, Kind("URL", "an address like http://localhost:8080/api")]
 RedisURL = Annotated[_Line, _matching(_REDIS_URL), Kind("URL", "an address like redis://localhost:6379")]
+Sentinels = Annotated[
+    Annotated[_Line, _matching(_SENTINELS)] | None,
+    BeforeValidator(_empty_is_unset),
+    Kind("HOST:PORT,…", "addresses like localhost:26379, with commas between"),
+]
 ServerURLs = Annotated[
     _Line, _matching(_NATS_URLS), Kind("URL,…", "addresses like nats://localhost:4222, with commas between")
 ]
 Parameter = Annotated[_Line, _matching(_PARAMETER), Kind("NAME", "a name without spaces")]
+OptionalParameter = Annotated[
+    Annotated[_Line, _matching(_PARAMETER)] | None,
+    BeforeValidator(_empty_is_unset),
+    Kind("NAME", "a name without spaces"),
+]
 Engine = Annotated[_Line, _matching(re.compile("grpcio|asyncio")), Kind("NAME", "grpcio or asyncio")]
 Broker = Annotated[
     Annotated[_Line, _matching(re.compile("memory|nats|none"))] | None,

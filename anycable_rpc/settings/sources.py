@@ -28,7 +28,7 @@ _SPECIAL = {
     "redis_url": ("ANYCABLE_REDIS_URL", "REDIS_URL"),
 }
 _MEANT = {"PORT": re.compile("[0-9]+"), "REDIS_URL": re.compile("(rediss?|unix)://.*")}
-_PASSWORD = re.compile(r"//[^/@\s]*@")
+_PASSWORD = re.compile(r"(//|^|\s)[^/\s]*@")
 
 
 def variables(name: str) -> tuple[str, ...]:
@@ -181,7 +181,7 @@ def _reason(cls: type[BaseSettings], name: str, detail: Mapping[str, Any]) -> st
     if own or not name:
         return own
     kind = kind_of(cls, name)
-    return f"must be {kind.expected}" + ("" if kind.secret else f", not {_hide(shorten(detail['input']))}")
+    return f"must be {kind.expected}" + ("" if kind.secret else f", not {shorten(_masked(detail['input']))}")
 
 
 def _near(name: str, known: Mapping[str, Any]) -> str:
@@ -216,6 +216,11 @@ def _shown(value: Any) -> str:
             return _hide(str(value))
 
 
+def _masked(value: Any) -> Any:
+    """The value for an error, which may cut it: afterwards nobody could tell where a password ends."""
+    return _hide(value) if isinstance(value, str) else value
+
+
 def _hide(text: str) -> str:
-    """The text without the password of a URL."""
-    return _PASSWORD.sub("//***@", text)
+    """The text without the passwords of URLs."""
+    return _PASSWORD.sub(r"\1***@", text)

@@ -60,6 +60,22 @@ def test_in_public_no_key_is_needed(serve_gateway: Serve) -> None:
     assert post(serve_gateway(public=True, broadcast_key=KEY), PUBLICATION) == (201, "")
 
 
+def test_an_integer_that_anycable_go_rounds_is_said_once(
+    serve_gateway: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = serve_gateway()
+
+    for data in ("[1,9007199254740992]", '"a text 1285704473650888702"', "no JSON 1285704473650888702"):
+        post(server, json.dumps({"stream": "s", "data": data}))
+    assert [line for line in caplog.messages if "2**53" in line] == []
+
+    for data in ('{"id":[1285704473650888702]}', "-9007199254740993", "9" * 400):
+        post(server, json.dumps([{"stream": "s", "data": data}]))
+    assert [line for line in caplog.messages if "2**53" in line] == [
+        "a broadcast to 's' has an integer beyond 2**53, which anycable-go and browsers round: send it as a string"
+    ]
+
+
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
 def test_broadcasting_is_posting(server: Server, method: str) -> None:
     assert ask(f"http://{server.broadcast_address}/_broadcast", method).status == 422
