@@ -24,6 +24,7 @@ from .errors import BindError
 from .hanging_up import hang_up
 from .listening import check_free, key_pair
 from .protocol import SERVICE
+from .runner import until
 from .threads import Threads
 from .wire import METHODS
 
@@ -88,10 +89,14 @@ class _Admission:
         """Let no more calls in."""
         self._closed = True
 
+    def is_idle(self) -> bool:
+        """Whether no call is under way."""
+        return len(self._places) == self._limit
+
     def wait_idle(self, timeout: float) -> bool:
         """Once closed: wait until no call is under way; False when the time is over."""
         deadline = monotonic() + timeout
-        while len(self._places) < self._limit:
+        while not self.is_idle():
             if monotonic() > deadline:
                 return False
             sleep(_LOOK)
@@ -236,7 +241,7 @@ class AsyncServer:
         """The same as that of `ThreadedServer`."""
         self._admission.close()
         await self._health.enter_graceful_shutdown()
-        idle = await asyncio.to_thread(self._admission.wait_idle, grace)
+        idle = await until(self._admission.is_idle, grace)
         await asyncio.sleep(_FLUSH if idle else 0)
         hang_up(self._port)
         await self._server.stop(None)

@@ -49,16 +49,16 @@ class Service:
         try:
             steps = self._steps(method, data, metadata)
             return wire.encode_response(runner.run(steps, self._middleware))
-        except Exception as error:
-            return _failure(method, error)
+        except BaseException as error:
+            return _failure(method, runner.ordinary(method, error))
 
     async def ahandle(self, method: str, data: bytes, metadata: Mapping[str, str]) -> bytes:
         """Answer `Connect`, `Command` or `Disconnect` on the running event loop."""
         try:
             steps = self._steps(method, data, metadata)
             return wire.encode_response(await runner.arun(steps, self._middleware, self.threads))
-        except Exception as error:
-            return _failure(method, error)
+        except BaseException as error:
+            return _failure(method, runner.ordinary(method, error))
 
     def _steps(self, method: str, data: bytes, metadata: Mapping[str, str]) -> Steps:
         if self._version_check:
