@@ -62,6 +62,17 @@ class RPCServer(Protocol):
         ...
 
 
+class _Wake:
+    """The descriptor that the system writes signals to."""
+
+    descriptor = -1
+
+    def set(self) -> None:
+        """Let Python know it."""
+        signal.set_wakeup_fd(self.descriptor, warn_on_full_buffer=False)
+
+
+_wake = _Wake()
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _MARGIN = 0.5  # seconds beyond the shutdown timeout for the end itself, and then for the log to say so
 
@@ -116,6 +127,7 @@ def run_loop(main: Coroutine[Any, Any, bool]) -> None:
                 if task.done() or is_interrupt(error):
                     raise
                 logger.error("a task raised %s", type(error).__name__, exc_info=error)
+                loop.call_soon(_wake.set)  # uvloop has its own descriptor again when it goes on
         leave(task.result())  # before the loop is closed: that would wait for tasks that ignore their cancellation
 
 
@@ -138,7 +150,8 @@ def on_signals(stop: Callable[[], object], timeout: float) -> None:
     writer.setblocking(False)
     for number in _SIGNALS:
         signal.signal(number, _nothing)
-    signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+    _wake.descriptor = writer.fileno()
+    _wake.set()
     threading.Thread(
         target=_watch, args=(reader, writer, stop, timeout), name="anycable_rpc signals", daemon=True
     ).start()
