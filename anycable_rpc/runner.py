@@ -244,10 +244,11 @@ async def _on_thread(callback: Callback, middleware: Sequence[Middleware], pool:
             else:
                 await stack.enter_async_context(manager)
         context = copy_context()
-        call = partial(context.run, _call, callback, managers)
-        if pool is None:
-            return await asyncio.to_thread(call)
-        return await pool.run(call)
+
+        def call() -> Any:
+            return context.run(_call, callback, managers)
+
+        return await (pool.run(call) if pool else asyncio.to_thread(call))
 
 
 def _plain(manager: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from . import runner, wire
 from .cable import Cable
@@ -38,6 +38,7 @@ class Service:
 
     def __init__(self, cable: Cable, *, version_check: bool = True, sid_header: bool = True, threads: int = 30) -> None:
         self.is_async = cable.is_async
+        self.turned: Callable[[bool], object] = bool  # is told when the health of the server turns
         self.threads = runner.CallbackThreads(threads)
         self.cable = cable
         self._version_check = version_check

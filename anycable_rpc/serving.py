@@ -77,14 +77,15 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _MARGIN = 0.5  # seconds beyond the shutdown timeout for the end itself, and then for the log to say so
 
 
-def serve(cable: Cable, settings: Settings, say: Say) -> None:
-    """Serve the cable over gRPC until a signal comes.
+def serve(cable: Cable, settings: Settings, say: Say, turned: Callable[[bool], object] = bool) -> None:
+    """Serve the cable over gRPC until a signal comes; `turned` is told when the health turns, on any thread.
 
     Raises:
         BindError: the system refused the address.
         ConfigurationError: the TLS settings are not usable.
     """
     service = service_of(cable, settings)
+    service.turned = turned
     if service.is_async or settings.rpc_engine != "grpcio":
         run_loop(_serve_async(service, settings, say))
     else:

@@ -52,6 +52,7 @@ SHARED = (
     "received",
     "wire",
     "service",
+    "watching",
     "retries",
     "http_pool",
     "http_client",

@@ -344,7 +344,7 @@ RAISING_APP = """
         ("async def", "await asyncio.ensure_future(fails(error))"),
     ],
 )
-@pytest.mark.parametrize("error", ["KeyboardInterrupt()", "SystemExit(3)", "GeneratorExit()", "BaseException()"])
+@pytest.mark.parametrize("error", ["KeyboardInterrupt()", "SystemExit(3)", "BaseException()"])
 def test_whatever_a_callback_raises_the_client_is_answered_and_the_server_stays(
     tmp_path: Path, engine: str, colour: str, statement: str, error: str
 ) -> None:

@@ -100,6 +100,9 @@ class Settings(BaseSettings):
     rpc_server_args: Annotated[Arguments, RPC] = Field(
         {}, description="gRPC's own channel arguments; the prefix grpc. may be left out"
     )
+    rpc_stuck_timeout: Annotated[Seconds, RPC] = Field(
+        30, description="after how long without a free place health says NOT_SERVING; 0 is never"
+    )
     shutdown_timeout: Annotated[Seconds, RPC] = Field(30, description="how long calls may take to end")
     version_check_enabled: Annotated[Switch, RPC] = Field(
         True, description="refuse callers that speak another version of the protocol"

@@ -22,6 +22,7 @@ class Service:
 
     class threads:  # noqa: N801 - as that of a real one
         busy = 0
+        jobs = ()
 
     def __init__(self, *, is_async: bool) -> None:
         self.is_async = is_async
@@ -244,6 +245,7 @@ class Waiting:
 
     class threads:  # noqa: N801 - as that of a real one
         busy = 0
+        jobs = ()
 
     def __init__(self) -> None:
         self.seen: list[tuple[bytes, str]] = []
