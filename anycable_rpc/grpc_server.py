@@ -49,7 +49,7 @@ def options(settings: Settings) -> list[tuple[str, Any]]:
     """
     age = int(settings.rpc_max_connection_age * 1000)
     arguments: dict[str, Any] = {
-        "grpc.so_reuseport": 0,
+        "grpc.so_reuseport": int(settings.rpc_reuse_port),
         "grpc.keepalive_permit_without_calls": 1,
         "grpc.http2.min_recv_ping_interval_without_data_ms": 5000,
         "grpc.http2.min_ping_interval_without_data_ms": 5000,
@@ -307,7 +307,9 @@ def _metadata(context: Any) -> dict[str, str]:
 def _bind(server: Any, settings: Settings) -> str:
     """Listen, and return HOST:PORT with the real port."""
     pair = key_pair(settings)
-    check_free(settings.rpc_host)  # gRPC does not say why it cannot listen, and writes to stderr by itself
+    check_free(
+        settings.rpc_host, settings.rpc_reuse_port
+    )  # gRPC does not say why it cannot listen, and writes to stderr by itself
     try:
         if pair is None:
             port = server.add_insecure_port(settings.rpc_host)

@@ -252,6 +252,25 @@ def test_the_start_says_where_broadcasts_go(tmp_path: Path, options: list[str], 
             process.process.wait(20)
 
 
+def test_a_successor_may_listen_on_the_same_port_before_its_predecessor_ends(tmp_path: Path, engine: str) -> None:
+    (tmp_path / "app.py").write_text("from anycable_rpc import Cable, Connection\ncable = Cable(Connection)\n")
+    options = ("--rpc-reuse-port", "--rpc-engine", engine)
+    old = Process(tmp_path, *options)
+    with Load(old.address, 4) as load:
+        load.wait_for(50)
+        new = Process(tmp_path, *options, "--rpc-host", old.address)
+        old.signal(signal.SIGTERM)
+        ended = old.ended()
+        load.wait_for(200)
+        refused = load.codes[grpc.StatusCode.UNAVAILABLE]
+        load.wait_for(200)
+    new.signal(signal.SIGTERM)
+
+    assert (ended, new.ended()) == (0, 0)
+    assert load.codes[grpc.StatusCode.UNAVAILABLE] == refused
+    assert set(load.codes) <= {grpc.StatusCode.OK, grpc.StatusCode.UNAVAILABLE}
+
+
 STUBBORN = {
     "ignores its cancellation": """
         async def subscribed(self):

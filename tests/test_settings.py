@@ -65,6 +65,7 @@ class TestDefaults:
             "rpc_tls_cert": None,
             "rpc_tls_key": None,
             "rpc_server_args": {},
+            "rpc_reuse_port": False,
             "rpc_stuck_timeout": 30,
             "shutdown_timeout": 30,
             "version_check_enabled": True,

@@ -64,7 +64,7 @@ class Server:
         calls = Calls(service, settings.rpc_pool_size)
         self._shared = Shared(calls, Health(), limits(settings), set(), self._longest)
         self._watch = Watch(calls, service, settings.rpc_stuck_timeout, self._turn)
-        self._listeners = listeners(settings.rpc_host)
+        self._listeners = listeners(settings.rpc_host, settings.rpc_reuse_port)
         host, _, _ = settings.rpc_host.rpartition(":")
         self.address = f"{host}:{self._listeners[0].getsockname()[1]}"
         self._servers: list[asyncio.Server] = []

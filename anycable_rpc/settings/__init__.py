@@ -79,6 +79,9 @@ class Settings(BaseSettings):
     rpc_host: Annotated[Address, RPC] = Field(
         "127.0.0.1:50051", description="where the RPC server listens; IPv6 in brackets"
     )
+    rpc_reuse_port: Annotated[Switch, RPC_ONLY] = Field(
+        False, description="let the process that follows listen on the same port before this one ends"
+    )
     rpc_engine: Annotated[Engine, RPC] = Field(
         "grpcio", description="what speaks gRPC: grpcio, or asyncio, which is ours and several times as fast"
     )
