@@ -9,7 +9,7 @@ comma := ,
 empty :=
 space := $(empty) $(empty)
 
-.PHONY: install run test check coverage proto bench clean
+.PHONY: install run test plain check coverage proto bench clean
 
 install: $(VENV)/.installed ## the package, the gateway, and the packages of the example's page
 	@$(BIN)/python -m app_example.install
@@ -20,6 +20,9 @@ run: install ## the example chat, with its embedded gateway; ARGS="--port 9000" 
 test: install $(VENV)/.test ## all tests; ARGS="-k name" adds options
 	@$(BIN)/python -m app_example.install tests/e2e/js
 	@$(BIN)/python -m pytest $(ARGS)
+
+plain: install $(VENV)/.test ## the tests without uvloop, redis and nats; ARGS="-k name" adds options
+	@.ci/plain $(ARGS)
 
 check: $(VENV)/.check ## style, types, layers, generated code
 	@$(BIN)/ruff check && $(BIN)/ruff format --check && $(BIN)/mypy && $(BIN)/basedpyright && $(BIN)/python -m pytest -q tests/test_layers.py && $(BIN)/python protos/generate.py --check

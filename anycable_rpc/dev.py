@@ -7,13 +7,15 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from errno import EACCES, EADDRINUSE
+from math import inf
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import uvicorn
 
 from .errors import AnyCableError, BindError
 from .gateway import ASGI, Gateway, GatewayOptions, uvicorn_options
-from .serving import Say, drained, leave, listening, rpc_server, run_loop, service_of, stop_event, stopping
+from .serving import Say, drained, listening, rpc_server, run_loop, service_of, stop_event, stopping
 
 if TYPE_CHECKING:
     from .cable import Cable
@@ -31,11 +33,11 @@ def run(cable: Cable, settings: Settings, web: ASGI | None, say: Say) -> None:
         BindError: the system refused an address.
         ConfigurationError: the TLS settings are not usable.
     """
-    leave(run_loop(_run(cable, settings, web, say)))
+    run_loop(_run(cable, settings, web, say))
 
 
 async def _run(cable: Cable, settings: Settings, web: ASGI | None, say: Say) -> bool:
-    stop = stop_event()
+    stop = stop_event(settings.shutdown_timeout)
     cable.guard()
     service = service_of(cable, settings)
     gateway = Gateway(service.ahandle, GatewayOptions.of(settings), web)
@@ -44,6 +46,7 @@ async def _run(cable: Cable, settings: Settings, web: ASGI | None, say: Say) -> 
         cable.settings = _asking_here(settings, listener)
         rpc = rpc_server(service, settings)
         await rpc.start()
+        deadline = inf
         try:
             say(listening(rpc.address, settings, service))
             server = _Server(gateway, listener)
@@ -52,10 +55,11 @@ async def _run(cable: Cable, settings: Settings, web: ASGI | None, say: Say) -> 
                 say(line)
             await server.wait(stop)
             say(stopping(settings))
+            deadline = monotonic() + settings.shutdown_timeout
             await gateway.shutdown(_GOODBYE)
             await server.stop()
         finally:
-            ended = await drained(service, rpc.stop, settings.shutdown_timeout)
+            ended = await drained(service, rpc.stop, min(settings.shutdown_timeout, max(0, deadline - monotonic())))
         return ended
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, cast
@@ -24,7 +24,9 @@ from .errors import BindError
 from .hanging_up import hang_up
 from .listening import check_free, key_pair
 from .protocol import SERVICE
+from .runner import until
 from .threads import Threads
+from .watching import Refusals, Watch
 from .wire import METHODS
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ _LOOK = 0.01  # seconds between looks at whether calls have ended
 _Refusal = tuple[grpc.StatusCode, str]
 _HEALTH_NAMES = (health.OVERALL_HEALTH, SERVICE)
 _SERVING = health_pb2.HealthCheckResponse.SERVING
-_FULL = "all {} places are taken; compare ANYCABLE_RPC_POOL_SIZE with anycable-go's --rpc_concurrency"
+_NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
 def options(settings: Settings) -> list[tuple[str, Any]]:
@@ -47,7 +49,7 @@ def options(settings: Settings) -> list[tuple[str, Any]]:
     """
     age = int(settings.rpc_max_connection_age * 1000)
     arguments: dict[str, Any] = {
-        "grpc.so_reuseport": 0,
+        "grpc.so_reuseport": int(settings.rpc_reuse_port),
         "grpc.keepalive_permit_without_calls": 1,
         "grpc.http2.min_recv_ping_interval_without_data_ms": 5000,
         "grpc.http2.min_ping_interval_without_data_ms": 5000,
@@ -60,50 +62,64 @@ def options(settings: Settings) -> list[tuple[str, Any]]:
     return list(arguments.items())
 
 
+class _Call:
+    """A call that has a place; the other attributes are there once it has begun."""
+
+    __slots__ = ("context", "coroutine", "thread")
+
+    def __init__(self) -> None:
+        self.thread: int | None = None
+        self.coroutine: Coroutine[Any, Any, bytes] | None = None
+        self.context: Any = None
+
+    @property
+    def is_late(self) -> bool:
+        """Whether its deadline has passed."""
+        return self.context is not None and self.context.time_remaining() == 0
+
+
 class _Admission:
     """Counts the calls under way, and refuses those beyond the limit or after the end."""
 
     def __init__(self, limit: int, service: Service) -> None:
-        self._limit = limit
+        self.limit = limit
+        self.refusals = Refusals(limit)
+        self.under_way: set[_Call] = set()  # changed without a lock, which threads would wait for: one alone adds
         self._threads = service.threads
-        self._places = deque(range(limit))  # taken and given back without a lock, which threads would wait for
         self._closed = False
 
-    def enter(self) -> _Refusal | None:
-        """What to refuse the call with; None lets it in, until `leave`. anycable-go tries again after a refusal."""
-        is_in = self._take()
-        if is_in and not self._closed:
-            return None
-        if is_in:
-            self.leave()
+    def enter(self) -> _Call | _Refusal:
+        """Let a call in, until `leave`, or return what to refuse it with; anycable-go tries again then."""
         if self._closed:
             return grpc.StatusCode.UNAVAILABLE, "the server is shutting down"
-        return grpc.StatusCode.RESOURCE_EXHAUSTED, _FULL.format(self._limit)
+        if len(self.under_way) >= self.limit or self._threads.busy >= self.limit:  # by calls that were cut
+            return grpc.StatusCode.RESOURCE_EXHAUSTED, self.refusals.add()
+        call = _Call()
+        self.under_way.add(call)
+        if not self._closed:
+            return call
+        self.leave(call)
+        return self.enter()
 
-    def leave(self) -> None:
+    def leave(self, call: _Call) -> None:
         """The call has ended."""
-        self._places.append(0)
+        self.under_way.discard(call)
 
     def close(self) -> None:
         """Let no more calls in."""
         self._closed = True
 
+    def is_idle(self) -> bool:
+        """Whether no call is under way."""
+        return not self.under_way
+
     def wait_idle(self, timeout: float) -> bool:
         """Once closed: wait until no call is under way; False when the time is over."""
         deadline = monotonic() + timeout
-        while len(self._places) < self._limit:
+        while not self.is_idle():
             if monotonic() > deadline:
                 return False
             sleep(_LOOK)
-        return True
-
-    def _take(self) -> bool:
-        if self._threads.busy >= self._limit:  # a cancelled call may still run on a thread
-            return False
-        try:
-            self._places.pop()
-        except IndexError:
-            return False
         return True
 
 
@@ -119,28 +135,29 @@ class _Executor:
         self._ended.set_result(None)
 
     @property
-    def refusal(self) -> _Refusal | None:
-        """What to refuse the call with that runs on this thread."""
-        refusal: _Refusal | None = getattr(self._here, "refusal", None)
-        return refusal
+    def admitted(self) -> _Call | _Refusal:
+        """The call that runs on this thread, or what to refuse it with."""
+        admitted: _Call | _Refusal = self._here.admitted
+        return admitted
 
     def submit(self, function: Callable[..., object], /, *args: Any) -> Future[None]:
         """Run it soon. What is returned tells nothing: grpcio only counts with it, for a limit that is not used."""
-        refusal = self._admission.enter()
-        if refusal:
-            self._refusing.submit((partial(self._refuse, refusal, function, *args),))
+        admitted = self._admission.enter()
+        if isinstance(admitted, _Call):
+            self._threads.submit((partial(self._serve, admitted, function, *args),))
         else:
-            self._threads.submit((partial(self._serve, function, *args),))
+            self._refusing.submit((partial(self._refuse, admitted, function, *args),))
         return self._ended
 
-    def _serve(self, function: Callable[..., object], *args: Any) -> None:
+    def _serve(self, call: _Call, function: Callable[..., object], *args: Any) -> None:
+        self._here.admitted = call
         try:
             function(*args)
         finally:
-            self._admission.leave()
+            self._admission.leave(call)
 
     def _refuse(self, refusal: _Refusal, function: Callable[..., object], *args: Any) -> None:
-        self._here.refusal = refusal
+        self._here.admitted = refusal
         function(*args)
 
 
@@ -166,12 +183,13 @@ class ThreadedServer:
         self._server.add_generic_rpc_handlers((_handlers(self._handler),))
         self.address = _bind(self._server, settings)
         self._port = int(self.address.rpartition(":")[2])
+        self._watch = Watch(self._admission, service, settings.rpc_stuck_timeout, self._turn)
 
     def start(self) -> None:
         """Accept calls."""
         self._server.start()
-        for name in _HEALTH_NAMES:
-            self._health.set(name, _SERVING)
+        self._turn(True)
+        self._watch.start()
 
     def stop(self, grace: float) -> bool:
         """Refuse new calls and wait up to `grace` seconds for those under way; False when some were cut.
@@ -180,6 +198,7 @@ class ThreadedServer:
         then. It does when it is refused, and when the connection is closed under it: so that comes before gRPC's end.
         """
         self._admission.close()
+        self._watch.stop()
         self._health.enter_graceful_shutdown()
         idle = self._admission.wait_idle(grace)
         sleep(_FLUSH if idle else 0)
@@ -187,11 +206,16 @@ class ThreadedServer:
         self._server.stop(None).wait()
         return idle
 
+    def _turn(self, is_serving: bool) -> None:
+        for name in _HEALTH_NAMES:
+            self._health.set(name, _SERVING if is_serving else _NOT_SERVING)
+
     def _handler(self, method: str) -> Callable[[bytes, grpc.ServicerContext], bytes]:
         def handle(data: bytes, context: grpc.ServicerContext) -> bytes:
-            refusal = self._executor.refusal
-            if refusal:
-                context.abort(*refusal)
+            call = self._executor.admitted
+            if not isinstance(call, _Call):
+                context.abort(*call)
+            call.context, call.thread = context, threading.get_ident()
             return self._service.handle(method, data, _metadata(context))
 
         return handle
@@ -225,32 +249,46 @@ class AsyncServer:
         self._server.add_generic_rpc_handlers((_handlers(self._handler),))
         self.address = _bind(self._server, settings)
         self._port = int(self.address.rpartition(":")[2])
+        self._watch = Watch(self._admission, service, settings.rpc_stuck_timeout, self._turn_soon)
 
     async def start(self) -> None:
         """Accept calls."""
+        self._loop = asyncio.get_running_loop()
         await self._server.start()
-        for name in _HEALTH_NAMES:
-            await self._health.set(name, _SERVING)
+        await self._turn(True)
+        self._watch.start()
 
     async def stop(self, grace: float) -> bool:
         """The same as that of `ThreadedServer`."""
         self._admission.close()
+        self._watch.stop()
         await self._health.enter_graceful_shutdown()
-        idle = await asyncio.to_thread(self._admission.wait_idle, grace)
+        idle = await until(self._admission.is_idle, grace)
         await asyncio.sleep(_FLUSH if idle else 0)
         hang_up(self._port)
         await self._server.stop(None)
         return idle
 
+    def _turn_soon(self, is_serving: bool) -> None:
+        """On the watch's thread."""
+        with suppress(RuntimeError):  # the loop has been closed: nobody asks
+            self._loop.call_soon_threadsafe(lambda: self._loop.create_task(self._turn(is_serving)))
+
+    async def _turn(self, is_serving: bool) -> None:
+        for name in _HEALTH_NAMES:
+            await self._health.set(name, _SERVING if is_serving else _NOT_SERVING)
+
     def _handler(self, method: str) -> Any:
         async def handle(data: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
-            refusal = self._admission.enter()
-            if refusal:
-                await context.abort(*refusal)
+            call = self._admission.enter()
+            if not isinstance(call, _Call):
+                await context.abort(*call)
+            call.context = context
+            call.coroutine = self._service.ahandle(method, data, _metadata(context))
             try:
-                return await self._service.ahandle(method, data, _metadata(context))
+                return await call.coroutine
             finally:
-                self._admission.leave()
+                self._admission.leave(call)
 
         return handle
 
@@ -269,7 +307,9 @@ def _metadata(context: Any) -> dict[str, str]:
 def _bind(server: Any, settings: Settings) -> str:
     """Listen, and return HOST:PORT with the real port."""
     pair = key_pair(settings)
-    check_free(settings.rpc_host)  # gRPC does not say why it cannot listen, and writes to stderr by itself
+    check_free(
+        settings.rpc_host, settings.rpc_reuse_port
+    )  # gRPC does not say why it cannot listen, and writes to stderr by itself
     try:
         if pair is None:
             port = server.add_insecure_port(settings.rpc_host)

@@ -19,27 +19,29 @@ _BACKLOG = 1024
 _WHY = (OSError, UnicodeError)
 
 
-def check_free(address: str) -> None:
+def check_free(address: str, shared: bool = False) -> None:
     """Let the system say why nobody can listen on HOST:PORT.
 
     Raises:
         BindError: it does.
     """
     try:
-        for listener in _bound(address):
+        for listener in _bound(address, shared):
             listener.close()
     except _WHY as error:
         raise _bind_error(address, error) from None
 
 
-def listeners(address: str) -> list[socket.socket]:
+def listeners(address: str, shared: bool = False) -> list[socket.socket]:
     """Sockets that listen on HOST:PORT, one for each address that the host has; a port of 0 is chosen, for all.
+
+    A `shared` port may be listened on by another process that shares it too.
 
     Raises:
         BindError: the system refuses it.
     """
     try:
-        bound = _bound(address)
+        bound = _bound(address, shared)
         for listener in bound:
             listener.listen(_BACKLOG)
     except _WHY as error:
@@ -52,14 +54,14 @@ def _bind_error(address: str, error: BaseException) -> BindError:
     return BindError(f"cannot listen on {address}: {reason}; choose another address with --rpc-host")
 
 
-def _bound(address: str) -> list[socket.socket]:
+def _bound(address: str, shared: bool) -> list[socket.socket]:
     host, _, port = address.rpartition(":")
     bound: list[socket.socket] = []
     refusals: list[OSError] = []
     wanted = int(port)
     for family, kind, _, _, place in socket.getaddrinfo(host.strip("[]"), wanted, type=socket.SOCK_STREAM):
         try:
-            bound.append(_bind(family, kind, (place[0], wanted, *place[2:])))
+            bound.append(_bind(family, kind, (place[0], wanted, *place[2:]), shared))
             wanted = bound[0].getsockname()[1]
         except OSError as error:
             refusals.append(error)
@@ -71,11 +73,13 @@ def _bound(address: str) -> list[socket.socket]:
     return bound
 
 
-def _bind(family: int, kind: int, place: Any) -> socket.socket:
+def _bind(family: int, kind: int, place: Any, shared: bool) -> socket.socket:
     # asyncio sets TCP_NODELAY only on a socket that names its protocol; without it every second frame waits 40 ms
     listener = socket.socket(family, kind, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:
             with suppress(OSError):
                 listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, place[0] != "::")

@@ -7,19 +7,34 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import signal
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, ExitStack
 from contextvars import copy_context
+from dataclasses import dataclass
 from functools import lru_cache, partial
+from time import monotonic
 from typing import Any
 
 from .call import CALLER, Callback, Steps
 from .errors import ConfigurationError
 from .protocol import Response
 
-__all__ = ["CallbackThreads", "Middleware", "arun", "is_async", "is_async_middleware", "run"]
+__all__ = [
+    "CallbackThreads",
+    "Middleware",
+    "arun",
+    "is_async",
+    "is_async_middleware",
+    "is_interrupt",
+    "ordinary",
+    "run",
+    "until",
+]
+
+_LOOK = 0.01  # seconds between looks at whether something has ended
 
 Middleware = Callable[[Callback], Any]
 """Takes the callback about to run, returns a context manager around it."""
@@ -40,34 +55,59 @@ def is_async_middleware(middleware: Middleware) -> bool:
     return inspect.isasyncgenfunction(inspect.unwrap(called))
 
 
+@dataclass(slots=True, eq=False)
+class Job:
+    """A `def` callback on a thread; `is_late` once its call is over and it still runs."""
+
+    thread: int | None = None
+    coroutine: None = None
+    is_late: bool = False
+
+
 class CallbackThreads(ThreadPoolExecutor):
     """Threads for the `def` callbacks of an async app.
 
-    A callback cannot be stopped: when its call is cancelled it runs on, and its thread is `busy` until it ends.
+    A callback cannot be stopped: when its call is cancelled it runs on, and its thread is busy until it ends.
     """
 
     def __init__(self, size: int) -> None:
         super().__init__(size, "anycable_rpc callback")
-        self.busy = 0
-        self._changed = threading.Condition()
+        self.jobs: set[Job] = set()
 
-    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Count the callback until it has ended, or was taken back before it began."""
-        with self._changed:
-            self.busy += 1
-        future = super().submit(function, *args, **kwargs)
-        future.add_done_callback(self._ended)
-        return future
+    @property
+    def busy(self) -> int:
+        """How many callbacks run, or wait for a thread."""
+        return len(self.jobs)
 
-    def wait_idle(self, timeout: float) -> bool:
+    async def run(self, function: Callable[[], Any]) -> Any:
+        """Call it on a thread."""
+        job = Job()
+        self.jobs.add(job)
+        future = self.submit(self._work, job, function)
+        future.add_done_callback(lambda _: self.jobs.discard(job))
+        try:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            job.is_late = True
+            raise
+
+    async def wait_idle(self, timeout: float) -> bool:
         """Wait until no callback runs; False when the time is over."""
-        with self._changed:
-            return self._changed.wait_for(lambda: not self.busy, timeout)
+        return await until(lambda: not self.jobs, timeout)
 
-    def _ended(self, future: Future[Any]) -> None:
-        with self._changed:
-            self.busy -= 1
-            self._changed.notify_all()
+    def _work(self, job: Job, function: Callable[[], Any]) -> Any:
+        job.thread = threading.get_ident()
+        return function()
+
+
+async def until(condition: Callable[[], bool], timeout: float) -> bool:
+    """Wait until it is true; False when the time is over. No thread is used: user code may hold them all."""
+    deadline = monotonic() + timeout
+    while not condition():
+        if monotonic() > deadline:
+            return False
+        await asyncio.sleep(_LOOK)
+    return True
 
 
 def run(steps: Steps, middleware: Sequence[Middleware] = ()) -> Response:
@@ -86,7 +126,7 @@ def run(steps: Steps, middleware: Sequence[Middleware] = ()) -> Response:
         return stop.value  # type: ignore[no-any-return]
 
 
-async def arun(steps: Steps, middleware: Sequence[Middleware] = (), pool: Executor | None = None) -> Response:
+async def arun(steps: Steps, middleware: Sequence[Middleware] = (), pool: CallbackThreads | None = None) -> Response:
     """Drive the steps on this event loop; a `def` callback goes to the pool, with its context variables."""
     try:
         callback = next(steps)
@@ -102,7 +142,7 @@ async def arun(steps: Steps, middleware: Sequence[Middleware] = (), pool: Execut
                     finally:
                         CALLER.reset(caller)
             except BaseException as error:
-                callback = steps.throw(_ordinary(callback, error))
+                callback = steps.throw(ordinary(callback, error))
             else:
                 callback = steps.send(result)
     except StopIteration as stop:
@@ -127,10 +167,10 @@ def _call(callback: Callback, managers: Sequence[Any]) -> Any:
                 stack.enter_context(_plain(manager))
             return _not_awaitable(callback, callback())
     except BaseException as error:
-        ordinary = _ordinary(callback, error)
-        if ordinary is error:
+        failure = ordinary(callback, error)
+        if failure is error:
             raise
-        raise ordinary from error
+        raise failure from error
     finally:
         CALLER.reset(caller)
 
@@ -146,19 +186,29 @@ def _method_awaits(method: Callable[..., Any]) -> bool:
     return inspect.iscoroutinefunction(method)
 
 
-def _ordinary(callback: Callback, error: BaseException) -> Exception:
-    """The error, or one that stands for it: a StopIteration would hang a future, a SystemExit end a thread or a loop.
+def ordinary(what: object, error: BaseException) -> Exception:
+    """Return the error, or one that stands for it: a StopIteration would hang a future, a SystemExit end a thread or
+    a loop.
 
     Raises:
-        KeyboardInterrupt, CancelledError: what is not about the callback alone.
+        KeyboardInterrupt, CancelledError: the process is interrupted, the call is cancelled.
     """
     if isinstance(error, Exception) and not isinstance(error, StopIteration):
         return error
-    if isinstance(error, KeyboardInterrupt) or _is_cancelled(error):
+    if is_interrupt(error) or _is_cancelled(error):
         raise error
-    ordinary = RuntimeError(f"{callback} raised {type(error).__name__}")
-    ordinary.__cause__ = error
-    return ordinary
+    failure = RuntimeError(f"{what} raised {type(error).__name__}")
+    failure.__cause__ = error
+    return failure
+
+
+def is_interrupt(error: BaseException) -> bool:
+    """Whether Ctrl-C may have raised it; where signals have a thread of their own, only user code can have."""
+    return (
+        isinstance(error, KeyboardInterrupt)
+        and threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    )
 
 
 def _is_cancelled(error: BaseException) -> bool:
@@ -183,7 +233,7 @@ async def _on_loop(callback: Callback, middleware: Sequence[Middleware]) -> Any:
         return await callback()
 
 
-async def _on_thread(callback: Callback, middleware: Sequence[Middleware], pool: Executor | None) -> Any:
+async def _on_thread(callback: Callback, middleware: Sequence[Middleware], pool: CallbackThreads | None) -> Any:
     """Plain middleware is entered and left in the thread that runs the callback."""
     async with AsyncExitStack() as stack:
         managers: list[Any] = []
@@ -194,8 +244,11 @@ async def _on_thread(callback: Callback, middleware: Sequence[Middleware], pool:
             else:
                 await stack.enter_async_context(manager)
         context = copy_context()
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(pool, lambda: context.run(_call, callback, managers))
+
+        def call() -> Any:
+            return context.run(_call, callback, managers)
+
+        return await (pool.run(call) if pool else asyncio.to_thread(call))
 
 
 def _plain(manager: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from . import runner, wire
 from .cable import Cable
@@ -38,6 +38,7 @@ class Service:
 
     def __init__(self, cable: Cable, *, version_check: bool = True, sid_header: bool = True, threads: int = 30) -> None:
         self.is_async = cable.is_async
+        self.turned: Callable[[bool], object] = bool  # is told when the health of the server turns
         self.threads = runner.CallbackThreads(threads)
         self.cable = cable
         self._version_check = version_check
@@ -49,16 +50,16 @@ class Service:
         try:
             steps = self._steps(method, data, metadata)
             return wire.encode_response(runner.run(steps, self._middleware))
-        except Exception as error:
-            return _failure(method, error)
+        except BaseException as error:
+            return _failure(method, runner.ordinary(method, error))
 
     async def ahandle(self, method: str, data: bytes, metadata: Mapping[str, str]) -> bytes:
         """Answer `Connect`, `Command` or `Disconnect` on the running event loop."""
         try:
             steps = self._steps(method, data, metadata)
             return wire.encode_response(await runner.arun(steps, self._middleware, self.threads))
-        except Exception as error:
-            return _failure(method, error)
+        except BaseException as error:
+            return _failure(method, runner.ordinary(method, error))
 
     def _steps(self, method: str, data: bytes, metadata: Mapping[str, str]) -> Steps:
         if self._version_check:

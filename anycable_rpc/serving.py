@@ -14,13 +14,15 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import suppress
-from time import monotonic
+from math import inf
+from time import monotonic, sleep
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from google.protobuf.internal import api_implementation
 
 from .errors import ConfigurationError
+from .runner import is_interrupt
 from .service import Service
 
 if TYPE_CHECKING:
@@ -60,19 +62,32 @@ class RPCServer(Protocol):
         ...
 
 
+class _Wake:
+    """The descriptor that the system writes signals to."""
+
+    descriptor = -1
+
+    def set(self) -> None:
+        """Let Python know it."""
+        signal.set_wakeup_fd(self.descriptor, warn_on_full_buffer=False)
+
+
+_wake = _Wake()
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_MARGIN = 0.5  # seconds beyond the shutdown timeout for the end itself, and then for the log to say so
 
 
-def serve(cable: Cable, settings: Settings, say: Say) -> None:
-    """Serve the cable over gRPC until a signal comes.
+def serve(cable: Cable, settings: Settings, say: Say, turned: Callable[[bool], object] = bool) -> None:
+    """Serve the cable over gRPC until a signal comes; `turned` is told when the health turns, on any thread.
 
     Raises:
         BindError: the system refused the address.
         ConfigurationError: the TLS settings are not usable.
     """
     service = service_of(cable, settings)
+    service.turned = turned
     if service.is_async or settings.rpc_engine != "grpcio":
-        leave(run_loop(_serve_async(service, settings, say)))
+        run_loop(_serve_async(service, settings, say))
     else:
         leave(_serve_threaded(service, settings, say))
 
@@ -98,61 +113,99 @@ def service_of(cable: Cable, settings: Settings) -> Service:
     )
 
 
-def run_loop(main: Coroutine[Any, Any, bool]) -> bool:
-    """`asyncio.run`, with uvloop when it is installed."""
+def run_loop(main: Coroutine[Any, Any, bool]) -> None:
+    """Run it on an event loop, uvloop's when that is installed, and `leave` with what it returns.
+
+    A SystemExit or a KeyboardInterrupt stops a loop. One that a task of the user's raises stops only that task.
+    """
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        loop = runner.get_loop()
+        task = loop.create_task(main)
+        while not task.done():
+            try:
+                loop.run_until_complete(task)
+            except (SystemExit, KeyboardInterrupt) as error:
+                if task.done() or is_interrupt(error):
+                    raise
+                logger.error("a task raised %s", type(error).__name__, exc_info=error)
+                loop.call_soon(_wake.set)  # uvloop has its own descriptor again when it goes on
+        leave(task.result())  # before the loop is closed: that would wait for tasks that ignore their cancellation
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     try:
         import uvloop
     except ImportError:
-        return asyncio.run(main)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(main)
+        return None
+    return uvloop.new_event_loop
 
 
-def on_signals(stop: Callable[[], object]) -> None:
-    """Call `stop` on the first signal, end the process on the second, both in a thread of its own.
+def on_signals(stop: Callable[[], object], timeout: float) -> None:
+    """Call `stop` on the first signal. End the process on the second, or when `timeout` seconds are over.
 
-    The main thread cannot be relied on: Python runs handlers there alone, but the system may wake another thread,
-    and user code may block it. An event loop must be running before this is called: loops set the wake-up
-    descriptor too.
+    A thread of its own does that. The main thread cannot be relied on: Python runs handlers there alone, but the
+    system may wake another thread, and user code may block it. An event loop must be running before this is called:
+    loops set the wake-up descriptor too.
     """
     reader, writer = socket.socketpair()
     writer.setblocking(False)
     for number in _SIGNALS:
         signal.signal(number, _nothing)
-    signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
-    threading.Thread(target=_watch, args=(reader, writer, stop), name="anycable_rpc signals", daemon=True).start()
+    _wake.descriptor = writer.fileno()
+    _wake.set()
+    threading.Thread(
+        target=_watch, args=(reader, writer, stop, timeout), name="anycable_rpc signals", daemon=True
+    ).start()
 
 
 def _nothing(number: int, frame: FrameType | None) -> None:
     """The system needs a handler in order to wake the watching thread."""
 
 
-def _watch(reader: socket.socket, writer: socket.socket, stop: Callable[[], object]) -> None:
-    for handle in (stop, _end_at_once):
-        while reader.recv(1)[0] not in _SIGNALS:
-            pass
-        handle()
+def _watch(reader: socket.socket, writer: socket.socket, stop: Callable[[], object], timeout: float) -> None:
+    _await_signal(reader)
+    deadline = monotonic() + timeout + _MARGIN
+    stop()
+    if _await_signal(reader, deadline):
+        _end_at_once()
+    threading.Thread(target=_warn_of_cut, daemon=True).start()
+    sleep(_MARGIN)
+    os._exit(0)
 
 
-def stop_event() -> asyncio.Event:
-    """An event of the running loop that the first signal sets."""
+def _await_signal(reader: socket.socket, deadline: float = inf) -> bool:
+    """Wait for a signal; False when the deadline has passed."""
+    while (rest := deadline - monotonic()) > 0:
+        reader.settimeout(None if rest == inf else rest)
+        with suppress(TimeoutError):
+            if reader.recv(1)[0] in _SIGNALS:
+                return True
+    return False
+
+
+def stop_event(timeout: float) -> asyncio.Event:
+    """An event of the running loop that the first signal sets; `timeout` seconds later the process ends."""
     loop, event = asyncio.get_running_loop(), asyncio.Event()
-    on_signals(lambda: loop.call_soon_threadsafe(event.set))
+    on_signals(lambda: loop.call_soon_threadsafe(event.set), timeout)
     return event
 
 
 def leave(all_ended: bool) -> None:
     """Return, unless a callback that does not end would keep the interpreter from exiting."""
     if not all_ended:
-        logger.warning("some calls were still running when the shutdown timeout was over: they are cut")
+        _warn_of_cut()
         logging.shutdown()
         sys.stdout.flush()
         os._exit(0)
 
 
+def _warn_of_cut() -> None:
+    logger.warning("some calls were still running when the shutdown timeout was over: they are cut")
+
+
 def _serve_threaded(service: Service, settings: Settings, say: Say) -> bool:
     stop = threading.Event()
-    on_signals(stop.set)
+    on_signals(stop.set, settings.shutdown_timeout)
     from .grpc_server import ThreadedServer  # not above: the other engine does without grpcio
 
     server = ThreadedServer(service, settings)
@@ -165,7 +218,7 @@ def _serve_threaded(service: Service, settings: Settings, say: Say) -> bool:
 
 
 async def _serve_async(service: Service, settings: Settings, say: Say) -> bool:
-    stop = stop_event()
+    stop = stop_event(settings.shutdown_timeout)
     server = rpc_server(service, settings)
     await server.start()
     for line in (listening(server.address, settings, service), *broadcasting(service.cable)):
@@ -190,8 +243,7 @@ async def drained(service: Service, stop: Callable[[float], Awaitable[bool]], gr
     """Stop a server, and wait for callbacks whose calls were cancelled; False when some still run after all."""
     deadline = monotonic() + grace
     answered = await stop(grace)
-    ended = await asyncio.to_thread(service.threads.wait_idle, max(0, deadline - monotonic()))
-    return answered and ended
+    return await service.threads.wait_idle(deadline - monotonic()) and answered
 
 
 def listening(address: str, settings: Settings, service: Service) -> str:

@@ -87,6 +87,12 @@ class Running:
     def future(self, method: str, request: Request) -> Any:
         return unary(self.channel, method).future(wire.encode_request(request), metadata=METADATA, timeout=20)
 
+    def turns_to(self, status: int) -> bool:
+        deadline = time.monotonic() + 10
+        while self.health("") != status and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return self.health("anycable.RPC") == status
+
     def health(self, service: str) -> int:
         stub: Any = health_pb2_grpc.HealthStub(self.channel)
         status: int = stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=5).status
@@ -224,6 +230,39 @@ class Contract:
         assert server.call("Command", WAIT)
         assert server.gate.entered.acquire(timeout=1)
         assert not server.gate.entered.acquire(blocking=False)
+
+    def test_callbacks_that_never_return_turn_health_until_a_place_is_free(
+        self, run: Callable[..., Running], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        server = run(rpc_pool_size=2, rpc_stuck_timeout=1)
+        inside = [server.future("Command", WAIT) for _ in range(2)]
+        server.gate.wait_for(2)
+
+        refused = server.future("Command", WAIT).exception()
+        has_turned = server.turns_to(NOT_SERVING)
+        server.gate.opened.set()
+
+        assert refused.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert has_turned
+        assert server.turns_to(SERVING)
+        assert all(call.result() for call in inside)
+        assert "1 call was refused" in caplog.text
+
+    def test_a_callback_beyond_its_deadline_is_named(
+        self, run: Callable[..., Running], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        if type(self) in (TestAsyncServer, TestAsyncioEngine):
+            pytest.skip("this callback ends with its call")
+        server = run()
+
+        with pytest.raises(grpc.RpcError):
+            server.call("Command", WAIT, timeout=0.2)
+        deadline = time.monotonic() + 10
+        while "has not returned" not in caplog.text and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+        assert "Slow.subscribed has not returned" in caplog.text
+        assert "in subscribed" in caplog.text
 
     def test_health_is_told_for_the_server_and_the_service(self, run: Callable[..., Running]) -> None:
         server = run()

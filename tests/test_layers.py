@@ -52,6 +52,7 @@ SHARED = (
     "received",
     "wire",
     "service",
+    "watching",
     "retries",
     "tls_errors",
     "http_pool",

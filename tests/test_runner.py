@@ -4,7 +4,6 @@ import asyncio
 import contextvars
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any
@@ -29,6 +28,9 @@ CHAT = CommandMessage("subscribe", '{"channel":"Chat"}', "{}")
 
 class Strange(BaseException):
     """What some libraries derive from, to slip through `except Exception`."""
+
+
+RAISED = [KeyboardInterrupt, SystemExit, asyncio.CancelledError, GeneratorExit, StopIteration, Strange]
 
 
 class Places:
@@ -92,7 +94,7 @@ def chat(places: Places, colour: str) -> type[Channel]:
 
 
 def arun(app: App, request: Any = CHAT) -> Any:
-    with ThreadPoolExecutor(1) as pool:
+    with runner.CallbackThreads(1) as pool:
         return asyncio.run(runner.arun(respond(app.cable, request), app.cable.middleware, pool))
 
 
@@ -298,7 +300,7 @@ class TestCancellation:
         with pytest.raises(asyncio.CancelledError):
             asyncio.run(cancel())
 
-    @pytest.mark.parametrize("error", [asyncio.CancelledError, SystemExit, GeneratorExit, StopIteration, Strange])
+    @pytest.mark.parametrize("error", RAISED)
     def test_a_callback_that_only_raises_such_an_error_fails(self, error: type[BaseException]) -> None:
         class Chat(Channel):
             async def subscribed(self) -> None:
@@ -385,21 +387,31 @@ class Abandoned:
 class TestCallbackThreads:
     def test_a_cancelled_call_keeps_its_thread_busy_until_the_callback_ends(self) -> None:
         abandoned = Abandoned()
-        with runner.CallbackThreads(2) as threads:
-            asyncio.run(abandoned.cancel(threads))
-            busy, idle = threads.busy, threads.wait_idle(0.01)
-            abandoned.may_end.set()
 
-            assert (busy, idle) == (1, False)
-            assert threads.wait_idle(10)
-            assert threads.busy == 0
+        async def main() -> None:
+            with runner.CallbackThreads(2) as threads:
+                await abandoned.cancel(threads)
+                busy, idle = threads.busy, await threads.wait_idle(0.01)
+                abandoned.may_end.set()
+
+                assert (busy, idle) == (1, False)
+                assert await threads.wait_idle(10)
+                assert threads.busy == 0
+
+        asyncio.run(main())
 
     def test_one_that_was_taken_back_before_it_began_is_not_busy(self) -> None:
-        with runner.CallbackThreads(1) as threads:
-            hold = threading.Event()
-            first, second = threads.submit(hold.wait, 20), threads.submit(hold.wait, 20)
+        async def main() -> None:
+            with runner.CallbackThreads(1) as threads:
+                hold = threading.Event()
+                first = asyncio.ensure_future(threads.run(lambda: hold.wait(20)))
+                second = asyncio.ensure_future(threads.run(lambda: hold.wait(20)))
+                await asyncio.sleep(0)
+                second.cancel()
+                await asyncio.wait([second])
 
-            assert second.cancel()
-            assert threads.busy == 1
-            hold.set()
-            assert first.result(10)
+                assert threads.busy == 1
+                hold.set()
+                assert await first
+
+        asyncio.run(main())

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import Empty, Queue
+from time import monotonic
 from typing import Any, Self
 
 import grpc
@@ -46,13 +47,20 @@ COLOURS = {
 class Process:
     """A server in a process of its own; `say` waits for a line of what it prints."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
-        command = [sys.executable, "-m", "anycable_rpc", "app:cable", "--rpc-host", "127.0.0.1:0", *options]
+    def __init__(self, folder: Path, *options: str, dev: bool = False) -> None:
+        name = ["dev", "app:cable"] if dev else ["app:cable"]
+        command = [sys.executable, "-m", "anycable_rpc", *name, "--rpc-host", "127.0.0.1:0", *options]
         self.process = subprocess.Popen(
-            command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment()
+            command,
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=environment() | {"PYTHONPATH": f"{folder}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"},
         )
         self._lines: Queue[str] = Queue()
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
         self.address = self.said("listening").split("listening on ")[1].split()[0]
 
     def _read(self) -> None:
@@ -79,7 +87,15 @@ class Process:
         self.process.send_signal(number)
 
     def ended(self) -> int:
-        return self.process.wait(20)
+        code = self.process.wait(20)
+        self._reader.join(10)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        return code
+
+    def rest(self) -> list[str]:
+        """What it has said since the last line that was waited for."""
+        return [self._lines.get() for _ in range(self._lines.qsize())]
 
 
 class Load:
@@ -234,3 +250,150 @@ def test_the_start_says_where_broadcasts_go(tmp_path: Path, options: list[str], 
         process.process.terminate()
         with process.process:
             process.process.wait(20)
+
+
+def test_a_successor_may_listen_on_the_same_port_before_its_predecessor_ends(tmp_path: Path, engine: str) -> None:
+    (tmp_path / "app.py").write_text("from anycable_rpc import Cable, Connection\ncable = Cable(Connection)\n")
+    options = ("--rpc-reuse-port", "--rpc-engine", engine)
+    old = Process(tmp_path, *options)
+    with Load(old.address, 4) as load:
+        load.wait_for(50)
+        new = Process(tmp_path, *options, "--rpc-host", old.address)
+        old.signal(signal.SIGTERM)
+        ended = old.ended()
+        load.wait_for(200)
+        refused = load.codes[grpc.StatusCode.UNAVAILABLE]
+        load.wait_for(200)
+    new.signal(signal.SIGTERM)
+
+    assert (ended, new.ended()) == (0, 0)
+    assert load.codes[grpc.StatusCode.UNAVAILABLE] == refused
+    assert set(load.codes) <= {grpc.StatusCode.OK, grpc.StatusCode.UNAVAILABLE}
+
+
+STUBBORN = {
+    "ignores its cancellation": """
+        async def subscribed(self):
+            print("inside", flush=True)
+            while True:
+                try:
+                    await asyncio.sleep(60)
+                except asyncio.CancelledError:
+                    pass""",
+    "blocks the loop": """
+        async def subscribed(self):
+            print("inside", flush=True)
+            while True:
+                pass""",
+    "never returns": """
+        def subscribed(self):
+            print("inside", flush=True)
+            time.sleep(60)""",
+    "leaves a thread behind": """
+        async def subscribed(self):
+            asyncio.ensure_future(asyncio.to_thread(time.sleep, 60))
+            print("inside", flush=True)""",
+    "leaves an async generator behind": """
+        async def subscribed(self):
+            self.cable.left = left()
+            await anext(self.cable.left)
+            print("inside", flush=True)""",
+}
+STUBBORN_APP = """
+    import asyncio, time
+    from anycable_rpc import Cable, Channel, Connection
+
+    async def left():
+        try:
+            yield
+        finally:
+            await asyncio.sleep(60)
+
+    class Wait(Channel):{callback}
+
+    cable = Cable(Connection, [Wait])
+"""
+
+
+@pytest.mark.parametrize("command", ["serve", "dev", "workers"])
+@pytest.mark.parametrize("callback", STUBBORN)
+def test_the_process_ends_when_the_time_is_over_whatever_callbacks_do(
+    tmp_path: Path, engine: str, callback: str, command: str
+) -> None:
+    (tmp_path / "app.py").write_text(textwrap.dedent(STUBBORN_APP.format(callback=STUBBORN[callback])))
+    more = {"serve": [], "dev": ["--port=0"], "workers": ["--workers=2"]}[command]
+    server = Process(tmp_path, "--shutdown-timeout=1", "--rpc-engine", engine, *more, dev=command == "dev")
+    channel = grpc.insecure_channel(server.address)
+    call: Any = channel.unary_unary("/anycable.RPC/Command")
+    request = encode_request(CommandMessage("subscribe", '{"channel":"Wait"}', "{}"))
+    under_way = call.future(request, metadata=METADATA, timeout=20)
+    server.said("inside")
+    began = monotonic()
+
+    server.signal(signal.SIGTERM)
+
+    assert server.ended() == 0
+    assert monotonic() - began < 5
+    under_way.cancel()
+    channel.close()
+
+
+RAISING_APP = """
+    import asyncio
+    from anycable_rpc import Cable, Channel, Connection
+
+    async def fails(error):
+        raise error
+
+    class Raise(Channel):
+        {colour} subscribed(self):
+            error = {error}
+            {statement}
+
+    cable = Cable(Connection, [Raise])
+"""
+
+
+@pytest.mark.parametrize(
+    ("colour", "statement"),
+    [
+        ("def", "raise error"),
+        ("async def unsubscribed(self): ...\n        def", "raise error"),
+        ("async def", "raise error"),
+        ("async def", "await asyncio.ensure_future(fails(error))"),
+    ],
+)
+@pytest.mark.parametrize("error", ["KeyboardInterrupt()", "SystemExit(3)", "BaseException()"])
+def test_whatever_a_callback_raises_the_client_is_answered_and_the_server_stays(
+    tmp_path: Path, engine: str, colour: str, statement: str, error: str
+) -> None:
+    app = RAISING_APP.format(colour=colour, statement=statement, error=error)
+    (tmp_path / "app.py").write_text(textwrap.dedent(app))
+    server = Process(tmp_path, "--rpc-engine", engine)
+    request = encode_request(CommandMessage("subscribe", '{"channel":"Raise"}', "{}"))
+
+    with grpc.insecure_channel(server.address) as channel:
+        call: Any = channel.unary_unary("/anycable.RPC/Command")
+        answers = [call(request, metadata=METADATA, timeout=3) for _ in range(2)]
+    server.signal(signal.SIGINT)
+
+    assert all(b"reject_subscription" in answer for answer in answers)
+    assert server.ended() == 0
+
+
+def test_without_uvloop_a_traceback_is_the_users_own(tmp_path: Path, engine: str) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['uvloop'] = None\n")
+    app = RAISING_APP.format(colour="async def", statement="raise error", error="ValueError('mine')")
+    (tmp_path / "app.py").write_text(textwrap.dedent(app))
+    server = Process(tmp_path, "--rpc-engine", engine)
+    request = encode_request(CommandMessage("subscribe", '{"channel":"Raise"}', "{}"))
+
+    with grpc.insecure_channel(server.address) as channel:
+        call: Any = channel.unary_unary("/anycable.RPC/Command")
+        call(request, metadata=METADATA, timeout=3)
+    server.signal(signal.SIGTERM)
+    server.ended()
+
+    said = "".join(server.rest())
+    assert "ValueError: mine" in said
+    assert "ModuleNotFoundError" not in said

@@ -352,6 +352,27 @@ def test_one_health_answer_for_all(start: Start, caller: Callable[[Workers], Cal
     assert health(port, "/x") == (404, "health is at /health\n")
 
 
+@pytest.mark.parametrize("engine", ["grpcio", "asyncio"])
+def test_a_worker_whose_places_are_all_held_is_not_counted_until_one_comes_free(
+    start: Start, tmp_path: Path, engine: str
+) -> None:
+    port = free_port()
+    options = ("--rpc-pool-size=1", "--rpc-stuck-timeout=1", f"--rpc-engine={engine}")
+    program = start(f"--http-health-port={port}", *options)
+    place, _ = program.places
+    (tmp_path / "slow").write_text("5")
+
+    with grpc.insecure_channel(place) as channel:
+        connect: Any = channel.unary_unary("/anycable.RPC/Connect")
+        call = connect.future(encode_request(ConnectionRequest()), metadata=METADATA, timeout=0.5)
+
+        wait_until(lambda: health(port) == (200, "1 of 2 workers are serving\n"))
+        wait_until(lambda: health(port) == (200, "2 of 2 workers are serving\n"))
+        assert call.exception(PATIENCE)
+    program.wait_for("Client.connect has not returned")
+    program.wait_for("health is NOT_SERVING")
+
+
 def test_health_during_the_drain(start: Start, caller: Callable[[Workers], Caller], tmp_path: Path) -> None:
     port = free_port()
     program = start(f"--http-health-port={port}", workers=1)

@@ -10,10 +10,13 @@ from contextlib import suppress
 from contextvars import Context, copy_context
 from functools import partial
 from math import inf
+from threading import get_ident
+from time import monotonic
 from types import coroutine
 from typing import TYPE_CHECKING, Any, cast
 
 from ..threads import Threads
+from ..watching import Refusals
 from .messages import Refused, Status
 
 if TYPE_CHECKING:
@@ -23,7 +26,6 @@ __all__ = ["Call", "Calls"]
 
 logger = logging.getLogger("anycable_rpc")
 
-_FULL = "all {} places are taken; compare ANYCABLE_RPC_POOL_SIZE with anycable-go's --rpc_concurrency"
 _TICK = 0.002  # seconds that a deadline may be met late: a loop's clock is coarse
 
 
@@ -32,6 +34,8 @@ class Call:
 
     is_over = False
     task: asyncio.Task[Any] | None = None  # once it has had to wait on the loop
+    thread: int | None = None  # once it has begun there
+    coroutine: Coroutine[Any, Any, bytes] | None = None  # once it has begun on the loop
 
     def __init__(
         self,
@@ -49,13 +53,19 @@ class Call:
         self.deadline = timeout
         self.answer = answer
 
+    @property
+    def is_late(self) -> bool:
+        """Whether its deadline has passed."""
+        return self.deadline <= monotonic()
+
 
 class Calls:
     """Serves calls with one service: `async def` apps on the loop, others on threads; `limit` of them at a time."""
 
     def __init__(self, service: Service, limit: int) -> None:
         self._service = service
-        self._limit = limit
+        self.limit = limit
+        self.refusals = Refusals(limit)
         self._loop = asyncio.get_running_loop()
         self._under_way: set[Call] = set()
         self._is_closed = False
@@ -66,6 +76,11 @@ class Calls:
         self._results: deque[tuple[Call, bytes | Refused]] = deque()
         self._is_collecting = False
 
+    @property
+    def under_way(self) -> set[Call]:
+        """The calls that have a place."""
+        return self._under_way
+
     def start(self, call: Call) -> None:
         """Let it in; it begins with `go`.
 
@@ -74,8 +89,8 @@ class Calls:
         """
         if self._is_closed:
             raise Refused(Status.UNAVAILABLE, "the server is shutting down")
-        if len(self._under_way) >= self._limit or self._service.threads.busy >= self._limit:  # by calls that were cut
-            raise Refused(Status.RESOURCE_EXHAUSTED, _FULL.format(self._limit))
+        if len(self._under_way) >= self.limit or self._service.threads.busy >= self.limit:  # by calls that were cut
+            raise Refused(Status.RESOURCE_EXHAUSTED, self.refusals.add())
         if call.deadline <= 0:
             raise Refused(Status.DEADLINE_EXCEEDED, "the deadline has passed")
         self._under_way.add(call)
@@ -154,6 +169,7 @@ class Calls:
     def _start(self, call: Call, task: asyncio.Task[None]) -> Awaitable[bytes] | None:
         """What is left of it when it has to wait."""
         context, answering = copy_context(), self._service.ahandle(call.method, call.data, call.metadata)
+        call.coroutine = answering
         try:
             waits_for = context.run(answering.send, None)
         except StopIteration as end:
@@ -177,6 +193,7 @@ class Calls:
 
     def _work(self, call: Call) -> None:
         """On a thread."""
+        call.thread = get_ident()
         try:
             answer: bytes | Refused = (
                 b"" if call.is_over else self._service.handle(call.method, call.data, call.metadata)

@@ -15,6 +15,8 @@ __all__ = ["CHECK", "WATCH", "Health"]
 CHECK, WATCH = "/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"
 
 _NAMES = ("", SERVICE)
+_SERVING = HealthCheckResponse(status=HealthCheckResponse.SERVING).SerializeToString()
+_NOT_SERVING = HealthCheckResponse(status=HealthCheckResponse.NOT_SERVING).SerializeToString()
 _NOBODY = HealthCheckResponse(status=HealthCheckResponse.SERVICE_UNKNOWN).SerializeToString()
 
 
@@ -22,7 +24,8 @@ class Health:
     """What is said of the server (the empty name) and of its service; serialised messages come and go."""
 
     def __init__(self) -> None:
-        self._now = HealthCheckResponse(status=HealthCheckResponse.SERVING).SerializeToString()
+        self._now = _SERVING
+        self._has_ended = False
         self._watchers: dict[object, Callable[[bytes], object]] = {}
 
     def check(self, request: bytes) -> bytes:
@@ -53,7 +56,14 @@ class Health:
 
     def end(self) -> None:
         """From now on, nothing is served."""
-        self._now = HealthCheckResponse(status=HealthCheckResponse.NOT_SERVING).SerializeToString()
+        self.turn(False)
+        self._has_ended = True
+
+    def turn(self, is_serving: bool) -> None:
+        """From now on, the server serves or does not; after the end it never does."""
+        if self._has_ended:
+            return
+        self._now = _SERVING if is_serving else _NOT_SERVING
         for tell in list(self._watchers.values()):
             tell(self._now)
 

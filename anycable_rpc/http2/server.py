@@ -6,12 +6,14 @@ import asyncio
 import random
 import ssl
 import tempfile
+from contextlib import suppress
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigurationError
 from ..listening import key_pair, listeners
+from ..watching import Watch
 from .calls import Calls
 from .health import Health
 from .limits import Limits
@@ -59,15 +61,18 @@ class Server:
     def __init__(self, service: Service, settings: Settings) -> None:
         self._settings = settings
         self._tls = _tls(settings)
-        self._shared = Shared(Calls(service, settings.rpc_pool_size), Health(), limits(settings), set(), self._longest)
-        self._listeners = listeners(settings.rpc_host)
+        calls = Calls(service, settings.rpc_pool_size)
+        self._shared = Shared(calls, Health(), limits(settings), set(), self._longest)
+        self._watch = Watch(calls, service, settings.rpc_stuck_timeout, self._turn)
+        self._listeners = listeners(settings.rpc_host, settings.rpc_reuse_port)
         host, _, _ = settings.rpc_host.rpartition(":")
         self.address = f"{host}:{self._listeners[0].getsockname()[1]}"
         self._servers: list[asyncio.Server] = []
 
     async def start(self) -> None:
         """Accept calls."""
-        loop = asyncio.get_running_loop()
+        self._loop = loop = asyncio.get_running_loop()
+        self._watch.start()
         patience = _HANDSHAKE if self._tls else None
         for listener in self._listeners:
             server = await loop.create_server(
@@ -86,6 +91,7 @@ class Server:
         Then peers are told to go: first that the connection will end, then with which stream (GOAWAY twice).
         """
         self._shared.calls.close()
+        self._watch.stop()
         self._shared.health.end()
         idle = await self._shared.calls.wait_idle(grace)
         for server in self._servers:
@@ -99,6 +105,11 @@ class Server:
         await asyncio.sleep(0)
         self._ticking.cancel()
         return idle
+
+    def _turn(self, is_serving: bool) -> None:
+        """On the watch's thread."""
+        with suppress(RuntimeError):  # the loop has been closed: nobody asks
+            self._loop.call_soon_threadsafe(self._shared.health.turn, is_serving)
 
     def _longest(self) -> float:
         """How many seconds a connection lasts: a tenth more or less, so that not all end together."""

@@ -82,6 +82,9 @@ class Settings(BaseSettings):
     rpc_host: Annotated[Address, RPC] = Field(
         "127.0.0.1:50051", description="where the RPC server listens; IPv6 in brackets"
     )
+    rpc_reuse_port: Annotated[Switch, RPC_ONLY] = Field(
+        False, description="let the process that follows listen on the same port before this one ends"
+    )
     rpc_engine: Annotated[Engine, RPC] = Field(
         "grpcio", description="what speaks gRPC: grpcio, or asyncio, which is ours and several times as fast"
     )
@@ -102,6 +105,9 @@ class Settings(BaseSettings):
     rpc_tls_key: Annotated[Secret, RPC] = Field(None, description="its private key, as PEM text or a file")
     rpc_server_args: Annotated[Arguments, RPC] = Field(
         {}, description="gRPC's own channel arguments; the prefix grpc. may be left out"
+    )
+    rpc_stuck_timeout: Annotated[Seconds, RPC] = Field(
+        30, description="after how long without a free place health says NOT_SERVING; 0 is never"
     )
     shutdown_timeout: Annotated[Seconds, RPC] = Field(30, description="how long calls may take to end")
     version_check_enabled: Annotated[Switch, RPC] = Field(

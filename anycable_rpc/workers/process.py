@@ -48,6 +48,7 @@ class Worker:
     settings: Settings
     is_ready: bool = False
     is_leaving: bool = False
+    is_stuck: bool = False
     failures: int = 0
     due: float = inf
     error: AnyCableError | None = None
@@ -65,6 +66,7 @@ class Worker:
             name=f"anycable_rpc worker {self.number}",
         )
         self.is_ready, self.is_leaving, self.due, self.error, self.started = False, False, inf, None, monotonic()
+        self.is_stuck = False
         self.process.start()
         theirs.close()
 
@@ -116,7 +118,7 @@ def _work(number: int, load: Load, settings: Settings, news: Any) -> None:
     from ..serving import serve  # not in the supervisor: it needs no gRPC
 
     try:
-        serve(load(settings), settings, tell)
+        serve(load(settings), settings, tell, tell)
     except AnyCableError as error:
         kind = BindError if isinstance(error, BindError) else ConfigurationError
         tell(kind(str(error)))

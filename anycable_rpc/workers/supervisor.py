@@ -67,7 +67,7 @@ class Supervisor:
 
     def health(self) -> tuple[bool, str]:
         """Whether calls are answered, and by how many workers."""
-        ready = sum(worker.is_ready for worker in self._workers)
+        ready = sum(worker.is_ready and not worker.is_stuck for worker in self._workers)
         return ready > 0 and not self._ending, f"{ready} of {len(self._workers)} workers are serving"
 
     def _start(self) -> None:
@@ -120,6 +120,8 @@ class Supervisor:
             return
         if isinstance(said, AnyCableError):
             worker.error = said
+        elif isinstance(said, bool):  # its health
+            worker.is_stuck = not said
         elif not worker.is_ready and not worker.is_leaving:
             worker.is_ready = True
             self._say(f"Worker {worker.number}: {said}")

@@ -22,6 +22,7 @@ class Service:
 
     class threads:  # noqa: N801 - as that of a real one
         busy = 0
+        jobs = ()
 
     def __init__(self, *, is_async: bool) -> None:
         self.is_async = is_async
@@ -226,6 +227,16 @@ class TestHealth:
         assert [self.status(one) for one in others] == ["SERVING"]
         assert self.status(health.check(self.ask(""))) == "NOT_SERVING"
 
+    def test_it_turns_and_turns_back_until_the_end(self) -> None:
+        health, heard = Health(), list[bytes]()
+        health.watch(self.ask(""), 1, heard.append)
+        health.turn(False)
+        health.turn(True)
+        health.end()
+        health.turn(True)
+
+        assert [self.status(one) for one in heard] == ["SERVING", "NOT_SERVING", "SERVING", "NOT_SERVING"]
+
     def test_a_service_that_is_not_there_may_be_watched(self) -> None:
         health, heard = Health(), list[bytes]()
         health.watch(self.ask("other"), 1, heard.append)
@@ -244,6 +255,7 @@ class Waiting:
 
     class threads:  # noqa: N801 - as that of a real one
         busy = 0
+        jobs = ()
 
     def __init__(self) -> None:
         self.seen: list[tuple[bytes, str]] = []

@@ -53,6 +53,7 @@ class Service:
 
     class threads:  # noqa: N801 - as that of a real one
         busy = 0
+        jobs = ()
 
     async def ahandle(self, method: str, data: bytes, metadata: Mapping[str, str]) -> bytes:
         if data == b"wrong":

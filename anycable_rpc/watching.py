@@ -1,0 +1,215 @@
+"""The watch over a server's calls, once a second on a thread of its own: callbacks may block every other one.
+
+The log hears of refused calls and of callbacks that do not return. Health hears when no place comes free.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Collection, Coroutine, Iterator
+from time import monotonic
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Protocol
+
+from . import runner
+
+if TYPE_CHECKING:
+    from .call import Callback
+    from .service import Service
+
+__all__ = ["Refusals", "UnderWay", "Watch"]
+
+logger = logging.getLogger("anycable_rpc")
+
+_FULL = "all {} places are taken; compare ANYCABLE_RPC_POOL_SIZE with anycable-go's --rpc_concurrency"
+_MINUTE = 60.0
+_STACKS = 10  # a minute: as many show what is wrong
+_DEPTH = 12  # frames of a stack: the innermost
+_OURS = os.path.dirname(__file__) + os.sep
+
+
+class UnderWay(Protocol):
+    """A call or a callback that runs: on a thread, or as a coroutine; neither while it waits for its turn."""
+
+    @property
+    def thread(self) -> int | None: ...
+
+    @property
+    def coroutine(self) -> Coroutine[Any, Any, Any] | None: ...
+
+    @property
+    def is_late(self) -> bool:
+        """Whether nobody waits for it any more, since its deadline has passed."""
+        ...
+
+
+class Refusals:
+    """How many calls a full pool has refused. The log is told once a minute."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._count = 0
+        self._told = 0
+        self._next_at = 0.0
+
+    def add(self) -> str:
+        """Count one; returns what its caller is told."""
+        self._count += 1
+        return _FULL.format(self._limit)
+
+    def tell(self, now: float) -> None:
+        """Tell the log, unless it was told less than a minute ago."""
+        count = self._count - self._told
+        if count and now >= self._next_at:
+            self._told, self._next_at = self._told + count, now + _MINUTE
+            logger.warning(
+                "%d %s refused, since all %d places were taken; anycable-go tries again. Raise ANYCABLE_RPC_POOL_SIZE "
+                "(%d here), or lower --rpc_concurrency of anycable-go: all of them together must stay below it",
+                *(count, "call was" if count == 1 else "calls were", self._limit, self._limit),
+            )
+
+
+class Watched(Protocol):
+    """What an engine shows of its calls."""
+
+    refusals: Refusals
+
+    @property
+    def limit(self) -> int: ...
+
+    @property
+    def under_way(self) -> Collection[UnderWay]: ...
+
+
+class Watch:
+    """Looks after the calls of one server.
+
+    Args:
+        calls: those of the engine; the callbacks on threads of an async app are the service's.
+        service: told of a change of health, as the process above a worker is.
+        patience: seconds without a free place until health turns; 0 is for ever.
+        turn: takes whether the server serves; called on the watch's thread.
+    """
+
+    def __init__(self, calls: Watched, service: Service, patience: float, turn: Callable[[bool], object]) -> None:
+        self._calls = calls
+        self._service = service
+        self._patience = patience
+        self._turn = turn
+        self._over = threading.Event()
+        self._known: set[UnderWay] = set()
+        self._stacks = 0
+        self._stacks_until = 0.0
+        self._held: frozenset[UnderWay] = frozenset()
+        self._held_since = 0.0
+        self._is_serving = True
+
+    def start(self) -> None:
+        """Look once a second, until `stop`."""
+        threading.Thread(target=self._run, name="anycable_rpc calls", daemon=True).start()
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._over.set()
+
+    def look(self, now: float) -> None:
+        """Tell what has changed."""
+        self._calls.refusals.tell(now)
+        self._tell_late(now)
+        self._tell_health(now)
+
+    def _run(self) -> None:
+        while not self._over.wait(1):
+            try:
+                self.look(monotonic())
+            except Exception:
+                logger.exception("the look after the calls failed")
+
+    def _tell_late(self, now: float) -> None:
+        late = {call for call in (*self._calls.under_way, *self._service.threads.jobs) if call.is_late}
+        self._known &= late
+        if now >= self._stacks_until:
+            self._stacks, self._stacks_until = 0, now + _MINUTE
+        for call in late - self._known:
+            callback, frames = where(call)
+            if callback is not None and frames:
+                self._known.add(call)
+                self._stacks += 1
+                if self._stacks <= _STACKS:
+                    _tell_stuck(callback, frames)
+
+    def _tell_health(self, now: float) -> None:
+        held = self._taken()
+        if not held or held != self._held:
+            self._held, self._held_since = held, now
+        is_serving = not held or not self._patience or now - self._held_since < self._patience
+        if is_serving is self._is_serving:
+            return
+        self._is_serving = is_serving
+        if is_serving:
+            logger.warning("a place has come free: health is SERVING again")
+        else:
+            logger.error(
+                "no place has come free for %g s, so every call is refused: health is NOT_SERVING until one does",
+                self._patience,
+            )
+        self._turn(is_serving)
+        self._service.turned(is_serving)
+
+    def _taken(self) -> frozenset[UnderWay]:
+        """All that holds a place, if none is free. The same as before means that none has come free meanwhile."""
+        for taken in (self._calls.under_way, self._service.threads.jobs):
+            if len(taken) >= self._calls.limit:
+                return frozenset(taken)
+        return frozenset()
+
+
+def where(call: UnderWay) -> tuple[Callback | None, list[FrameType]]:
+    """The callback that runs, and the frames of the user's code; neither if it has not begun."""
+    callback, frames = None, list[FrameType]()
+    for frame in _frames(call):
+        if frame.f_code in (runner._call.__code__, runner.arun.__code__):
+            callback = frame.f_locals.get("callback")
+        elif callback is not None and not frame.f_code.co_filename.startswith(_OURS):
+            frames.append(frame)
+    return callback, frames
+
+
+def _frames(call: UnderWay) -> list[FrameType]:
+    """The outermost first."""
+    tops = sys._current_frames()
+    if call.coroutine is None:
+        top = tops.get(call.thread or 0)
+        return [*_outwards(top)][::-1]
+    begun = getattr(call.coroutine, "cr_frame", None)
+    for top in tops.values():
+        stack = [*_outwards(top)]
+        if begun in stack:  # it runs just now
+            return stack[: stack.index(begun) + 1][::-1]
+    return [*_inwards(call.coroutine)]
+
+
+def _outwards(frame: FrameType | None) -> Iterator[FrameType]:
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+
+
+def _inwards(awaited: Any) -> Iterator[FrameType]:
+    """The frames of a coroutine that waits."""
+    while (frame := getattr(awaited, "cr_frame", None)) is not None:
+        yield frame
+        awaited = awaited.cr_await
+
+
+def _tell_stuck(callback: Callback, frames: list[FrameType]) -> None:
+    stack = traceback.StackSummary.extract((frame, frame.f_lineno) for frame in frames[-_DEPTH:])
+    logger.error(
+        "%s has not returned, though the deadline of its call has passed; it keeps its place. It stands here "
+        "(sid=%s):\n%s",
+        *(callback, callback.connection.sid, "".join(stack.format()).rstrip()),
+    )
