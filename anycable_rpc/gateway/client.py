@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from time import time
 from typing import TYPE_CHECKING, Any
 
@@ -79,12 +79,20 @@ class Client:
         if not self._outbox.put(text):
             self.close(TOO_SLOW, transmissions.disconnect("too_slow", True))
 
-    def apply(self, command: str, identifier: str, response: CommandResponse) -> None:
+    async def say(self, texts: Iterable[str]) -> None:
+        """Write frames that only this client waits for: as fast as it takes them."""
+        for text in texts:
+            await self._outbox.room()
+            self.transmit(text)
+
+    async def apply(self, command: str, identifier: str, response: CommandResponse) -> None:
         """Do what the answer to a command says. An ERROR says nothing, and nobody hears after the end."""
         if self.is_closed or response.status is Status.ERROR:
             return
         self.node.hub.apply(self.session, command, identifier, response)
-        self._say(response.transmissions)
+        await self.say(response.transmissions)
+        if self.is_closed:
+            return
         self._be_present(identifier, response.presence)
         if response.disconnect:
             self.close(COMMAND_FAILED)
@@ -132,8 +140,8 @@ class Client:
         match self.node.authenticator.identify(session.sid, session.url, session.headers):
             case Identified(identifiers, is_anonymous):
                 session.is_anonymous = is_anonymous
-                self._come_in(identifiers, (transmissions.welcome(session.sid),))
                 self.mark(False)
+                await self._come_in(identifiers, (transmissions.welcome(session.sid),))
             case Refused(reason):
                 self.close(AUTH_FAILED, transmissions.disconnect(reason, False))
             case Failed():
@@ -150,13 +158,13 @@ class Client:
             return
         merge(self.session.cstate, response.env.cstate if response.env else {})
         if response.status is Status.SUCCESS:
-            self._come_in(response.identifiers, response.transmissions)
             self.mark(True)
+            await self._come_in(response.identifiers, response.transmissions)
         else:
-            self._say(response.transmissions)
+            await self.say(response.transmissions)
             self.close(AUTH_FAILED)
 
-    def _come_in(self, identifiers: str, texts: tuple[str, ...]) -> None:
+    async def _come_in(self, identifiers: str, texts: tuple[str, ...]) -> None:
         """Be there for the others: anew, or where an earlier session was, which is known to be the same client's.
 
         anycable-go asks nobody who resumes a session; here everything is as at every connection, but for the welcome.
@@ -168,11 +176,7 @@ class Client:
             texts = (frames.restored(self.session.sid, self.session.subscriptions), *filter(_is_no_welcome, texts))
         self.node.hub.add(self.session)
         self.node.broker.arrive(self.session, is_resumable=self._handshake.is_extended)
-        self._say(texts)
-
-    def _say(self, texts: tuple[str, ...]) -> None:
-        for text in texts:
-            self.transmit(text)
+        await self.say(texts)
 
     async def _perform(self, frame: str | bytes) -> None:
         self._heard_at = max(self._heard_at, asyncio.get_running_loop().time())

@@ -28,8 +28,9 @@ async def _subscribe(client: Client, message: Message) -> None:
     response = response or await _ask(client, "subscribe", identifier)
     if client.is_closed or response.status is Status.ERROR:
         return
-    client.apply("subscribe", identifier, response)
-    client.mark(concerns_app)
+    if not response.disconnect:  # an app that ends the connection here does not hear of its end
+        client.mark(concerns_app)
+    await client.apply("subscribe", identifier, response)
     if response.status is Status.SUCCESS:
         await _history(client, message)
         await _join(client, message)
@@ -40,7 +41,7 @@ async def _unsubscribe(client: Client, message: Message) -> None:
         response = client.node.streams.unsubscribe(message.identifier)
         response = response or await _ask(client, "unsubscribe", message.identifier)
         stream = _presence_stream(client, message)
-        client.apply("unsubscribe", message.identifier, response)
+        await client.apply("unsubscribe", message.identifier, response)
         if stream and response.status is not Status.ERROR:
             client.node.leave_presence(client.session, stream)
 
@@ -48,7 +49,7 @@ async def _unsubscribe(client: Client, message: Message) -> None:
 async def _perform(client: Client, message: Message) -> None:
     if message.identifier in client.session.subscriptions and isinstance(message.data, str):
         response = await _ask(client, "message", message.identifier, message.data)
-        client.apply("message", message.identifier, response)
+        await client.apply("message", message.identifier, response)
 
 
 async def _whisper(client: Client, message: Message) -> None:
@@ -80,9 +81,8 @@ async def _history(client: Client, message: Message) -> None:
     wanted, identifier = message.history, message.identifier
     if identifier in client.session.subscriptions and wanted:
         missed = client.node.broker.missed(client.session.streams.get(identifier, {}), wanted)
-        for broadcast in missed or ():
-            client.transmit(frame(broadcast, identifier))
-        client.transmit(frames.history(identifier, missed is not None))
+        await client.say(frame(broadcast, identifier) for broadcast in missed or ())
+        await client.say([frames.history(identifier, missed is not None)])
 
 
 def _presence_stream(client: Client, message: Message) -> str:

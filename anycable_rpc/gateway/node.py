@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Iterable
 
 from .. import transmissions
@@ -40,6 +41,8 @@ class Node:
         self.disconnects = Disconnects(self.calls)
         self.clients: dict[Session, Client] = {}
         self._is_empty = asyncio.Event()
+        self._publications: deque[Publication] = deque()
+        self._is_publishing = False
 
     def enter(self, client: Client) -> None:
         """A client has come; who it is need not be known yet."""
@@ -71,13 +74,24 @@ class Node:
         self._tell(self.broker.leave(session, stream))
 
     def execute(self, publications: Iterable[Publication]) -> None:
-        """Do what was published."""
-        for publication in publications:
-            match publication:
-                case Broadcast():
-                    self.deliver(self.hub.deliveries(self.broker.record(publication)))
-                case RemoteDisconnect(identifiers, reconnect):
-                    self._disconnect(identifiers, reconnect)
+        """Do what was published, one after another."""
+        self._publications.extend(publications)
+        if not self._is_publishing:
+            self._publish_next()
+
+    def _publish_next(self) -> None:
+        """Between two of them clients are written to: what waits only for us makes nobody slow."""
+        self._is_publishing = bool(self._publications)
+        if self._is_publishing:
+            self._publish(self._publications.popleft())
+            asyncio.get_running_loop().call_soon(self._publish_next)
+
+    def _publish(self, publication: Publication) -> None:
+        match publication:
+            case Broadcast():
+                self.deliver(self.hub.deliveries(self.broker.record(publication)))
+            case RemoteDisconnect(identifiers, reconnect):
+                self._disconnect(identifiers, reconnect)
 
     def deliver(self, deliveries: Iterable[Delivery]) -> None:
         """Write frames to those whom they are for."""
