@@ -8,24 +8,21 @@ from collections import deque
 from collections.abc import Iterable
 
 from .. import transmissions
+from ..errors import shorten
 from ..hub import Broadcast, Delivery, Hub, RemoteDisconnect, Session
 from .authentication import Authenticator
 from .broker import broker_for
 from .calls import RPC, calls_for
-from .client import Client
+from .client import CLOSED_REMOTELY, SERVER_RESTART, Client
 from .disconnects import Disconnects
 from .messages import Present
 from .options import GatewayOptions
-from .outbox import Close
 from .publications import Publication
 from .streams import Streams
 
 __all__ = ["Node"]
 
 logger = logging.getLogger("anycable_rpc")
-
-CLOSED_REMOTELY = Close(1000, "Closed remotely")
-SERVER_RESTART = Close(1001, "Server restart")
 
 
 class Node:
@@ -89,7 +86,9 @@ class Node:
     def _publish(self, publication: Publication) -> None:
         match publication:
             case Broadcast():
-                self.deliver(self.hub.deliveries(self.broker.record(publication)))
+                deliveries = self.hub.deliveries(self.broker.record(publication))
+                logger.info("broadcast to %s, receivers: %d", shorten(publication.stream), len(deliveries))
+                self.deliver(deliveries)
             case RemoteDisconnect(identifiers, reconnect):
                 self._disconnect(identifiers, reconnect)
 
@@ -121,5 +120,7 @@ class Node:
             self.deliver(self.hub.deliveries(event))
 
     def _disconnect(self, identifiers: str, reconnect: bool) -> None:
-        for session in self.hub.sessions(identifiers):
+        sessions = self.hub.sessions(identifiers)
+        logger.info("remote disconnect of %s, connections: %d", shorten(identifiers, 200), len(sessions))
+        for session in sessions:
             self.clients[session].close(CLOSED_REMOTELY, transmissions.disconnect("remote", reconnect))
