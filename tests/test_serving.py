@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -234,3 +235,12 @@ def test_the_start_says_where_broadcasts_go(tmp_path: Path, options: list[str], 
         process.process.terminate()
         with process.process:
             process.process.wait(20)
+
+
+def test_at_debug_each_call_is_a_line(start: Callable[..., Process]) -> None:
+    server = start("--log-level", "debug")
+
+    server.subscribe(0)
+    line = server.said(" DEBUG ")
+
+    assert re.search(r" DEBUG subscribed to Wait \(seconds: 0\) in \d+\.\d ms \[sid=s1\]$", line)
