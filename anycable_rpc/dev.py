@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,11 +11,13 @@ from errno import EACCES, EADDRINUSE
 from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import uvicorn
 
 from .errors import AnyCableError, BindError
 from .gateway import ASGI, Gateway, GatewayOptions, uvicorn_options
+from .gateway.endpoints import BROADCAST_PATH
 from .serving import Say, drained, listening, rpc_server, run_loop, service_of, stop_event, stopping
 
 if TYPE_CHECKING:
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
     from .settings import Settings
 
 __all__ = ["run"]
+
+logger = logging.getLogger("anycable_rpc")
 
 _GOODBYE = 2.0  # seconds for clients to be told that the server is going
 
@@ -51,6 +56,7 @@ async def _run(cable: Cable, settings: Settings, web: ASGI | None, say: Say) -> 
             say(listening(rpc.address, settings, service))
             server = _Server(gateway, listener)
             await server.start()
+            _warn_of_ignored(settings, listener)
             for line in _addresses(listener, settings, web):
                 say(line)
             await server.wait(stop)
@@ -129,8 +135,7 @@ def _bind_error(host: str, port: int, error: OSError | UnicodeError) -> BindErro
 
 def _asking_here(settings: Settings, listener: socket.socket) -> Settings:
     """With the gateway's own REST API, unless another one is named."""
-    here = _address(listener).replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:")
-    return settings.model_copy(update={"api_url": settings.api_url or f"http://{here}/api"})
+    return settings.model_copy(update={"api_url": settings.api_url or f"http://{_near(listener)}/api"})
 
 
 def _address(listener: socket.socket) -> str:
@@ -138,11 +143,43 @@ def _address(listener: socket.socket) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+def _near(listener: socket.socket) -> str:
+    """An address that can be asked from this machine."""
+    return _address(listener).replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:")
+
+
+def _for_others(listener: socket.socket, settings: Settings) -> str:
+    """What another process on this machine has to export so that its broadcasts come here."""
+    words = [f"ANYCABLE_HTTP_BROADCAST_URL=http://{_near(listener)}{BROADCAST_PATH}"]
+    if settings.broadcast_adapter != "http":
+        words.append("ANYCABLE_BROADCAST_ADAPTER=http")
+    key, hint = GatewayOptions.of(settings).required_broadcast_key, ""
+    if key:
+        words.append(f"ANYCABLE_BROADCAST_KEY={key if settings.show_secret else '…'}")
+        hint = "" if settings.show_secret else " (with the key in place of …: --show-secret prints it)"
+    return f"To broadcast from other processes: export {' '.join(words)}{hint}"
+
+
+def _warn_of_ignored(settings: Settings, listener: socket.socket) -> None:
+    """Settings for other commands, which may be in an environment that is shared."""
+    port = urlsplit(settings.http_broadcast_url or "").port or 80
+    is_here = settings.http_broadcast_url is None or port == listener.getsockname()[1]
+    ignored = {
+        "broadcast_adapter": settings.broadcast_adapter not in ("http", "memory"),
+        "http_broadcast_url": not is_here,
+    }
+    for name in (name for name, is_ignored in ignored.items() if is_ignored):
+        logger.warning("dev ignores ANYCABLE_%s (%s): what this process broadcasts goes to its own gateway, and others "
+                       "broadcast to it over HTTP; with anycable-go use serve", name.upper(), name)  # fmt: skip
+    for name in ("workers", "worker_cpu_affinity", "http_health_port"):
+        if getattr(settings, name) != type(settings).model_fields[name].default:
+            logger.warning("dev ignores ANYCABLE_%s (%s): it is one process; use serve", name.upper(), name)
+
+
 def _addresses(listener: socket.socket, settings: Settings, web: ASGI | None) -> Iterator[str]:
     address = _address(listener)
     sockets = ", ".join(f"ws://{address}{path}" for path in settings.paths)
     yield f"Gateway is listening on {sockets} (for development: in production run anycable-go)"
-    if not settings.resolved_broadcast_key():
-        yield f"For other processes: ANYCABLE_HTTP_BROADCAST_URL=http://{address}/_broadcast"
+    yield _for_others(listener, settings)
     if web is not None:
         yield f"Open http://{address}/"

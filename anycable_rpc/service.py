@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from time import perf_counter
 
 from . import runner, wire
 from .cable import Cable
 from .call import Steps
 from .errors import ProtocolError
+from .journal import happened
 from .protocol import CommandMessage, ConnectionRequest, DisconnectRequest, Request
 from .rpc import check_version, error_response, respond
 
@@ -44,6 +46,7 @@ class Service:
         self._version_check = version_check
         self._sid_header = sid_header
         self._middleware = tuple(cable.middleware)
+        self._tells = logger.isEnabledFor(logging.DEBUG)  # once: calls need not ask
 
     def handle(self, method: str, data: bytes, metadata: Mapping[str, str]) -> bytes:
         """Answer `Connect`, `Command` or `Disconnect` from this thread; for an app without `async def`."""
@@ -65,7 +68,17 @@ class Service:
         if self._version_check:
             check_version(metadata.get("protov"))
         sid = metadata.get("sid", "") if self._sid_header else ""
-        return respond(self.cable, wire.decode_request(method, data), sid)
+        request = wire.decode_request(method, data)
+        steps = respond(self.cable, request, sid)
+        return _told(steps, request, metadata.get("sid", "")) if self._tells else steps
+
+
+def _told(steps: Steps, request: Request, sid: str) -> Steps:
+    """The steps, and at their end a line about the call."""
+    began = perf_counter()
+    response = yield from steps
+    logger.debug("%s", happened(request, response, perf_counter() - began, sid))
+    return response
 
 
 def _failure(method: str, error: Exception) -> bytes:

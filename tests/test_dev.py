@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -11,19 +12,37 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
+from time import time
 
 import pytest
-from websockets.sync.client import connect
+from websockets.sync.client import ClientConnection, connect
+
+from anycable_rpc.signing import BROADCAST_KEY, TokenSigner, derive_key
 
 APP = """
     import sys
-    from anycable_rpc import Cable, Connection
+    from anycable_rpc import Cable, Channel, Connection, action
 
     class Visitor(Connection):
+        identified_by = ("user",)
+
+        def connect(self):
+            self.user = None
+
         def disconnect(self):
             sys.stdout.write("gone\\n")
 
-    cable = Cable(Visitor)
+    class Room(Channel):
+        def subscribed(self):
+            if not self.params["room"]:
+                self.reject()
+            self.stream_from(f"room/{self.params['room']}")
+
+        @action
+        def speak(self, text):
+            self.cable.broadcast(f"room/{self.params['room']}", text)
+
+    cable = Cable(Visitor, channels=[Room])
 
     async def broken(scope, receive, send):
         await receive()
@@ -42,8 +61,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def dev(folder: Path, *options: str) -> subprocess.Popen[str]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("ANYCABLE_")}
+def dev(folder: Path, *options: str, **variables: str) -> subprocess.Popen[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ANYCABLE_")} | variables
     command = [sys.executable, "-u", "-m", "anycable_rpc", "dev", "app:cable", "--rpc-host", "127.0.0.1:0", *options]
     return subprocess.Popen(
         command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -92,6 +111,116 @@ def test_a_web_application_that_does_not_start_ends_it_with_code_1(folder: Path)
 
     assert process.returncode == 1
     assert "the web application did not start" in output
+
+
+def said_at_start(folder: Path, *options: str, **variables: str) -> str:
+    """What it says until it serves."""
+    process = dev(folder, "--port", "0", "--web", "app:web", *options, **variables)
+    assert process.stdout is not None
+    lines: list[str] = []
+    for line in process.stdout:
+        lines.append(line)
+        if line.startswith("Open"):
+            break
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    return "".join(lines)
+
+
+SECRET = "a secret of this test, that is not short"
+
+
+def test_how_other_processes_broadcast_is_said_and_the_key_is_not(folder: Path) -> None:
+    output = said_at_start(folder, "--secret", SECRET)
+
+    assert re.search(
+        r"^To broadcast from other processes: export ANYCABLE_HTTP_BROADCAST_URL=http://127.0.0.1:\d+/_broadcast "
+        r"ANYCABLE_BROADCAST_KEY=… \(with the key in place of …: --show-secret prints it\)$",
+        output,
+        re.MULTILINE,
+    )
+    assert SECRET not in output
+    assert derive_key(SECRET, BROADCAST_KEY) not in output
+
+
+def test_without_a_key_the_address_is_enough(folder: Path) -> None:
+    output = said_at_start(folder, "--host", "0.0.0.0")
+
+    assert re.search(r"export ANYCABLE_HTTP_BROADCAST_URL=http://127.0.0.1:\d+/_broadcast$", output, re.MULTILINE)
+
+
+def test_what_is_said_lets_another_process_broadcast(folder: Path) -> None:
+    process = dev(folder, "--port", "0", "--secret", SECRET, "--show-secret", ANYCABLE_BROADCAST_ADAPTER="redis")
+    assert process.stdout is not None
+    line = next(line for line in process.stdout if line.startswith("To broadcast"))
+    exported = dict(word.split("=", 1) for word in line.split("export ")[1].split())
+    program = 'from app import cable; cable.broadcast("s", "a payload")'
+    usual = {name: value for name, value in os.environ.items() if not name.startswith("ANYCABLE_")}
+
+    subprocess.run([sys.executable, "-c", program], cwd=folder, env={**usual, **exported}, check=True, timeout=20)
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=20)
+
+    assert exported["ANYCABLE_BROADCAST_KEY"] == derive_key(SECRET, BROADCAST_KEY)
+    assert "broadcast to 's', receivers: 0" in output
+    assert "a payload" not in output
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ANYCABLE_BROADCAST_ADAPTER", "redis"),
+        ("ANYCABLE_HTTP_BROADCAST_URL", "http://user:hush@example.test/_broadcast"),
+        ("ANYCABLE_WORKERS", "2"),
+        ("ANYCABLE_HTTP_HEALTH_PORT", "9000"),
+    ],
+)
+def test_what_it_ignores_is_a_warning(folder: Path, name: str, value: str) -> None:
+    output = said_at_start(folder, **{name: value})
+
+    assert f"dev ignores {name}" in output
+    assert "hush" not in output
+
+
+def test_each_thing_that_happens_is_a_line_without_token_or_payload(folder: Path) -> None:
+    token = TokenSigner(SECRET).sign('{"user":1}', int(time()) + 60)
+    process = dev(folder, "--port", "0", "--secret", SECRET)
+    assert process.stdout is not None
+    address = next(re.findall(r"ws://\S+", line)[0] for line in process.stdout if "Gateway is listening on" in line)
+    room = json.dumps({"channel": "Room", "room": 7, "invitation_token": "hush"})
+    closed = json.dumps({"channel": "Room", "room": 0})
+
+    def send(client: ClientConnection, command: str, identifier: str, **rest: str) -> str:
+        client.send(json.dumps({"command": command, "identifier": identifier, **rest}))
+        while (text := str(client.recv(10))).startswith('{"type":"ping"'):
+            pass
+        return text
+
+    with connect(address, proxy=None) as client:
+        client.recv(10)
+        send(client, "subscribe", room)
+        send(client, "subscribe", closed)
+        send(client, "message", room, data=json.dumps({"action": "speak", "text": "a payload"}))
+    for query in (f"?jid={token}", "?jid=a.b.c"):
+        with connect(address + query, proxy=None) as client:
+            client.recv(10)
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=20)
+
+    happened = re.sub(r"\d+\.\d ms|sid=\S+\]", "#", output)
+    for line in (
+        """connected '{"user":null}' by RPC [#""",
+        "subscribed to Room (room: 7, invitation_token: …), streaming room/7 in # [#",
+        "rejected Room (room: 0) in # [#",
+        "broadcast to 'room/7', receivers: 1",
+        "performed speak on Room (room: 7, invitation_token: …) in # [#",
+        """disconnected '{"user":null}': the client has gone [#""",
+        """connected '{"user":1}' by token [#""",
+        "refused (unauthorized): the token's header is not base64url [#",
+    ):
+        assert f" INFO {line}\n" in happened, output
+    assert not re.search("hush|a payload|a.b.c|" + re.escape(token), output)
 
 
 def test_a_port_in_use_ends_it_with_code_3(folder: Path) -> None:

@@ -38,6 +38,7 @@ CORE = (
     "channel",
     "call",
     "rpc",
+    "journal",
     "hub",
     "history",
     "presences",

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
@@ -55,6 +56,25 @@ def test_a_client_is_welcomed_with_its_sid(colour: str) -> None:
     assert ask(Service(App(colour).cable)) == ConnectionResponse(
         Status.SUCCESS, "{}", ('{"type":"welcome","sid":"s1"}',), env=EnvResponse()
     )
+
+
+def test_at_debug_each_call_is_a_line(colour: str, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("DEBUG", "anycable_rpc"):
+        service = Service(App(colour).cable)
+        ask(service, "Connect")
+
+    assert [re.sub(r"\d+\.\d", "#", message) for message in caplog.messages] == (
+        ["connected '{}' by RPC in # ms [sid=s1]"] * (1 if service.is_async else 2)
+    )
+
+
+def test_above_debug_calls_do_not_even_ask(colour: str, caplog: pytest.LogCaptureFixture) -> None:
+    service = Service(App(colour).cable)
+
+    with caplog.at_level("DEBUG", "anycable_rpc"):
+        ask(service, "Connect")
+
+    assert caplog.messages == []
 
 
 def test_the_sid_can_be_left_out(colour: str) -> None:

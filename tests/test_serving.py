@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -397,3 +398,12 @@ def test_without_uvloop_a_traceback_is_the_users_own(tmp_path: Path, engine: str
     said = "".join(server.rest())
     assert "ValueError: mine" in said
     assert "ModuleNotFoundError" not in said
+
+
+def test_at_debug_each_call_is_a_line(start: Callable[..., Process]) -> None:
+    server = start("--log-level", "debug")
+
+    server.subscribe(0)
+    line = server.said(" DEBUG ")
+
+    assert re.search(r" DEBUG subscribed to Wait \(seconds: 0\) in \d+\.\d ms \[sid=s1\]$", line)

@@ -109,6 +109,7 @@ class TestDefaults:
             "sessions_ttl": 300,
             "presence_ttl": 15,
             "turbo_streams": False,
+            "show_secret": False,
             "log_level": "info",
             "debug": False,
             "log_grpc": False,

@@ -167,6 +167,14 @@ def neighbours() -> int:
     pytest.fail("no two free ports side by side")
 
 
+def test_each_line_says_which_worker_wrote_it(start: Start, caller: Callable[[Workers], Caller]) -> None:
+    workers = start("--log-level", "debug")
+    caller(workers).pids(both)
+
+    for number in (1, 2):
+        workers.wait_for(f" DEBUG worker {number}: connected '{{}}' by RPC in ")
+
+
 def test_ports_follow_one_another(start: Start) -> None:
     port = neighbours()
     program = start(rpc_host=f"127.0.0.1:{port}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
@@ -10,16 +11,19 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from ..errors import shorten
 from . import endpoints
 from .calls import RPC
 from .client import Client, Receive
-from .handshake import Handshake, Scope, header, is_allowed, route
+from .handshake import SUBPROTOCOLS, Handshake, Scope, header, in_origin_form, is_allowed, route
 from .node import Node
 from .options import GatewayOptions
 from .outbox import NoClose, Send
 from .publications import Publication, RoundedNumbers, read
 
 __all__ = ["ASGI", "Gateway"]
+
+logger = logging.getLogger("anycable_rpc")
 
 ASGI = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -44,7 +48,7 @@ class Gateway:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer as ASGI wants it."""
         self._loop = asyncio.get_running_loop()
-        await _ENTRANCES[scope["type"]](self, scope, receive, send)
+        await _ENTRANCES[scope["type"]](self, in_origin_form(scope), receive, send)
 
     def publish(self, payload: str) -> None:
         """Execute a publication of this process, with no way over HTTP; from any thread.
@@ -111,6 +115,8 @@ class Gateway:
             await refusal(scope, receive, send)
             return
         handshake = Handshake(scope, self.options)
+        if handshake.unknown_subprotocols:
+            _tell_of_subprotocols(handshake)
         await receive()
         await send({"type": "websocket.accept", "subprotocol": handshake.subprotocol})
         client = Client(self._node, handshake)
@@ -126,6 +132,7 @@ class Gateway:
         if route(scope) not in self.options.paths:
             return self._web or _denied(endpoints.not_found())
         if self.options.allowed_origins and not is_allowed(header(scope, "origin"), self.options.allowed_origins):
+            _tell_of_origin(header(scope, "origin"), self.options.allowed_origins)
             return _denied(PlainTextResponse("Forbidden\n", 403))
         if self._is_stopping:
             return _denied(PlainTextResponse("Stopping\n", 503))
@@ -143,6 +150,24 @@ async def _bare_lifespan(scope: Scope, receive: Receive, send: Send) -> None:
     while (event := await receive())["type"] == "lifespan.startup":
         await send({"type": "lifespan.startup.complete"})
     await send({"type": f"{event['type']}.complete"})
+
+
+def _tell_of_origin(origin: str, allowed: tuple[str, ...]) -> None:
+    page = f"a page of {shorten(origin, 100)}" if origin else "a client without the header Origin"
+    logger.warning(
+        "%s was refused: --allowed-origins (ANYCABLE_ALLOWED_ORIGINS) has only %s; add the host of the page there",
+        page, ",".join(allowed),
+    )  # fmt: skip
+
+
+def _tell_of_subprotocols(handshake: Handshake) -> None:
+    """The client is let in, as anycable-go does; a browser then ends the connection itself."""
+    logger.warning(
+        "a client offers the sub-protocols %s, of which none is known here: browsers end such a connection; "
+        "set the option protocol of the client to %s [sid=%s]",
+        ", ".join(shorten(name, 60) for name in handshake.unknown_subprotocols[:5]), " or ".join(SUBPROTOCOLS),
+        handshake.sid,
+    )  # fmt: skip
 
 
 def _denied(response: Response) -> ASGI:

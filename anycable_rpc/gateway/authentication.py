@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from time import time
 
 from ..credentials import find_token
@@ -25,14 +26,17 @@ class Identified:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The client is told the reason, and not to come back."""
+    """The client is told the reason, and not to come back; `why` is for the log."""
 
     reason: str
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """It cannot be said who this is: the connection ends as after an error."""
+    """It cannot be said who this is: the connection ends as after an error; `why` is for the log."""
+
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +46,15 @@ class AskApp:
 
 Verdict = Identified | Refused | Failed | AskApp
 
-_BY_ERROR: tuple[tuple[type[AnyCableError], Verdict], ...] = (
-    (ExpiredToken, Refused("token_expired")),
-    (MissingIdentifiers, Failed()),
-    (InvalidToken, Refused("unauthorized")),
-    (ProtocolError, Failed()),
+_BY_ERROR: tuple[tuple[type[AnyCableError], Callable[[str], Verdict]], ...] = (
+    (ExpiredToken, partial(Refused, "token_expired")),
+    (MissingIdentifiers, Failed),
+    (InvalidToken, partial(Refused, "unauthorized")),
+    (ProtocolError, Failed),
 )
 """The first that fits."""
+
+_NO_TOKEN = "there is no token, and with --norpc the app is not asked"  # noqa: S105 - no secret
 
 
 class Authenticator:
@@ -56,6 +62,7 @@ class Authenticator:
 
     def __init__(self, options: GatewayOptions, clock: Callable[[], float] = time) -> None:
         self._options = options
+        self._enforces = options.enforce_jwt
         self._verifier = TokenVerifier(options.jwt_secrets, clock) if options.jwt_secrets else None
 
     def identify(self, sid: str, url: str, headers: Mapping[str, str]) -> Verdict:
@@ -70,10 +77,10 @@ class Authenticator:
             if token:
                 return Identified(self._verifier.verify(token))
         except AnyCableError as error:
-            return next(verdict for kind, verdict in _BY_ERROR if isinstance(error, kind))
-        return Refused("unauthorized") if self._options.enforce_jwt else None
+            return next(verdict for kind, verdict in _BY_ERROR if isinstance(error, kind))(str(error))
+        return Refused("unauthorized", "there is no token, and --enforce-jwt wants one") if self._enforces else None
 
     def _without_token(self, sid: str) -> Verdict:
         if self._options.lets_everybody_in:
             return Identified(f'{{"sid":{dumps(sid)}}}', is_anonymous=True)
-        return Refused("unauthorized") if self._options.norpc else AskApp()
+        return Refused("unauthorized", _NO_TOKEN) if self._options.norpc else AskApp()

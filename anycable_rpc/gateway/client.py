@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from time import time
 from typing import TYPE_CHECKING, Any
 
 from .. import go_json, transmissions
-from ..errors import InvalidData
+from ..errors import InvalidData, shorten
 from ..hub import Session, merge
+from ..journal import named, refused
 from ..protocol import CommandResponse, PresenceResponse, Status
 from ..state import PRESENCE_KEY
 from . import frames
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from .handshake import Handshake
     from .node import Node
 
-__all__ = ["Client", "Receive"]
+__all__ = ["CLOSED_REMOTELY", "SERVER_RESTART", "Client", "Receive"]
 
 logger = logging.getLogger("anycable_rpc")
 
@@ -36,11 +37,23 @@ TOO_SLOW = Close(1000)
 NO_PONG = Close(1000, "No Pong")
 TOO_BIG = Close(1009)
 UNREADABLE = Close(1003, "Unreadable message")
+CLOSED_REMOTELY = Close(1000, "Closed remotely")
+SERVER_RESTART = Close(1001, "Server restart")
 COMMAND_FAILED = NoClose.DROP
 """anycable-go writes 1006 here, which no endpoint may write (RFC 6455, section 7.4.1)."""
 
 _LOST = (TOO_SLOW, NO_PONG)
 """Endings after which a session may be resumed; others were meant."""
+
+_WHY: Mapping[Ending, str] = {
+    TOO_SLOW: "too slow for what is sent to it",
+    NO_PONG: "no pong in time",
+    TOO_BIG: "a frame was too big",
+    UNREADABLE: "a frame could not be read",
+    COMMAND_FAILED: "the app has ended it",
+    CLOSED_REMOTELY: "closed remotely",
+    SERVER_RESTART: "the server stops",
+}
 
 _PER_SECOND: Mapping[str, int] = {"ms": 10**3, "ns": 10**9}
 
@@ -79,12 +92,20 @@ class Client:
         if not self._outbox.put(text):
             self.close(TOO_SLOW, transmissions.disconnect("too_slow", True))
 
-    def apply(self, command: str, identifier: str, response: CommandResponse) -> None:
+    async def say(self, texts: Iterable[str]) -> None:
+        """Write frames that only this client waits for: as fast as it takes them."""
+        for text in texts:
+            await self._outbox.room()
+            self.transmit(text)
+
+    async def apply(self, command: str, identifier: str, response: CommandResponse) -> None:
         """Do what the answer to a command says. An ERROR says nothing, and nobody hears after the end."""
         if self.is_closed or response.status is Status.ERROR:
             return
         self.node.hub.apply(self.session, command, identifier, response)
-        self._say(response.transmissions)
+        await self.say(response.transmissions)
+        if self.is_closed:
+            return
         self._be_present(identifier, response.presence)
         if response.disconnect:
             self.close(COMMAND_FAILED)
@@ -97,7 +118,7 @@ class Client:
     def close(self, ending: Ending, last: str = "") -> None:
         """End it: what waits is still written, and `last`; nothing that it says counts any more."""
         self._outbox.end(ending, last)
-        self._leave(may_return=ending in _LOST)
+        self._leave(_WHY.get(ending, "closed"), may_return=ending in _LOST)
 
     def abandon(self) -> None:
         """End it at once, whatever it is doing."""
@@ -122,7 +143,7 @@ class Client:
     async def _write(self, send: Send) -> Ending:
         """A command that runs is not stopped by the end of the connection, as in anycable-go."""
         ending = await self._outbox.drain(send)
-        self._leave()
+        self._leave("too slow to take a frame" if ending is NoClose.DROP else "the client has gone")
         if self._is_listening:
             self._reader.cancel()
         return ending
@@ -132,11 +153,14 @@ class Client:
         match self.node.authenticator.identify(session.sid, session.url, session.headers):
             case Identified(identifiers, is_anonymous):
                 session.is_anonymous = is_anonymous
-                self._come_in(identifiers, (transmissions.welcome(session.sid),))
                 self.mark(False)
-            case Refused(reason):
+                by = "nobody: all are let in" if is_anonymous else "token"
+                await self._come_in(identifiers, (transmissions.welcome(session.sid),), by)
+            case Refused(reason, why):
+                self._log(f"refused ({reason}): {why}")
                 self.close(AUTH_FAILED, transmissions.disconnect(reason, False))
-            case Failed():
+            case Failed(why):
+                self._log(f"refused: {why}")
                 self.close(AUTH_ERROR)
             case AskApp():
                 await self._connect()
@@ -146,17 +170,19 @@ class Client:
         if self.is_closed:
             return
         if response.status is Status.ERROR:
+            self._log("refused: the app failed to say who this is")
             self.close(AUTH_ERROR)
             return
         merge(self.session.cstate, response.env.cstate if response.env else {})
         if response.status is Status.SUCCESS:
-            self._come_in(response.identifiers, response.transmissions)
             self.mark(True)
+            await self._come_in(response.identifiers, response.transmissions, "RPC")
         else:
-            self._say(response.transmissions)
+            self._log(refused(response))
+            await self.say(response.transmissions)
             self.close(AUTH_FAILED)
 
-    def _come_in(self, identifiers: str, texts: tuple[str, ...]) -> None:
+    async def _come_in(self, identifiers: str, texts: tuple[str, ...], by: str) -> None:
         """Be there for the others: anew, or where an earlier session was, which is known to be the same client's.
 
         anycable-go asks nobody who resumes a session; here everything is as at every connection, but for the welcome.
@@ -166,13 +192,11 @@ class Client:
         if earlier:
             self.session.resume(earlier)
             texts = (frames.restored(self.session.sid, self.session.subscriptions), *filter(_is_no_welcome, texts))
+        resumed = ", resuming an earlier session" if earlier else ""
+        self._log(f"connected {shorten(self.session.identifiers, 200)} by {by}{resumed}")
         self.node.hub.add(self.session)
         self.node.broker.arrive(self.session, is_resumable=self._handshake.is_extended)
-        self._say(texts)
-
-    def _say(self, texts: tuple[str, ...]) -> None:
-        for text in texts:
-            self.transmit(text)
+        await self.say(texts)
 
     async def _perform(self, frame: str | bytes) -> None:
         self._heard_at = max(self._heard_at, asyncio.get_running_loop().time())
@@ -225,11 +249,16 @@ class Client:
         else:
             self.close(NO_PONG, transmissions.disconnect("no_pong", True))
 
-    def _leave(self, *, may_return: bool = True) -> None:
+    def _log(self, said: str) -> None:
+        logger.info("%s", named(said, self.session.sid))
+
+    def _leave(self, why: str = "the client has gone", *, may_return: bool = True) -> None:
         """Be gone for the others, once."""
         if self.is_closed:
             return
         self.is_closed = True
+        if self.session in self.node.hub:
+            self._log(f"disconnected {shorten(self.session.identifiers, 200)}: {why}")
         for timer in self._timers.values():
             timer.cancel()
         self.node.depart(self.session, may_return=may_return)

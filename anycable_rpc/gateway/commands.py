@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from ..hub import frame
+from ..journal import happened
 from ..protocol import CommandResponse, Status
 from ..state import PRESENCE_KEY
 from . import frames
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMANDS", "Command"]
 
+logger = logging.getLogger("anycable_rpc")
+
 Command = Callable[["Client", Message], Awaitable[None]]
 
 
@@ -23,13 +28,14 @@ async def _subscribe(client: Client, message: Message) -> None:
     identifier = message.identifier
     if identifier in client.session.subscriptions:
         return
-    response = client.node.streams.subscribe(identifier)
-    concerns_app = client.node.calls.is_real and (response is None or response.status is Status.FAILURE)
-    response = response or await _ask(client, "subscribe", identifier)
+    own = client.node.streams.subscribe(identifier)
+    concerns_app = client.node.calls.is_real and (own is None or own.status is Status.FAILURE)
+    response = await _ask(client, "subscribe", identifier, own=own)
     if client.is_closed or response.status is Status.ERROR:
         return
-    client.apply("subscribe", identifier, response)
-    client.mark(concerns_app)
+    if not response.disconnect:  # an app that ends the connection here does not hear of its end
+        client.mark(concerns_app)
+    await client.apply("subscribe", identifier, response)
     if response.status is Status.SUCCESS:
         await _history(client, message)
         await _join(client, message)
@@ -37,10 +43,10 @@ async def _subscribe(client: Client, message: Message) -> None:
 
 async def _unsubscribe(client: Client, message: Message) -> None:
     if message.identifier in client.session.subscriptions:
-        response = client.node.streams.unsubscribe(message.identifier)
-        response = response or await _ask(client, "unsubscribe", message.identifier)
+        own = client.node.streams.unsubscribe(message.identifier)
+        response = await _ask(client, "unsubscribe", message.identifier, own=own)
         stream = _presence_stream(client, message)
-        client.apply("unsubscribe", message.identifier, response)
+        await client.apply("unsubscribe", message.identifier, response)
         if stream and response.status is not Status.ERROR:
             client.node.leave_presence(client.session, stream)
 
@@ -48,7 +54,7 @@ async def _unsubscribe(client: Client, message: Message) -> None:
 async def _perform(client: Client, message: Message) -> None:
     if message.identifier in client.session.subscriptions and isinstance(message.data, str):
         response = await _ask(client, "message", message.identifier, message.data)
-        client.apply("message", message.identifier, response)
+        await client.apply("message", message.identifier, response)
 
 
 async def _whisper(client: Client, message: Message) -> None:
@@ -80,9 +86,8 @@ async def _history(client: Client, message: Message) -> None:
     wanted, identifier = message.history, message.identifier
     if identifier in client.session.subscriptions and wanted:
         missed = client.node.broker.missed(client.session.streams.get(identifier, {}), wanted)
-        for broadcast in missed or ():
-            client.transmit(frame(broadcast, identifier))
-        client.transmit(frames.history(identifier, missed is not None))
+        await client.say(frame(broadcast, identifier) for broadcast in missed or ())
+        await client.say([frames.history(identifier, missed is not None)])
 
 
 def _presence_stream(client: Client, message: Message) -> str:
@@ -92,8 +97,15 @@ def _presence_stream(client: Client, message: Message) -> str:
     return client.session.istates.get(message.identifier, {}).get(PRESENCE_KEY, "")
 
 
-async def _ask(client: Client, command: str, identifier: str, data: str = "") -> CommandResponse:
-    return await client.node.calls.command(client.session.sid, client.session.command(command, identifier, data))
+async def _ask(
+    client: Client, command: str, identifier: str, data: str = "", own: CommandResponse | None = None
+) -> CommandResponse:
+    """The answer of the app, unless the gateway has one of its own; and a line about it."""
+    sid, began = client.session.sid, perf_counter()
+    request = client.session.command(command, identifier, data)
+    response = own or await client.node.calls.command(sid, request)
+    logger.info("%s", happened(request, response, perf_counter() - began, sid))
+    return response
 
 
 COMMANDS: Mapping[str, Command] = {

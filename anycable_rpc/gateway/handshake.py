@@ -8,12 +8,12 @@ from collections.abc import Iterable, MutableMapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from ..credentials import token_header
 from .options import GatewayOptions
 
-__all__ = ["SUBPROTOCOLS", "Handshake", "Scope", "header", "is_allowed", "route"]
+__all__ = ["SUBPROTOCOLS", "Handshake", "Scope", "header", "in_origin_form", "is_allowed", "route"]
 
 Scope = MutableMapping[str, Any]
 
@@ -24,6 +24,7 @@ SUBPROTOCOLS = ("actioncable-v1-json", EXTENDED)
 _TOKEN_PREFIX = "anycable-token."  # noqa: S105 - no secret
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
 _SID = re.compile(r"[\x20-\x7e]{1,128}", re.ASCII)
+_ABSOLUTE = re.compile(rb"(?i:https?|wss?)://(?:[^/@]*@)?([^/]*)")
 _WHOLE_NUMBER = re.compile(r"[+-]?\d{1,9}", re.ASCII)
 
 
@@ -71,6 +72,14 @@ class Handshake:
         return next((name for name in SUBPROTOCOLS if name in self.scope.get("subprotocols", ())), None)
 
     @property
+    def unknown_subprotocols(self) -> list[str]:
+        """The sub-protocols that the client offers when there is none of ours among them; a token is not shown."""
+        if self.subprotocol:
+            return []
+        offered: list[str] = list(self.scope.get("subprotocols", ()))
+        return [f"{_TOKEN_PREFIX}…" if name.startswith(_TOKEN_PREFIX) else name for name in offered]
+
+    @property
     def is_extended(self) -> bool:
         """Whether the client answers pings and can go on with an earlier session."""
         return self.subprotocol == EXTENDED
@@ -113,6 +122,23 @@ def route(scope: Scope) -> str:
     """The path, from where this app is mounted."""
     path: str = scope["path"]
     return path.removeprefix(scope.get("root_path", "")) or "/"
+
+
+def in_origin_form(scope: Scope) -> Scope:
+    """The scope of a request whose target may be a whole URL, whose host then is the request's (RFC 9112, 3.2.2)."""
+    root = scope.get("root_path", "")
+    target = scope.get("raw_path") or scope.get("path", "").encode()
+    match = _ABSOLUTE.match(target.removeprefix(root.encode()))
+    if match is None:
+        return scope
+    raw_path = target.removeprefix(root.encode())[match.end() :] or b"/"
+    others = [(name, value) for name, value in scope["headers"] if name.lower() != b"host"]
+    return {
+        **scope,
+        "path": root + unquote(raw_path.decode("latin-1")),
+        "raw_path": root.encode() + raw_path,
+        "headers": [(b"host", match[1]), *others],
+    }
 
 
 def is_allowed(origin: str, allowed: tuple[str, ...]) -> bool:

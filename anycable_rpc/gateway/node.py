@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Iterable
 
 from .. import transmissions
+from ..errors import shorten
 from ..hub import Broadcast, Delivery, Hub, RemoteDisconnect, Session
 from .authentication import Authenticator
 from .broker import broker_for
 from .calls import RPC, calls_for
-from .client import Client
+from .client import CLOSED_REMOTELY, SERVER_RESTART, Client
 from .disconnects import Disconnects
 from .messages import Present
 from .options import GatewayOptions
-from .outbox import Close
 from .publications import Publication
 from .streams import Streams
 
 __all__ = ["Node"]
 
 logger = logging.getLogger("anycable_rpc")
-
-CLOSED_REMOTELY = Close(1000, "Closed remotely")
-SERVER_RESTART = Close(1001, "Server restart")
 
 
 class Node:
@@ -40,6 +38,8 @@ class Node:
         self.disconnects = Disconnects(self.calls)
         self.clients: dict[Session, Client] = {}
         self._is_empty = asyncio.Event()
+        self._publications: deque[Publication] = deque()
+        self._is_publishing = False
 
     def enter(self, client: Client) -> None:
         """A client has come; who it is need not be known yet."""
@@ -71,13 +71,26 @@ class Node:
         self._tell(self.broker.leave(session, stream))
 
     def execute(self, publications: Iterable[Publication]) -> None:
-        """Do what was published."""
-        for publication in publications:
-            match publication:
-                case Broadcast():
-                    self.deliver(self.hub.deliveries(self.broker.record(publication)))
-                case RemoteDisconnect(identifiers, reconnect):
-                    self._disconnect(identifiers, reconnect)
+        """Do what was published, one after another."""
+        self._publications.extend(publications)
+        if not self._is_publishing:
+            self._publish_next()
+
+    def _publish_next(self) -> None:
+        """Between two of them clients are written to: what waits only for us makes nobody slow."""
+        self._is_publishing = bool(self._publications)
+        if self._is_publishing:
+            self._publish(self._publications.popleft())
+            asyncio.get_running_loop().call_soon(self._publish_next)
+
+    def _publish(self, publication: Publication) -> None:
+        match publication:
+            case Broadcast():
+                deliveries = self.hub.deliveries(self.broker.record(publication))
+                logger.info("broadcast to %s, receivers: %d", shorten(publication.stream), len(deliveries))
+                self.deliver(deliveries)
+            case RemoteDisconnect(identifiers, reconnect):
+                self._disconnect(identifiers, reconnect)
 
     def deliver(self, deliveries: Iterable[Delivery]) -> None:
         """Write frames to those whom they are for."""
@@ -107,5 +120,7 @@ class Node:
             self.deliver(self.hub.deliveries(event))
 
     def _disconnect(self, identifiers: str, reconnect: bool) -> None:
-        for session in self.hub.sessions(identifiers):
+        sessions = self.hub.sessions(identifiers)
+        logger.info("remote disconnect of %s, connections: %d", shorten(identifiers, 200), len(sessions))
+        for session in sessions:
             self.clients[session].close(CLOSED_REMOTELY, transmissions.disconnect("remote", reconnect))

@@ -42,16 +42,24 @@ class Outbox:
         self._size = 0
         self._ending: Ending | None = None
         self._news = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
 
     def put(self, text: str) -> bool:
-        """Add a text; False when too much waits already. What comes after the end is not written."""
-        size = size_of(text)
+        """Add a text of any size; False when what waits already is too much. What comes after the end is not written.
+
+        anycable-go compares in the same order (`utils/queue.go`).
+        """
         if self._ending is not None:
             return True
-        if self._size + size > self._limit:
+        if self._size >= self._limit:
             return False
-        self._append(text, size)
+        self._append(text, size_of(text))
         return True
+
+    async def room(self) -> None:
+        """Wait until a text would be accepted, or written no more."""
+        await self._room.wait()
 
     def end(self, ending: Ending, last: str = "") -> None:
         """End after what waits, and `last`; only the first ending counts."""
@@ -61,12 +69,14 @@ class Outbox:
             self._append(last, size_of(last))
         self._ending = ending
         self._news.set()
+        self._room.set()
 
     def abandon(self) -> None:
         """The client is gone: end now."""
         self._texts.clear()
         self._ending = NoClose.GONE
         self._news.set()
+        self._room.set()
 
     async def drain(self, send: Send) -> Ending:
         """Write until the end, and say what it was: DROP also when the client is too slow."""
@@ -78,6 +88,8 @@ class Outbox:
             return NoClose.DROP
         except OSError:  # how ASGI servers say that the client is gone
             return NoClose.GONE
+        finally:
+            self._room.set()
         return self._ending or NoClose.GONE
 
     async def _events(self) -> AsyncIterator[dict[str, Any]]:
@@ -85,6 +97,8 @@ class Outbox:
             if self._texts:
                 text, size = self._texts.popleft()
                 self._size -= size
+                if self._size < self._limit:
+                    self._room.set()
                 yield {"type": "websocket.send", "text": text}
             else:
                 self._news.clear()
@@ -96,6 +110,8 @@ class Outbox:
         self._texts.append((text, size))
         self._size += size
         self._news.set()
+        if self._size >= self._limit:
+            self._room.clear()
 
 
 def size_of(text: str) -> int:

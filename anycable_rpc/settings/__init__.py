@@ -195,6 +195,9 @@ class Settings(BaseSettings):
     sessions_ttl: Annotated[Seconds, GATEWAY] = Field(300, description="how long clients can resume their sessions")
     presence_ttl: Annotated[Seconds, GATEWAY] = Field(15, description="how long those who left are present")
     turbo_streams: Annotated[Switch, GATEWAY] = Field(False, description="serve Turbo Streams")
+    show_secret: Annotated[Switch, GATEWAY] = Field(
+        False, description="print the key that other processes need to broadcast"
+    )
 
     log_level: Annotated[Level, LOG] = Field("info", description="debug, info, warn or error")
     debug: Annotated[Switch, LOG] = Field(

@@ -5,6 +5,7 @@ Workers are spawned, never forked: gRPC does not survive a fork.
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import signal
@@ -115,6 +116,9 @@ def _work(number: int, load: Load, settings: Settings, news: Any) -> None:
         with suppress(OSError):  # nobody listens any more
             news.send(said)
 
+    for name in ("anycable_rpc", "grpc"):
+        logging.getLogger(name).addFilter(_Numbered(number))
+
     from ..serving import serve  # not in the supervisor: it needs no gRPC
 
     try:
@@ -123,6 +127,19 @@ def _work(number: int, load: Load, settings: Settings, news: Any) -> None:
         kind = BindError if isinstance(error, BindError) else ConfigurationError
         tell(kind(str(error)))
         sys.exit(1)
+
+
+class _Numbered(logging.Filter):
+    """Says in each line which worker wrote it, whoever has set up the log."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self._number = number
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let every line through."""
+        record.msg = f"worker {self._number}: {record.msg}"
+        return True
 
 
 def _end_with_parent() -> None:

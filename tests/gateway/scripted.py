@@ -46,7 +46,8 @@ class ScriptedApp:
     identifier when it subscribes and unsubscribes, in the data when it performs. Such an answer has the fields of
     `CommandResponse`, with names of states; without one it is a plain success.
 
-    `raise` makes the call fail, and `wait` makes it wait for `released`.
+    `times` makes each transmission so many times as long, `raise` makes the call fail, and `wait` makes it wait for
+    `released`.
     """
 
     connect: ConnectionResponse = WELCOME
@@ -144,7 +145,7 @@ def _command_response(request: CommandMessage, script: Mapping[str, Any]) -> Com
         stop_streams=script.get("stop_streams", request.command == "unsubscribe"),
         streams=tuple(script.get("streams", ())),
         stopped_streams=tuple(script.get("stopped_streams", ())),
-        transmissions=tuple(said),
+        transmissions=tuple(text * script.get("times", 1) for text in said),
         env=states,
         presence=PresenceResponse(**script["presence"]) if "presence" in script else None,
     )

@@ -129,6 +129,16 @@ class TestHistory:
             _, *missed, _ = subscribed(client, FIRST, history={"since": 1})
             assert [(frame["message"], frame["offset"]) for frame in missed] == [(2, 3), (3, 4)]
 
+    def test_a_history_may_be_larger_than_what_may_wait_for_a_client(self, serve_gateway: Serve) -> None:
+        server = serve_gateway(broker="memory")
+        for number in range(100):
+            server.broadcast("s", f"{number} {'x' * 15_000}")
+        with extended(server)[0] as client:
+            confirmed, *missed, last = subscribed(client, FIRST, history={"since": 1})
+
+        assert [frame["message"].split()[0] for frame in missed] == [str(number) for number in range(100)]
+        assert [confirmed["type"], last["type"]] == ["confirm_subscription", "confirm_history"]
+
     def test_history_of_an_unknown_subscription_is_passed_over(self, server: Server) -> None:
         with extended(server)[0] as client:
             client.send("history", FIRST, history={"since": 1})

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from anycable_rpc.gateway.endpoints import MAX_BODY_SIZE
 from anycable_rpc.signing import BROADCAST_KEY, derive_key
 
 from .client import Client
-from .scripted import ScriptedApp
+from .scripted import PATIENCE, ScriptedApp
 from .servers import Answer, Running, Serve, Server, ask, running_gateway
 from .verdicts import SECRET
 
@@ -145,6 +146,137 @@ def test_origins(serve: Serve, origin: str | None, status: int) -> None:
     else:
         with server.welcomed(headers=headers):
             pass
+
+
+def test_a_refused_origin_is_logged_with_the_setting_and_nothing_else(
+    serve_gateway: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = serve_gateway(allowed_origins=("a.test", "*.b.test"))
+
+    for origin in ("http://c.test", ""):
+        with pytest.raises(InvalidStatus, match="403"):
+            server.client(headers={"Origin": origin} if origin else {})
+
+    assert caplog.messages == [
+        f"{who} was refused: --allowed-origins (ANYCABLE_ALLOWED_ORIGINS) has only a.test,*.b.test; "
+        "add the host of the page there"
+        for who in ("a page of 'http://c.test'", "a client without the header Origin")
+    ]
+
+
+def test_an_unknown_subprotocol_is_no_obstacle(server: Server) -> None:
+    answer = exchange(server.address, upgrade(**{"Sec-WebSocket-Protocol": "graphql-ws"}))
+
+    assert answer.startswith("HTTP/1.1 101 ")
+    assert "sec-websocket-protocol" not in answer.lower()
+
+
+def test_an_unknown_subprotocol_is_logged_without_a_token(
+    serve_gateway: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = serve_gateway()
+
+    exchange(server.address, upgrade(**{"Sec-WebSocket-Protocol": "graphql-ws, anycable-token.abc.def.ghi"}))
+    with server.welcomed():
+        pass
+
+    (said,) = [message for message in caplog.messages if "sub-protocols" in message]
+    assert said.startswith("a client offers the sub-protocols 'graphql-ws', 'anycable-token.…', of which none is known")
+    assert "set the option protocol of the client to actioncable-v1-json or actioncable-v1-ext-json" in said
+    assert "abc.def" not in caplog.text
+
+
+LARGE: dict[str, tuple[str, dict[str, str]]] = {
+    "a cookie": ("/cable", {"Cookie": f"a={'x' * 9000}"}),
+    "a URL": (f"/cable?a={'x' * 9000}", {}),
+    "a token": ("/cable", {"X-JID": "x" * 20_000}),
+    "many headers": ("/cable", {f"X-{number}": "x" for number in range(150)}),
+    "half a megabyte": ("/cable", {f"X-{number}": "x" * 50_000 for number in range(10)}),
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_requests_are_as_large_as_browsers_make_them(server: Server, name: str) -> None:
+    path, headers = LARGE[name]
+
+    assert exchange(server.address, upgrade(path, **headers)).startswith("HTTP/1.1 101 ")
+    assert exchange(server.address, get(path, **headers)).startswith("HTTP/1.1 400 ")
+
+
+def test_the_app_sees_the_whole_of_a_large_request(serve: Serve) -> None:
+    server = serve()
+    with server.welcomed(f"a={'x' * 9000}", headers={"Cookie": f"b={'y' * 9000}"}):
+        env = server.app.requests("Connect")[0].env
+
+    assert env.url.endswith(f"/cable?a={'x' * 9000}")
+    assert env.headers["cookie"] == f"b={'y' * 9000}"
+
+
+@pytest.mark.parametrize("make", ["upgrade", "get"])
+def test_a_request_that_is_too_large_is_refused_at_once(server: Server, make: str) -> None:
+    request = {"upgrade": upgrade, "get": get}[make]("/cable", Cookie="x" * 1_200_000)
+
+    assert exchange(server.address, request).startswith("HTTP/1.1 431 Request Header Fields Too Large\r\n")
+
+
+def test_a_request_that_is_too_large_is_logged(gateway_server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    exchange(gateway_server.address, upgrade("/cable", Cookie="x" * 3_000_000))
+
+    assert "a request was refused with 431 Request Header Fields Too Large" in caplog.text
+    assert "are there very large cookies?" in caplog.text
+
+
+def test_what_is_not_http_is_refused(server: Server) -> None:
+    assert exchange(server.address, "nonsense\r\n\r\n").startswith("HTTP/1.1 400 Bad Request\r\n")
+
+
+def test_an_upgrade_request_with_a_body_is_not_met_with_silence(gateway_server: Server) -> None:
+    assert exchange(gateway_server.address, upgrade(**{"Content-Length": "2"}) + "ab").startswith("HTTP/1.1 101 ")
+
+
+def test_a_target_may_be_a_whole_url(serve: Serve) -> None:
+    server = serve(broadcast_key=KEY)
+    headers = {"Authorization": f"Bearer {KEY}", "Content-Length": str(len(PUBLICATION))}
+    there = f"http://{server.broadcast_address}/_broadcast"
+
+    assert exchange(server.broadcast_address, get(there, "POST", **headers) + PUBLICATION).startswith("HTTP/1.1 201 ")
+    assert exchange(server.address, upgrade("http://example.test:1/cable?a=1")).startswith("HTTP/1.1 101 ")
+    assert server.app.wait_for("Connect")[0].env.url == "http://example.test:1/cable?a=1"
+
+
+def test_a_target_that_is_a_whole_url_is_served_by_the_web_application_too() -> None:
+    with running_gateway(ScriptedApp(), Site().app) as (server, _, _):
+        for target in ("http://example.test/", "http://example.test"):
+            assert exchange(server.address, get(target), "a page").startswith("HTTP/1.1 200 ")
+
+
+def exchange(address: str, request: str, end: str = "") -> str:
+    """What a server answers to these bytes: what comes first, and what follows until the end is there."""
+    host, _, port = address.partition(":")
+    with socket.create_connection((host, int(port)), timeout=PATIENCE) as connection:
+        with suppress(ConnectionError):  # it need not read all of it
+            connection.sendall(request.encode("latin-1"))
+        answer = connection.recv(65536)
+        while not answer.endswith(end.encode()):
+            more = connection.recv(65536)
+            assert more, answer
+            answer += more
+        return answer.decode("latin-1")
+
+
+def get(target: str = "/cable", method: str = "GET", **headers: str) -> str:
+    lines = [f"{method} {target} HTTP/1.1", "Host: localhost", *(f"{name}: {text}" for name, text in headers.items())]
+    return "".join(f"{line}\r\n" for line in [*lines, ""])
+
+
+def upgrade(target: str = "/cable", **headers: str) -> str:
+    own = {
+        "Upgrade": "websocket",
+        "Connection": "Upgrade",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+        "Sec-WebSocket-Version": "13",
+    }
+    return get(target, **own, **headers)
 
 
 def test_several_paths(serve_gateway: Serve) -> None:

@@ -52,10 +52,48 @@ def test_for_a_client_that_is_gone_nothing_is_written() -> None:
     assert drain(outbox) == (NoClose.GONE, [])
 
 
-def test_only_so_many_bytes_may_wait() -> None:
+def test_too_much_waits_when_what_is_there_already_is_over_the_limit() -> None:
     outbox = Outbox(10, 1)
 
-    assert [outbox.put(text) for text in ("éé", "123456", "7", "")] == [True, True, False, True]
+    assert [outbox.put(text) for text in ("éé", "12345", "6" * 1000, "")] == [True, True, True, False]
+
+
+def test_there_is_room_when_enough_is_written_or_nothing_will_be() -> None:
+    async def scenario() -> list[bool]:
+        outbox, may_write = Outbox(4, 10), asyncio.Event()
+
+        async def send(event: Any) -> None:
+            await may_write.wait()
+
+        outbox.put("full")
+        waiting = asyncio.create_task(outbox.room())
+        await asyncio.sleep(0)
+        seen = [waiting.done()]
+        draining = asyncio.create_task(outbox.drain(send))
+        await waiting
+        outbox.put("full again")
+        outbox.end(Close(1000))
+        await outbox.room()
+        outbox.abandon()
+        await outbox.room()
+        may_write.set()
+        await draining
+        return seen
+
+    assert asyncio.run(asyncio.wait_for(scenario(), 5)) == [False]
+
+
+def test_there_is_room_when_the_client_was_too_slow() -> None:
+    async def scenario() -> Ending:
+        outbox = Outbox(4, 0.01)
+        for text in ("a", "full"):
+            outbox.put(text)
+        waiting = asyncio.create_task(outbox.room())
+        ending = await outbox.drain(lambda event: asyncio.sleep(10))
+        await waiting
+        return ending
+
+    assert asyncio.run(asyncio.wait_for(scenario(), 5)) is NoClose.DROP
 
 
 def test_what_is_written_waits_no_more() -> None:

@@ -336,19 +336,74 @@ def test_a_client_that_closes_is_answered(server: Server) -> None:
 
 
 def test_too_much_for_a_client_ends_its_connection(serve_gateway: Serve) -> None:
-    server = serve_gateway(max_pending_size=1000)
-    with server.welcomed() as client, server.welcomed() as other:
+    server = serve_gateway(max_pending_size=1000, write_timeout=10)
+    with server.welcomed(max_queue=1) as client, server.welcomed() as other:
         identifier = client.subscribe("A", streams=["s"])
         client.pending()
-        server.publish([{"stream": "s", "data": json.dumps(letter * 400)} for letter in "abcd"])
+        for _ in range(1000):  # how much the system itself keeps for a client is its own affair
+            server.broadcast("s", "x" * 100_000)
+            if server.app.requests("Disconnect"):
+                break
         said, *close = client.last_words()
-        assert said == [
-            {"identifier": identifier, "message": "a" * 400},
-            {"identifier": identifier, "message": "b" * 400},
-            {"type": "disconnect", "reason": "too_slow", "reconnect": True},
-        ]
+        assert said[0] == {"identifier": identifier, "message": "x" * 100_000}
+        assert said[-1] == {"type": "disconnect", "reason": "too_slow", "reconnect": True}
         assert close == [1000, ""]
         assert other.pending() == []
+
+
+def test_a_message_may_be_larger_than_what_may_wait(server: Server) -> None:
+    with server.welcomed() as client:
+        identifier = client.subscribe("A", streams=["s"])
+        client.pending()
+        server.broadcast("s", "x" * 1_300_000)
+        assert client.next() == {"identifier": identifier, "message": "x" * 1_300_000}
+        assert client.pending() == []
+
+
+def test_a_transmission_may_be_larger_than_what_may_wait(server: Server) -> None:
+    with server.welcomed() as client:
+        identifier = client.subscribe("A")
+        client.pending()
+        client.perform(identifier, transmissions=["1234567890"], times=120_000)
+        assert client.raw() == "1234567890" * 120_000
+
+
+# anycable-go, too, lets a client go when it is told more at a time than it can be written in that time: a race there
+
+
+def test_a_batch_may_be_larger_than_what_may_wait(gateway_server: Server) -> None:
+    server = gateway_server
+    batch = [{"stream": "s", "data": json.dumps(f"{number} {'x' * 15_000}")} for number in range(100)]
+    with server.welcomed() as client:
+        client.subscribe("A", streams=["s"])
+        client.pending()
+        server.publish(batch)
+        assert [client.next()["message"].split()[0] for _ in batch] == [str(number) for number in range(100)]
+
+
+def test_what_the_app_says_may_be_larger_than_what_may_wait(serve_gateway: Serve) -> None:
+    server = serve_gateway(
+        ScriptedApp(connect=ConnectionResponse(Status.SUCCESS, "{}", ('"' + "x" * 1_200_000 + '"',) * 3))
+    )
+    with server.client() as client:
+        assert [len(client.raw()) for _ in range(3)] == [1_200_002] * 3
+        identifier = client.subscribe("A", transmissions=["1234567890"] * 4, times=100_000)
+        client.perform(identifier, transmissions=["1234567890"] * 2, times=60_000)
+        assert [len(client.raw()) for _ in range(6)] == [*[1_000_000] * 4, *[600_000] * 2]
+
+
+def test_publications_of_one_moment_may_be_larger_than_what_may_wait() -> None:
+    payload = json.dumps({"stream": "s", "data": json.dumps("x" * 700_000)})
+    with running_gateway(ScriptedApp()) as (server, gateway, running), server.welcomed() as client:
+        client.subscribe("A", streams=["s"])
+        client.pending()
+
+        async def publish() -> None:
+            for _ in range(4):
+                gateway.publish(payload)
+
+        running.run(publish())
+        assert [len(client.next()["message"]) for _ in range(4)] == [700_000] * 4
 
 
 def test_a_client_that_does_not_read_is_let_go(serve_gateway: Serve) -> None:
