@@ -86,7 +86,7 @@ export const showReady = ready => {
 /** The room that one is in, and all that have let one in. */
 export const showRoom = room => {
   $("rooms").replaceChildren(...[...new Set([...ROOMS, room])].map(name => roomItem(name, name === room)))
-  $("rooms").querySelector("[aria-current]").scrollIntoView({ block: "nearest", inline: "center" })
+  bringRoomIntoView()
   if ($("chat").dataset.refused) $("text").focus()
   delete $("chat").dataset.refused
   $("newest").hidden = true
@@ -103,6 +103,11 @@ export const showRoom = room => {
     { text: "Open a second window", href: location.href, target: "_blank" },
   )
 }
+
+const bringRoomIntoView = () =>
+  $("rooms").querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" })
+
+addEventListener("resize", bringRoomIntoView)
 
 export const listRoom = room => ROOMS.add(room)
 
