@@ -108,7 +108,7 @@ const showHere = async () => {
     const present = await room.presence.info()
     if (room === chat) view.showHere(present)
   } catch {
-    if (room === chat) view.showHere(null) // the server keeps no presence
+    if (room === chat && room.state === "connected") view.showHere(null) // the server keeps no presence
   }
 }
 

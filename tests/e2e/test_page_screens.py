@@ -8,19 +8,19 @@ from itertools import count
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, ViewportSize, expect
 
 from . import servers
 from .servers import Chat
 from .test_page import Line
 from .visitor import PATIENCE, Visitor
 
-PHONE = {"width": 390, "height": 844}
-KEYBOARD = {"width": 390, "height": 420}
-LANDSCAPE = {"width": 844, "height": 390}
-ZOOMED = {"width": 640, "height": 400}  # 1280 × 800 at 200 %
-DESKTOP = {"width": 1280, "height": 800}
-WIDE = {"width": 1920, "height": 1000}
+PHONE: ViewportSize = {"width": 390, "height": 844}
+KEYBOARD: ViewportSize = {"width": 390, "height": 420}
+LANDSCAPE: ViewportSize = {"width": 844, "height": 390}
+ZOOMED: ViewportSize = {"width": 640, "height": 400}  # 1280 × 800 at 200 %
+DESKTOP: ViewportSize = {"width": 1280, "height": 800}
+WIDE: ViewportSize = {"width": 1920, "height": 1000}
 LONG_NAME = "Maximiliane von Und-zu-Hohens"
 ROOMS = count(1)
 LONG_WORD = "Donaudampfschiff" * 30
@@ -46,7 +46,7 @@ def room() -> str:
     return f"screens-{next(ROOMS)}"
 
 
-def on(*screens: dict[str, int]) -> pytest.MarkDecorator:
+def on(*screens: ViewportSize) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("ada", screens, indirect=True, ids=[str(screen["width"]) for screen in screens])
 
 
@@ -88,11 +88,11 @@ def test_the_end_of_the_messages_stays_in_sight_when_a_keyboard_opens(ada: Visit
     enter(ada, room)
     fill(gateway, ada, room, 30)
 
-    ada.page.set_viewport_size({**KEYBOARD})
+    ada.page.set_viewport_size(KEYBOARD)
     in_sight(ada, "message 30")
     tell(gateway, room, "said meanwhile")
     in_sight(ada, "said meanwhile")
-    ada.page.set_viewport_size({**PHONE})
+    ada.page.set_viewport_size(PHONE)
     in_sight(ada, "said meanwhile")
 
 
