@@ -34,7 +34,10 @@ const enter = async session => {
     expired = false
     view.showStatus("connected")
   })
-  cable.on("disconnect", () => view.showStatus("reconnecting"))
+  cable.on("disconnect", () => {
+    view.showStatus("reconnecting")
+    view.showReady(false) // a channel whose session may be resumed is not told
+  })
   cable.on("close", closed)
   enterRoom()
 }
@@ -73,7 +76,10 @@ const enterRoom = () => {
   view.showRoom(room)
 
   chat = cable.subscribeTo("ChatChannel", { room })
-  chat.on("connect", entered)
+  chat.on("connect", event => {
+    view.listRoom(room)
+    entered(event)
+  })
   chat.on("disconnect", () => view.showReady(false))
   chat.on("close", error => error && rejected(room, error))
   chat.on("message", received)
@@ -102,7 +108,7 @@ const showHere = async () => {
     const present = await room.presence.info()
     if (room === chat) view.showHere(present)
   } catch {
-    if (room === chat) view.showHere(null) // the server keeps no presence
+    if (room === chat && room.state === "connected") view.showHere(null) // the server keeps no presence
   }
 }
 
@@ -111,7 +117,6 @@ const rejected = (room, error) => {
   view.showReady(false)
   if (error.name !== "SubscriptionRejectedError") return view.toast(`Room “${room}”: ${error.message}`)
   view.showRejected(room)
-  view.toast(`The server refused the room “${room}”.`)
 }
 
 const HEARD = {

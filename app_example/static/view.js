@@ -13,6 +13,8 @@ const LONGEST_LOG = 500
 const TYPING_LASTS = 4000
 const TOAST_LASTS = 8000
 const SAME_BREATH = 5 * 60_000
+const AT_END = 80 // pixels from the end of the messages, within which new ones are followed
+const ONLY_EMOJI = /^(\p{RGI_Emoji}|\s){1,12}$/v
 
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" })
 
@@ -81,13 +83,17 @@ export const showReady = ready => {
   $("chat").dataset.ready = ready
 }
 
+/** The room that one is in, and all that have let one in. */
 export const showRoom = room => {
-  ROOMS.add(room)
-  $("rooms").replaceChildren(...[...ROOMS].map(name => roomItem(name, name === room)))
+  $("rooms").replaceChildren(...[...new Set([...ROOMS, room])].map(name => roomItem(name, name === room)))
+  bringRoomIntoView()
+  if ($("chat").dataset.refused) $("text").focus()
+  delete $("chat").dataset.refused
+  $("newest").hidden = true
   $("room").textContent = room
   $("text").placeholder = `Message #${room}`
   $("messages").replaceChildren()
-  showHere(null)
+  hideHere()
   document.title = `#${room} · Chat over AnyCable`
   for (const user of typists.keys()) stopTyping(user)
   showReady(false)
@@ -98,7 +104,21 @@ export const showRoom = room => {
   )
 }
 
-/** Who is here, by name; null when that is not known. */
+const bringRoomIntoView = () =>
+  $("rooms").querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" })
+
+addEventListener("resize", bringRoomIntoView)
+
+export const listRoom = room => ROOMS.add(room)
+
+/** Nothing is said of who is here until the server has answered. */
+const hideHere = () => {
+  $("here").dataset.known = ""
+  $("here-count").textContent = ""
+  $("people").replaceChildren()
+}
+
+/** Who is here, by name; null when the server keeps no presence. */
 export const showHere = present => {
   const people = Object.entries(present ?? {}).sort(([one], [other]) => one.localeCompare(other))
   $("here").dataset.known = Boolean(present)
@@ -115,12 +135,14 @@ const person = (name, via) => {
 }
 
 export const showRejected = room => {
-  ROOMS.delete(room)
-  showEmpty("There is no such room", "A room’s name has up to 30 letters, digits, _ and -.", {
+  $("rooms").querySelector("[aria-current]").parentElement.remove()
+  $("chat").dataset.refused = true
+  showEmpty(`The server refused “${room}”`, "A room’s name has up to 30 letters, digits, _ and -.", {
     text: "Go to the lobby",
     href: "#lobby",
     target: "",
   })
+  $("empty-link").focus() // reads the sentences out, and there is nothing else to do
 }
 
 const showEmpty = (title, text, link) => {
@@ -157,8 +179,7 @@ export const showMessage = ({ user, via, text, at }, mine, { epoch, offset } = {
   const place = offset && `${epoch}:${offset}`
   if (place && $("messages").querySelector(`[data-place="${CSS.escape(place)}"]`)) return
   const time = new Date(at)
-  const scroll = $("scroll")
-  const atEnd = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 80
+  const follow = mine || atEnd()
   const item = $("message").content.firstElementChild.cloneNode(true)
   Object.assign(item.dataset, { user, via, time: +time, ...(place && { place, epoch, offset }) })
   item.classList.toggle("mine", mine)
@@ -166,6 +187,7 @@ export const showMessage = ({ user, via, text, at }, mine, { epoch, offset } = {
   dressBadge(item.querySelector(".badge"), via)
   item.querySelector("strong").textContent = user
   item.querySelector(".text").textContent = text
+  item.classList.toggle("emoji", ONLY_EMOJI.test(text))
   Object.assign(item.querySelector("time"), { dateTime: at, textContent: clock.format(time) })
   const next = place && [...$("messages").children].find(other => comesAfter(other, item))
   $("messages").insertBefore(item, next ?? null)
@@ -175,8 +197,23 @@ export const showMessage = ({ user, via, text, at }, mine, { epoch, offset } = {
   if ($("messages").childElementCount > LONGEST_LOG) $("messages").firstElementChild.remove()
   $("empty").hidden = true
   stopTyping(user)
-  if (mine || atEnd) scroll.scrollTop = scroll.scrollHeight
+  if (follow) goToEnd()
+  else $("newest").hidden = false
 }
+
+// The list is laid out from its end (`column-reverse`): there `scrollTop` is 0, and the browser keeps it at 0 when a
+// keyboard opens or a message arrives.
+const atEnd = () => $("scroll").scrollTop > -AT_END
+const goToEnd = () => {
+  $("scroll").scrollTop = 0
+}
+
+$("scroll").addEventListener("scroll", () => atEnd() && ($("newest").hidden = true))
+
+$("newest").addEventListener("click", () => {
+  goToEnd()
+  $("text").focus()
+})
 
 const comesAfter = (other, item) =>
   other.dataset.epoch === item.dataset.epoch && Number(other.dataset.offset) > Number(item.dataset.offset)
