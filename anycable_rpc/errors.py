@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = [
     "AnyCableError",
+    "AnswerTooLarge",
     "BindError",
     "BroadcastFailed",
     "ConfigurationError",
@@ -20,6 +21,7 @@ __all__ = [
     "ProtocolError",
     "Rejected",
     "RequestFailed",
+    "RequestTooLarge",
     "UnknownAction",
     "UnknownChannel",
 ]
@@ -96,6 +98,26 @@ class UnknownAction(ProtocolError):
 
 class InvalidPayload(ProtocolError):
     """What a client sent with an action is malformed, misses a parameter or has one of a wrong type."""
+
+
+class RequestTooLarge(ProtocolError):
+    """A request has more bytes than the server takes."""
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(
+            f"the request has {size} bytes, more than the {limit} of rpc_max_call_send_size: keep less in state, or "
+            "raise that setting"
+        )
+
+
+class AnswerTooLarge(AnyCableError):
+    """What a callback has said makes an answer of more bytes than anycable-go takes."""
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(
+            f"the answer has {size} bytes, more than the {limit} of rpc_max_call_recv_size: send less (a broadcast is "
+            "not part of an answer), or raise that setting, here and in anycable-go"
+        )
 
 
 class InvalidToken(AnyCableError):

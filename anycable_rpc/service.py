@@ -7,10 +7,10 @@ from collections.abc import Mapping
 
 from . import runner, wire
 from .cable import Cable
-from .call import Steps
-from .errors import ProtocolError
-from .protocol import CommandMessage, ConnectionRequest, DisconnectRequest, Request
-from .rpc import check_version, error_response, respond
+from .call import Call, Steps
+from .errors import AnswerTooLarge, ProtocolError, RequestTooLarge
+from .protocol import MESSAGE_SIZE, CommandMessage, ConnectionRequest, DisconnectRequest, Request
+from .rpc import answer, call_for, check_version, error_response, fail
 
 __all__ = ["Service"]
 
@@ -34,37 +34,75 @@ class Service:
         version_check: whether callers of another protocol version are refused.
         sid_header: whether the welcome tells the client its `sid`.
         threads: how many `def` callbacks run at a time under `ahandle`.
+        largest_request: in bytes; a larger one is an error, and no callback runs.
+        largest_answer: in bytes; instead of a larger one an error is sent. anycable-go would take its own "larger
+            than max" for a server that is busy, and call again and again.
     """
 
-    def __init__(self, cable: Cable, *, version_check: bool = True, sid_header: bool = True, threads: int = 30) -> None:
+    def __init__(
+        self,
+        cable: Cable,
+        *,
+        version_check: bool = True,
+        sid_header: bool = True,
+        threads: int = 30,
+        largest_request: int = MESSAGE_SIZE,
+        largest_answer: int = MESSAGE_SIZE,
+    ) -> None:
         self.is_async = cable.is_async
         self.threads = runner.CallbackThreads(threads)
         self.cable = cable
         self._version_check = version_check
         self._sid_header = sid_header
         self._middleware = tuple(cable.middleware)
+        self._largest_request = largest_request
+        self._largest_answer = largest_answer
 
     def handle(self, method: str, data: bytes, metadata: Mapping[str, str]) -> bytes:
         """Answer `Connect`, `Command` or `Disconnect` from this thread; for an app without `async def`."""
         try:
-            steps = self._steps(method, data, metadata)
-            return wire.encode_response(runner.run(steps, self._middleware))
+            call = self._call(method, data, metadata)
+            written = wire.encode_response(runner.run(self._steps(call, len(data)), self._middleware))
+            if len(written) > self._largest_answer:
+                steps = fail(call, AnswerTooLarge(len(written), self._largest_answer))
+                return self._checked(wire.encode_response(runner.run(steps, self._middleware)))
+            return written
         except Exception as error:
             return _failure(method, error)
 
     async def ahandle(self, method: str, data: bytes, metadata: Mapping[str, str]) -> bytes:
         """Answer `Connect`, `Command` or `Disconnect` on the running event loop."""
         try:
-            steps = self._steps(method, data, metadata)
-            return wire.encode_response(await runner.arun(steps, self._middleware, self.threads))
+            call = self._call(method, data, metadata)
+            response = await runner.arun(self._steps(call, len(data)), self._middleware, self.threads)
+            written = wire.encode_response(response)
+            if len(written) > self._largest_answer:
+                steps = fail(call, AnswerTooLarge(len(written), self._largest_answer))
+                return self._checked(wire.encode_response(await runner.arun(steps, self._middleware, self.threads)))
+            return written
         except Exception as error:
             return _failure(method, error)
 
-    def _steps(self, method: str, data: bytes, metadata: Mapping[str, str]) -> Steps:
+    def _call(self, method: str, data: bytes, metadata: Mapping[str, str]) -> Call:
         if self._version_check:
             check_version(metadata.get("protov"))
         sid = metadata.get("sid", "") if self._sid_header else ""
-        return respond(self.cable, wire.decode_request(method, data), sid)
+        return call_for(self.cable, wire.decode_request(method, data), sid)
+
+    def _steps(self, call: Call, size: int) -> Steps:
+        if size > self._largest_request:
+            return fail(call, RequestTooLarge(size, self._largest_request))
+        return answer(call)
+
+    def _checked(self, written: bytes) -> bytes:
+        """What is sent instead of too large an answer; that repeats the subscription's identifier, say.
+
+        Raises:
+            ProtocolError: it is too large itself.
+        """
+        if len(written) > self._largest_answer:
+            raise ProtocolError("nor can what was to be sent instead")
+        return written
 
 
 def _failure(method: str, error: Exception) -> bytes:

@@ -95,6 +95,8 @@ def service_of(cable: Cable, settings: Settings) -> Service:
         version_check=settings.version_check_enabled,
         sid_header=settings.sid_header_enabled,
         threads=settings.rpc_pool_size,
+        largest_request=settings.rpc_max_call_send_size,
+        largest_answer=settings.rpc_max_call_recv_size,
     )
 
 
