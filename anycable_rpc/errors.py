@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 __all__ = [
-    "AnyCableError",
     "AnswerTooLarge",
+    "AnyCableError",
     "BindError",
     "BroadcastFailed",
     "ConfigurationError",

@@ -196,7 +196,7 @@ class Room(Channel):
 REJECTED = CommandResponse(
     Status.FAILURE,
     stop_streams=True,
-    transmissions=('{"type":"reject_subscription","identifier":"{\\"channel\\":\\"Room\\"}"}',),
+    transmissions=('{"identifier":"{\\"channel\\":\\"Room\\"}","type":"reject_subscription"}',),
     error_msg="Room.subscribed failed",
     env=EnvResponse(),
 )

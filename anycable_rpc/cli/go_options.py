@@ -14,7 +14,8 @@ max-message-size metrics-host metrics-http metrics-log-filter metrics-port metri
 node-id ping-timestamp-precision presets proxy-cookies pubsub
 pusher-api-port pusher-app-id pusher-app-key pusher-secret read-buffer-size
 redis-keepalive-interval redis-sentinels redis-tls-ca-cert-path redis-tls-client-cert-path
-redis-tls-client-key-path redisx-stream rpc-concurrency rpc-impl rpc-request-timeout rpc-tls-root-ca shutdown-delay sse-path ssl-cert ssl-key
+redis-tls-client-key-path redisx-stream rpc-concurrency rpc-impl rpc-request-timeout
+rpc-tls-root-ca shutdown-delay sse-path ssl-cert ssl-key
 stats-refresh-interval statsd-host statsd-max-packet-size statsd-prefix statsd-tags-format turbo-rails-key
 write-buffer-size ws-max-pending-size ws-write-timeout
 """
