@@ -188,7 +188,7 @@ class Contract:
         huge = CommandMessage("message", "{}", "{}", "x" * 5_000_000)
 
         try:
-            status: Any = decode_response("Command", server.call("Command", huge)).status
+            status: Any = wire.decode_response("Command", server.call("Command", huge)).status
         except grpc.RpcError as error:
             status = error.code()
 

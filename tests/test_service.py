@@ -283,7 +283,8 @@ def test_too_large_a_request_is_an_error_and_runs_nothing(
     colour: str, name: str, expected: Status, caplog: pytest.LogCaptureFixture
 ) -> None:
     app = App(colour, Greedy, [Room])
-    app.cable.connection_class.ran = ran = []  # type: ignore[attr-defined]
+    ran: list[str] = []
+    app.cable.connection_class.ran = ran  # type: ignore[attr-defined]
     data = encode_request(CommandMessage(name, ROOM, "{}", "x" * LIMIT))
 
     response = ask(Service(app.cable, largest_request=LIMIT), "Command", data)

@@ -79,7 +79,7 @@ def serving(kind: str, colour: str, folder: Path, **settings: str) -> Generator[
     path = os.pathsep.join((str(folder), str(ROOT)))
     own = {"ANYCABLE_APP": "greedy:cable", "PYTHONPATH": path, **settings}
     if kind == "gateway":
-        with servers.gateway(**own) as chat:
+        with servers.gateway(0, **own) as chat:
             yield chat.socket, chat.programs["rpc"]
         return
     server, rpc_host = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
@@ -111,7 +111,7 @@ def test_too_large_an_answer_runs_its_callback_once(kind: str, colour: str, tmp_
             refused.closed()
         for callback in ("Room.speak", "Room.keep", "Greedy.subscribed", "Room.unsubscribed", "User.connect"):
             rpc.wait_for(rf"{callback} failed: the answer has 43\d+ bytes, more than the {LIMIT} ")
-        client.only_pings(seconds=4)
+        client.only_pings(seconds=7)
 
     ran = Counter(line.strip() for line in rpc.lines if line.startswith("<"))
     wanted = {f"<{name}>": 1 for name in ("speak", "keep", "subscribed", "connect")}
@@ -126,7 +126,7 @@ def test_too_large_a_request_is_refused_once(kind: str, tmp_path: Path) -> None:
         client.perform(room, "grow", name="second")
         client.perform(room, "echo", text="too much")
         rpc.wait_for(rf"the request has .* {LIMIT} ")
-        client.only_pings(seconds=4)
+        client.only_pings(seconds=7)
         said = [line for line in rpc.lines if "the request has" in line]
 
     assert len(said) == 1
