@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 __all__ = [
     "AnswerTooLarge",
     "AnyCableError",
@@ -24,6 +26,7 @@ __all__ = [
     "RequestTooLarge",
     "UnknownAction",
     "UnknownChannel",
+    "UnknownOption",
 ]
 
 
@@ -46,6 +49,10 @@ class Rejected(AnyCableError):
         super().__init__(reason)
         self.reason = reason
         self.reconnect = reconnect
+
+
+class UnknownOption(AnyCableError, TypeError):
+    """A method was called with a keyword that it does not have."""
 
 
 class InvalidData(AnyCableError, ValueError):
@@ -147,6 +154,14 @@ class RequestFailed(AnyCableError):
 
 class BroadcastFailed(RequestFailed):
     """A publication was not accepted."""
+
+
+def near(name: object, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """End an error about a name that is not known: `; did you mean …?`, or nothing when no other is like it."""
+    from difflib import get_close_matches  # which most programs do without
+
+    found = get_close_matches(name, list(known), n=2, cutoff=cutoff) if isinstance(name, str) else []
+    return f"; did you mean {' or '.join(found)}?" if found else ""
 
 
 def shorten(value: object, limit: int = 80) -> str:
