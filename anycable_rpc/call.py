@@ -13,6 +13,7 @@ from . import json_text
 from .channel import Channel
 from .connection import Connection
 from .errors import (
+    AnswerTooLarge,
     InvalidData,
     InvalidIdentifier,
     InvalidIdentifiers,
@@ -123,7 +124,10 @@ class Call:
             logger.warning("%s (%s)", error, said, extra=context)
             return str(error)
         failure = f"{self.callback or _METHODS[type(self.request)]} failed"
-        logger.error("%s (%s)", failure, said, exc_info=error, extra=context)
+        if isinstance(error, AnswerTooLarge):  # raised nowhere: there is no traceback
+            logger.error("%s: %s (%s)", failure, error, said, extra=context)
+        else:
+            logger.error("%s (%s)", failure, said, exc_info=error, extra=context)
         yield from self._tell(error)
         return f"{failure}: {_explain(error)}" if self.cable.debug else failure
 

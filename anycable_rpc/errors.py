@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 __all__ = [
+    "AnswerTooLarge",
     "AnyCableError",
     "BindError",
     "BroadcastFailed",
@@ -20,8 +23,10 @@ __all__ = [
     "ProtocolError",
     "Rejected",
     "RequestFailed",
+    "RequestTooLarge",
     "UnknownAction",
     "UnknownChannel",
+    "UnknownOption",
 ]
 
 
@@ -44,6 +49,10 @@ class Rejected(AnyCableError):
         super().__init__(reason)
         self.reason = reason
         self.reconnect = reconnect
+
+
+class UnknownOption(AnyCableError, TypeError):
+    """A method was called with a keyword that it does not have."""
 
 
 class InvalidData(AnyCableError, ValueError):
@@ -98,6 +107,26 @@ class InvalidPayload(ProtocolError):
     """What a client sent with an action is malformed, misses a parameter or has one of a wrong type."""
 
 
+class RequestTooLarge(ProtocolError):
+    """A request has more bytes than the server takes."""
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(
+            f"the request has {size} bytes, more than the {limit} of rpc_max_call_send_size: keep less in state, or "
+            "raise that setting"
+        )
+
+
+class AnswerTooLarge(AnyCableError):
+    """What a callback has said makes an answer of more bytes than anycable-go takes."""
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(
+            f"the answer has {size} bytes, more than the {limit} of rpc_max_call_recv_size: send less (a broadcast is "
+            "not part of an answer), or raise that setting, here and in anycable-go"
+        )
+
+
 class InvalidToken(AnyCableError):
     """The token is malformed, not yet valid, or not signed with a known secret."""
 
@@ -125,6 +154,14 @@ class RequestFailed(AnyCableError):
 
 class BroadcastFailed(RequestFailed):
     """A publication was not accepted."""
+
+
+def near(name: object, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """End an error about a name that is not known: `; did you mean …?`, or nothing when no other is like it."""
+    from difflib import get_close_matches  # which most programs do without
+
+    found = get_close_matches(name, list(known), n=2, cutoff=cutoff) if isinstance(name, str) else []
+    return f"; did you mean {' or '.join(found)}?" if found else ""
 
 
 def shorten(value: object, limit: int = 80) -> str:

@@ -35,6 +35,13 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncServer", "LoopServer", "ThreadedServer", "options"]
 
+_TOLD = 4
+"""A request up to so many times as large as it may be is read, so that the service says what is wrong with it.
+
+gRPC itself would answer RESOURCE_EXHAUSTED, which anycable-go tries again. Since each answer is bounded, state grows by
+no more than that before it is noticed.
+"""
+
 _FLUSH = 0.2  # seconds for the last answers to leave, and for those who watch the health
 _LOOK = 0.01  # seconds between looks at whether calls have ended
 _Refusal = tuple[grpc.StatusCode, str]
@@ -48,12 +55,14 @@ def options(settings: Settings) -> list[tuple[str, Any]]:
     take that for abuse (GOAWAY, too_many_pings). Those of the user come last and win.
     """
     age = int(settings.rpc_max_connection_age * 1000)
+    largest = settings.rpc_max_call_send_size * _TOLD
     arguments: dict[str, Any] = {
         "grpc.so_reuseport": int(settings.rpc_reuse_port),
         "grpc.keepalive_permit_without_calls": 1,
         "grpc.http2.min_recv_ping_interval_without_data_ms": 5000,
         "grpc.http2.min_ping_interval_without_data_ms": 5000,
         "grpc.http2.max_ping_strikes": 0,
+        "grpc.max_receive_message_length": min(largest, 2**31 - 1),
     }
     if age > 0:
         arguments["grpc.max_connection_age_ms"] = age

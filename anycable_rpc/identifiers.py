@@ -11,7 +11,7 @@ from typing import Any, Protocol, cast
 
 from . import json_text
 from .dialects import DIALECTS
-from .errors import ConfigurationError, InvalidData, InvalidIdentifiers, shorten
+from .errors import ConfigurationError, InvalidData, InvalidIdentifiers, near, shorten
 from .json_writer import JSONWriter
 
 __all__ = ["RESERVED_NAMES", "IdentifiersCodec", "Objects"]
@@ -100,7 +100,8 @@ class IdentifiersCodec:
         said = [f"missing: {', '.join(missing)}"] if missing else []
         said += [f"unknown: {', '.join(map(str, unknown))}"] if unknown else []
         declared = ", ".join(self.names) or "none"
-        return InvalidIdentifiers(f"identifiers do not fit ({'; '.join(said)}); declared: {declared}")
+        similar = near(unknown[0], [*missing, *sorted(RESERVED_NAMES)]) if unknown else ""
+        return InvalidIdentifiers(f"identifiers do not fit ({'; '.join(said)}); declared: {declared}{similar}")
 
 
 class _Lazy(Mapping[str, Any]):

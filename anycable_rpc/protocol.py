@@ -14,6 +14,7 @@ from .errors import InvalidData, shorten
 from .json_text import dumps
 
 __all__ = [
+    "MESSAGE_SIZE",
     "PROTOCOL_VERSION",
     "SERVICE",
     "UNCHANGED",
@@ -35,6 +36,9 @@ __all__ = [
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 SERVICE = "anycable.RPC"
+MESSAGE_SIZE = 4 * 2**20
+"""How many bytes a message has at most, unless a setting says otherwise: gRPC's own default."""
+
 PROTOCOL_VERSION = "v1"
 
 

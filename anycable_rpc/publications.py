@@ -7,18 +7,33 @@ everything that it could not read is an error here, at the call.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
-from .errors import InvalidData, shorten
+from .errors import InvalidData, UnknownOption, near, shorten
 from .json_text import dumps
 from .protocol import stream_name
 
-__all__ = ["publication", "remote_disconnect"]
+__all__ = ["META_NAMES", "Meta", "publication", "remote_disconnect"]
+
+
+class Meta(TypedDict, total=False):
+    """What anycable-go knows about a broadcast (`common/common.go`); it ignores everything else. None is left out.
+
+    `exclude_socket` is the `sid` of a connection that does not receive it, `broadcast_type` the type that clients see,
+    and a `transient` one is not kept in the history.
+    """
+
+    exclude_socket: str | None
+    broadcast_type: str | None
+    transient: bool | None
+
 
 _META_TYPES: Mapping[str, type] = {"exclude_socket": str, "broadcast_type": str, "transient": bool}
 
+META_NAMES = tuple(_META_TYPES)
 
-def publication(stream: str, data: object, *, exclude_socket: str | None = None, **meta: Any) -> str:
+
+def publication(stream: str, data: object, **meta: Unpack[Meta]) -> str:
     """A broadcast of `data` to a stream.
 
     `data` is always written as JSON, so a text arrives as that text, even if it looks like JSON. It is any
@@ -27,19 +42,19 @@ def publication(stream: str, data: object, *, exclude_socket: str | None = None,
     Args:
         stream: the stream's name.
         data: what subscribers receive.
-        exclude_socket: the `sid` of a connection that does not.
-        meta: `broadcast_type` (str), `transient` (bool) and what later servers may know; None is left out.
+        meta: see `Meta`.
 
     >>> publication("chat/1", {"text": "hi"})
     '{"stream":"chat/1","data":"{\\\\"text\\\\":\\\\"hi\\\\"}"}'
 
     Raises:
         InvalidData: the stream has no name, or something cannot be written as JSON or read by anycable-go.
+        UnknownOption: `meta` has another name.
     """
     if data is None:
         raise InvalidData('cannot broadcast None: clients would receive the text "null"; send {} or False')
     message: dict[str, object] = {"stream": stream_name(stream), "data": dumps(data)}
-    given = _given({"exclude_socket": exclude_socket, **meta})
+    given = _given(meta)
     return dumps({**message, "meta": given} if given else message)
 
 
@@ -54,9 +69,12 @@ def remote_disconnect(identifiers: str, reconnect: bool) -> str:
 
 
 def _given(meta: Mapping[str, Any]) -> dict[str, Any]:
-    given = {name: value for name, value in meta.items() if value is not None}
+    for name in meta.keys() - _META_TYPES.keys():
+        known = ", ".join(META_NAMES)
+        raise UnknownOption(f"a broadcast has no option {name}{near(name, META_NAMES)} (there are {known})")
+    given = {name: meta[name] for name in _META_TYPES if meta.get(name) is not None}
     for name, value in given.items():
-        _check_type(name, value, _META_TYPES.get(name, object))
+        _check_type(name, value, _META_TYPES[name])
     return given
 
 

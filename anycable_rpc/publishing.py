@@ -7,11 +7,12 @@ import threading
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from . import publications, stream_names, turbo
 from .call import CALLER
 from .errors import ConfigurationError
+from .publications import Meta
 
 if TYPE_CHECKING:
     from .broadcasters import Broadcaster
@@ -38,49 +39,49 @@ class Publishing:
     def broadcaster(self, broadcaster: Broadcaster) -> None:
         raise NotImplementedError
 
-    def broadcast(self, stream: str, data: Any, *, exclude_socket: str | None = None, **meta: Any) -> None:
+    def broadcast(self, stream: str, data: Any, **meta: Unpack[Meta]) -> None:
         """Send data to everyone who has the stream. `data` is any JSON value.
 
         Args:
             stream: the stream's name.
             data: what subscribers receive.
-            exclude_socket: the `sid` of a connection that does not (see `to_others`).
-            meta: `broadcast_type`, `transient` (anycable-go `common/common.go`).
+            meta: `exclude_socket="…"`, the `sid` of a connection that does not (see `to_others`);
+                `broadcast_type="…"`; `transient=True`.
 
         Raises:
             InvalidData: something cannot be written as JSON.
+            UnknownOption: `meta` has another name.
             BroadcastFailed: nobody took it; the text names the address.
         """
-        payload = _publication(stream, data, exclude_socket, meta)
+        payload = _publication(stream, data, meta)
         if not self._wait_in_batch(payload):
             self.broadcaster.publish(payload)
 
-    async def abroadcast(self, stream: str, data: Any, *, exclude_socket: str | None = None, **meta: Any) -> None:
+    async def abroadcast(self, stream: str, data: Any, **meta: Unpack[Meta]) -> None:
         """`broadcast` for async code."""
-        payload = _publication(stream, data, exclude_socket, meta)
+        payload = _publication(stream, data, meta)
         if not self._wait_in_batch(payload):
             await self._apublish(payload)
 
-    def broadcast_to(self, target: Any, data: Any, *, exclude_socket: str | None = None, **meta: Any) -> None:
+    def broadcast_to(self, target: Any, data: Any, **meta: Unpack[Meta]) -> None:
         """`broadcast` to the stream of an object; a channel gives it to clients with `stream_for`.
 
         Args:
             target: a text, an int, a UUID, a tuple of such, or an object: `Cable(objects=…)` knows it, it has an
                 attribute `stream_name`, or it is a Django model.
             data: what subscribers receive.
-            exclude_socket: see `broadcast`.
             meta: see `broadcast`.
 
         Raises:
             InvalidData: the target has no stream, or something cannot be written as JSON.
             BroadcastFailed: nobody took it; the text names the address.
         """
-        self.broadcast(stream_names.name_for(target, self.objects), data, exclude_socket=exclude_socket, **meta)
+        self.broadcast(stream_names.name_for(target, self.objects), data, **meta)
 
-    async def abroadcast_to(self, target: Any, data: Any, *, exclude_socket: str | None = None, **meta: Any) -> None:
+    async def abroadcast_to(self, target: Any, data: Any, **meta: Unpack[Meta]) -> None:
         """`broadcast_to` for async code."""
         name = stream_names.name_for(target, self.objects)
-        await self.abroadcast(name, data, exclude_socket=exclude_socket, **meta)
+        await self.abroadcast(name, data, **meta)
 
     def turbo_stream(
         self,
@@ -104,6 +105,7 @@ class Publishing:
 
         Raises:
             InvalidData: there is no such action, it has too few or too many targets, or the stream has no name.
+            UnknownOption: an attribute has the name of an option of `broadcast`, or nearly that of another argument.
             BroadcastFailed: nobody took it; the text names the address.
         """
         self.broadcast_to(stream, turbo.turbo_stream(action, target, html, targets, attributes))
@@ -249,9 +251,10 @@ class Batch:
         return self._waiting.close()
 
 
-def _publication(stream: str, data: Any, exclude_socket: str | None, meta: Mapping[str, Any]) -> str:
-    excluded = _EXCLUDED.get() if exclude_socket is None else exclude_socket
-    return publications.publication(stream, data, exclude_socket=excluded, **meta)
+def _publication(stream: str, data: Any, meta: Meta) -> str:
+    if meta.get("exclude_socket") is None:
+        meta["exclude_socket"] = _EXCLUDED.get()
+    return publications.publication(stream, data, **meta)
 
 
 def _socket_of(source: Any) -> str | None:

@@ -42,7 +42,7 @@ from .state import changes_of
 if TYPE_CHECKING:
     from .cable import Cable
 
-__all__ = ["check_version", "error_response", "respond"]
+__all__ = ["answer", "call_for", "check_version", "error_response", "fail", "respond"]
 
 _SUCCESS = Status.SUCCESS  # which takes longer to look up than it seems
 DEFAULT_ACTION = "receive"
@@ -63,7 +63,28 @@ def check_version(versions: str | None) -> None:
 
 def respond(cable: Cable, request: Request, sid: str = "") -> Steps:
     """The steps that answer a request."""
-    return _METHODS[type(request)](cable, request, sid)
+    return answer(call_for(cable, request, sid))
+
+
+def call_for(cable: Cable, request: Request, sid: str) -> Call:
+    """The call that a request begins."""
+    return _CALLS[type(request)](cable, request, sid)
+
+
+def answer(call: Call) -> Steps:
+    """The steps that answer a call."""
+    return _METHODS[type(call.request)](call, call.request)
+
+
+def fail(call: Call, error: Exception) -> Steps:
+    """The steps that answer a call instead: it never began, or its answer cannot be sent."""
+    request, error_msg = call.request, (yield from call.fails(error))
+    command = request.command if isinstance(request, CommandMessage) else ""
+    if command == "subscribe":
+        return _rejection(call, call.farewell, error_msg)
+    if command == "unsubscribe":
+        return _unsubscribed(call, call.farewell)
+    return error_response(type(request), error_msg)
 
 
 def error_response(request: type[Request], error_msg: str) -> Response:
@@ -71,8 +92,8 @@ def error_response(request: type[Request], error_msg: str) -> Response:
     return _RESPONSES[request](status=Status.ERROR, error_msg=error_msg)
 
 
-def _connect(cable: Cable, request: ConnectionRequest, sid: str) -> Steps:
-    call = Call(cable, request, sid)
+def _connect(call: Call, request: ConnectionRequest) -> Steps:
+    cable, sid = call.cable, call.sid
     try:
         token = cable.find_token(request.env)
         if token:
@@ -111,8 +132,7 @@ def _connect_by_callback(call: Call, connection: Connection) -> Steps:
     return ConnectionResponse(_SUCCESS, identifiers, tuple(said), "", _changes(changes_of(connection)))
 
 
-def _command(cable: Cable, request: CommandMessage, sid: str) -> Steps:
-    call = Call(cable, request, sid, request.connection_identifiers, request.identifier)
+def _command(call: Call, request: CommandMessage) -> Steps:
     return _COMMANDS.get(request.command, _unknown_command)(call, request)
 
 
@@ -171,6 +191,10 @@ def _unsubscribe(call: Call, request: CommandMessage) -> Steps:
     except Exception as error:
         yield from call.fails(error)
         said = call.farewell
+    return _unsubscribed(call, said, cstate)
+
+
+def _unsubscribed(call: Call, said: tuple[str, ...], cstate: Mapping[str, str] = UNCHANGED.cstate) -> CommandResponse:
     return CommandResponse(
         Status.SUCCESS,
         disconnect=bool(call.farewell),
@@ -211,16 +235,15 @@ def _changes(cstate: Mapping[str, str], istate: Mapping[str, str] = UNCHANGED.is
     return EnvResponse(cstate, istate) if cstate or istate else UNCHANGED
 
 
-def _disconnect(cable: Cable, request: DisconnectRequest, sid: str) -> Steps:
+def _disconnect(call: Call, request: DisconnectRequest) -> Steps:
     """Runs every callback, whatever another one raises."""
     failures: list[str] = []
-    call = Call(cable, request, sid, request.identifiers)
     try:
         connection = call.connection()
     except Exception as error:
         return DisconnectResponse(Status.ERROR, (yield from call.fails(error)))
     for identifier in (*request.subscriptions, None):
-        call = Call(cable, request, sid, request.identifiers, identifier or "")
+        call.identifier, call.callback = identifier or "", None
         try:
             call.callback = _end(call, connection, identifier)
             yield call.callback
@@ -254,7 +277,14 @@ def _payload(data: str) -> tuple[str, dict[str, Any]]:
     return name, payload
 
 
-_METHODS: Mapping[type[Request], Callable[[Cable, Any, str], Steps]] = {
+_CALLS: Mapping[type[Request], Callable[[Cable, Any, str], Call]] = {
+    ConnectionRequest: Call,
+    CommandMessage: lambda cable, request, sid: Call(
+        cable, request, sid, request.connection_identifiers, request.identifier
+    ),
+    DisconnectRequest: lambda cable, request, sid: Call(cable, request, sid, request.identifiers),
+}
+_METHODS: Mapping[type[Request], Callable[[Call, Any], Steps]] = {
     ConnectionRequest: _connect,
     CommandMessage: _command,
     DisconnectRequest: _disconnect,

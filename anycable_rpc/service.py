@@ -8,11 +8,11 @@ from time import perf_counter
 
 from . import runner, wire
 from .cable import Cable
-from .call import Steps
-from .errors import ProtocolError
+from .call import Call, Steps
+from .errors import AnswerTooLarge, ProtocolError, RequestTooLarge
 from .journal import happened
-from .protocol import CommandMessage, ConnectionRequest, DisconnectRequest, Request
-from .rpc import check_version, error_response, respond
+from .protocol import MESSAGE_SIZE, CommandMessage, ConnectionRequest, DisconnectRequest, Request
+from .rpc import answer, call_for, check_version, error_response, fail
 
 __all__ = ["Service"]
 
@@ -36,9 +36,21 @@ class Service:
         version_check: whether callers of another protocol version are refused.
         sid_header: whether the welcome tells the client its `sid`.
         threads: how many `def` callbacks run at a time under `ahandle`.
+        largest_request: in bytes; a larger one is an error, and no callback runs.
+        largest_answer: in bytes; instead of a larger one an error is sent. anycable-go would take its own "larger
+            than max" for a server that is busy, and call again and again.
     """
 
-    def __init__(self, cable: Cable, *, version_check: bool = True, sid_header: bool = True, threads: int = 30) -> None:
+    def __init__(
+        self,
+        cable: Cable,
+        *,
+        version_check: bool = True,
+        sid_header: bool = True,
+        threads: int = 30,
+        largest_request: int = MESSAGE_SIZE,
+        largest_answer: int = MESSAGE_SIZE,
+    ) -> None:
         self.is_async = cable.is_async
         self.turned: Callable[[bool], object] = bool  # is told when the health of the server turns
         self.threads = runner.CallbackThreads(threads)
@@ -47,30 +59,56 @@ class Service:
         self._sid_header = sid_header
         self._middleware = tuple(cable.middleware)
         self._tells = logger.isEnabledFor(logging.DEBUG)  # once: calls need not ask
+        self._largest_request = largest_request
+        self._largest_answer = largest_answer
 
     def handle(self, method: str, data: bytes, metadata: Mapping[str, str]) -> bytes:
         """Answer `Connect`, `Command` or `Disconnect` from this thread; for an app without `async def`."""
         try:
-            steps = self._steps(method, data, metadata)
-            return wire.encode_response(runner.run(steps, self._middleware))
+            call = self._call(method, data, metadata)
+            written = wire.encode_response(runner.run(self._steps(call, data, metadata), self._middleware))
+            if len(written) > self._largest_answer:
+                steps = fail(call, AnswerTooLarge(len(written), self._largest_answer))
+                return self._checked(wire.encode_response(runner.run(steps, self._middleware)))
+            return written
         except BaseException as error:
             return _failure(method, runner.ordinary(method, error))
 
     async def ahandle(self, method: str, data: bytes, metadata: Mapping[str, str]) -> bytes:
         """Answer `Connect`, `Command` or `Disconnect` on the running event loop."""
         try:
-            steps = self._steps(method, data, metadata)
-            return wire.encode_response(await runner.arun(steps, self._middleware, self.threads))
+            call = self._call(method, data, metadata)
+            response = await runner.arun(self._steps(call, data, metadata), self._middleware, self.threads)
+            written = wire.encode_response(response)
+            if len(written) > self._largest_answer:
+                steps = fail(call, AnswerTooLarge(len(written), self._largest_answer))
+                return self._checked(wire.encode_response(await runner.arun(steps, self._middleware, self.threads)))
+            return written
         except BaseException as error:
             return _failure(method, runner.ordinary(method, error))
 
-    def _steps(self, method: str, data: bytes, metadata: Mapping[str, str]) -> Steps:
+    def _call(self, method: str, data: bytes, metadata: Mapping[str, str]) -> Call:
         if self._version_check:
             check_version(metadata.get("protov"))
         sid = metadata.get("sid", "") if self._sid_header else ""
-        request = wire.decode_request(method, data)
-        steps = respond(self.cable, request, sid)
-        return _told(steps, request, metadata.get("sid", "")) if self._tells else steps
+        return call_for(self.cable, wire.decode_request(method, data), sid)
+
+    def _steps(self, call: Call, data: bytes, metadata: Mapping[str, str]) -> Steps:
+        if len(data) > self._largest_request:
+            steps = fail(call, RequestTooLarge(len(data), self._largest_request))
+        else:
+            steps = answer(call)
+        return _told(steps, call.request, metadata.get("sid", "")) if self._tells else steps
+
+    def _checked(self, written: bytes) -> bytes:
+        """Return what is sent instead of too large an answer; a subscription's identifier may be too large as well.
+
+        Raises:
+            ProtocolError: it is too large itself.
+        """
+        if len(written) > self._largest_answer:
+            raise ProtocolError("nor can what was to be sent instead")
+        return written
 
 
 def _told(steps: Steps, request: Request, sid: str) -> Steps:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .errors import InvalidData, shorten
+from .errors import InvalidData, UnknownOption, near, shorten
+from .publications import META_NAMES
 
 __all__ = ["turbo_stream", "turbo_stream_source"]
 
 _WITHOUT_TARGET = frozenset({"refresh"})
 _WITHOUT_TEMPLATE = frozenset({"remove", "refresh"})
+_ARGUMENTS = ("target", "targets", "html")
 _ACTIONS = frozenset({"append", "prepend", "replace", "update", "before", "after"}) | _WITHOUT_TEMPLATE
 
 
@@ -30,7 +32,10 @@ def turbo_stream(
 
     Raises:
         InvalidData: there is no such action, or it has too few or too many targets.
+        UnknownOption: an attribute is none, but an option of a broadcast or a misspelt argument.
     """
+    for name in attributes:
+        _check_attribute(name)
     if action not in _ACTIONS:
         raise InvalidData(f"Turbo has no action {shorten(action)}; it has {', '.join(sorted(_ACTIONS))}")
     if (target is None) + (targets is None) != (2 if action in _WITHOUT_TARGET else 1):
@@ -41,6 +46,16 @@ def turbo_stream(
     start = " ".join(_attribute(name, value) for name, value in given.items() if value not in (None, False))
     template = "" if action in _WITHOUT_TEMPLATE else f"<template>{html}</template>"
     return f"<turbo-stream {start}>{template}</turbo-stream>"
+
+
+def _check_attribute(name: str) -> None:
+    if name in META_NAMES or name.startswith("exclude"):
+        raise UnknownOption(
+            f"turbo_stream has no option {name}: to leave somebody out, write `with cable.to_others():` around it"
+        )
+    similar = near(name, _ARGUMENTS, cutoff=0.75)
+    if similar:
+        raise UnknownOption(f"turbo_stream has no option {name}{similar}")
 
 
 def turbo_stream_source(signed_stream_name: str) -> str:

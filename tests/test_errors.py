@@ -6,6 +6,7 @@ import pytest
 
 from anycable_rpc import errors
 from anycable_rpc.errors import (
+    AnswerTooLarge,
     AnyCableError,
     BindError,
     BroadcastFailed,
@@ -23,8 +24,11 @@ from anycable_rpc.errors import (
     ProtocolError,
     Rejected,
     RequestFailed,
+    RequestTooLarge,
     UnknownAction,
     UnknownChannel,
+    UnknownOption,
+    near,
     shorten,
 )
 
@@ -41,6 +45,9 @@ PARENTS = {
     UnknownChannel: ProtocolError,
     UnknownAction: ProtocolError,
     InvalidPayload: ProtocolError,
+    RequestTooLarge: ProtocolError,
+    AnswerTooLarge: AnyCableError,
+    UnknownOption: AnyCableError,
     InvalidToken: AnyCableError,
     ExpiredToken: InvalidToken,
     MissingIdentifiers: InvalidToken,
@@ -57,6 +64,20 @@ def test_each_error_has_its_place_in_the_tree(error: type, parent: type) -> None
 
 def test_the_tree_is_complete() -> None:
     assert {error.__name__ for error in PARENTS} | {"AnyCableError"} == set(errors.__all__)
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "said"),
+    [
+        ("userid", ["user_id", "tenant"], "; did you mean user_id?"),
+        ("user", ["users", "user_", "x"], "; did you mean users or user_?"),
+        ("a", ["b"], ""),
+        (1, ["b"], ""),
+        ("a", [], ""),
+    ],
+)
+def test_names_near_an_unknown_one(name: object, known: list[str], said: str) -> None:
+    assert sorted(near(name, known)) == sorted(said)
 
 
 def test_invalid_data_is_a_value_error_too() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from anycable_rpc import Cable, Channel, ConfigurationError, Connection, action
+from anycable_rpc.errors import InvalidData, InvalidIdentifiers, UnknownOption
 from anycable_rpc.protocol import CommandMessage, Env
 from anycable_rpc.rpc import respond
 from anycable_rpc.runner import arun, run
@@ -53,6 +54,74 @@ class TestBroadcastTo:
         asyncio.run(cable.abroadcast_to(("room", 6), 1))
 
         assert recorder.payloads == [one("room:5", exclude_socket="s", transient=True), one("room:6")]
+
+
+class TestUnknownOptions:
+    @pytest.mark.parametrize(
+        ("name", "said"),
+        [
+            ("exclude", "a broadcast has no option exclude; did you mean exclude_socket?"),
+            ("exclude_sockets", "did you mean exclude_socket?"),
+            ("socket_id", r"no option socket_id \(there are exclude_socket, broadcast_type, transient\)"),
+            ("type", "no option type"),
+            ("transcient", "did you mean transient?"),
+        ],
+    )
+    def test_a_misspelt_one_is_an_error_and_nothing_is_sent(
+        self, cable: Cable, recorder: Recorder, name: str, said: str
+    ) -> None:
+        meta: Any = {name: "x"}
+        for publish in (cable.broadcast, cable.broadcast_to):
+            with pytest.raises(UnknownOption, match=said):
+                publish("a", {}, **meta)
+        for apublish in (cable.abroadcast, cable.abroadcast_to):
+            with pytest.raises(UnknownOption, match=said):
+                asyncio.run(apublish("a", {}, **meta))
+
+        assert recorder.payloads == []
+
+    def test_a_type_checker_sees_it(self, cable: Cable) -> None:
+        """mypy, which reads the tests too, would say if one of these comments had nothing to do."""
+        with pytest.raises(UnknownOption):
+            cable.broadcast("a", {}, exclude="x")  # type: ignore[call-arg]
+        with pytest.raises(InvalidData):
+            cable.broadcast_to("a", {}, transient="yes")  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize("name", ["exclude_socket", "exclude", "transient", "broadcast_type"])
+    def test_those_of_a_broadcast_are_no_attributes_of_an_element(
+        self, cable: Cable, recorder: Recorder, name: str
+    ) -> None:
+        attributes: Any = {name: "x"}
+
+        with pytest.raises(UnknownOption, match=f"turbo_stream has no option {name}: .*to_others"):
+            cable.turbo_stream("room", "refresh", **attributes)
+        with pytest.raises(UnknownOption, match=f"turbo_stream has no option {name}: .*to_others"):
+            asyncio.run(cable.aturbo_stream("room", "refresh", **attributes))
+
+        assert recorder.payloads == []
+
+    @pytest.mark.parametrize(("name", "meant"), [("htm", "html"), ("tagret", "target"), ("target_s", "targets")])
+    def test_a_misspelt_argument_is_no_attribute_of_an_element(self, cable: Cable, name: str, meant: str) -> None:
+        attributes: Any = {name: "x"}
+
+        with pytest.raises(UnknownOption, match=f"no option {name}; did you mean .*{meant}"):
+            cable.turbo_stream("room", "update", "a", **attributes)
+
+    @pytest.mark.parametrize(
+        ("name", "said"),
+        [
+            ("userid", r"\(missing: user; unknown: userid\); declared: user; did you mean user\?"),
+            ("recconect", "did you mean reconnect?"),
+        ],
+    )
+    def test_a_misspelt_identifier_is_an_error_with_the_near_name(self, cable: Cable, name: str, said: str) -> None:
+        identifiers: Any = {name: 1}
+        cable.settings = settings(secret="a secret that is longer than 32 bytes")
+
+        with pytest.raises(InvalidIdentifiers, match=said):
+            cable.disconnect(**identifiers)
+        with pytest.raises(InvalidIdentifiers, match="did you mean"):
+            cable.token(ttl=1, **identifiers)
 
 
 class TestBatch:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from anycable_rpc import Connection
+from anycable_rpc import Channel, Connection, action
+from anycable_rpc.errors import AnswerTooLarge
 from anycable_rpc.protocol import (
     CommandMessage,
     CommandResponse,
@@ -165,3 +166,149 @@ def test_a_connection_that_cannot_be_made_is_an_error_like_any_other(method: str
     assert response.status is (Status.FAILURE if method == "Command" else Status.ERROR)
     assert all(isinstance(error, ValueError) and callback is None for error, callback in told)
     assert len(told) == 2  # once from the thread, once from the loop
+
+
+LIMIT = 2_000
+ROOM = '{"channel":"Room"}'
+
+
+class Greedy(Connection):
+    """Every callback says more than is taken, and is counted."""
+
+    ran: list[str] = []  # noqa: RUF012
+
+    def connect(self) -> None:
+        self._say("connect")
+
+    def disconnect(self) -> None:
+        self._say("disconnect")
+
+    def _say(self, name: str) -> None:
+        self.ran.append(name)
+        self.transmit("x" * LIMIT)
+
+
+class Room(Channel):
+    connection: Greedy
+
+    def subscribed(self) -> None:
+        self.connection._say("subscribed")
+        self.stream_from("secrets")
+
+    def unsubscribed(self) -> None:
+        self.connection._say("unsubscribed")
+
+    @action
+    def speak(self) -> None:
+        self.connection._say("speak")
+
+    @action
+    def keep(self) -> None:
+        self.connection.ran.append("keep")
+        self.connection.state["text"] = "x" * LIMIT
+
+    @action
+    def leave(self) -> None:
+        self.connection.ran.append("leave")
+        self.connection.close("x" * LIMIT)
+
+
+REJECTED = CommandResponse(
+    Status.FAILURE,
+    stop_streams=True,
+    transmissions=('{"identifier":"{\\"channel\\":\\"Room\\"}","type":"reject_subscription"}',),
+    error_msg="Room.subscribed failed",
+    env=EnvResponse(),
+)
+
+
+def command(name: str, data: str = "") -> CommandMessage:
+    return CommandMessage(name, ROOM, "{}", data)
+
+
+@pytest.mark.parametrize(
+    ("callback", "request_", "expected"),
+    [
+        ("connect", ConnectionRequest(), ConnectionResponse(Status.ERROR, error_msg="Greedy.connect failed")),
+        ("subscribed", command("subscribe"), REJECTED),
+        ("unsubscribed", command("unsubscribe"), CommandResponse(Status.SUCCESS, stop_streams=True, env=EnvResponse())),
+        *(
+            (
+                name,
+                command("message", f'{{"action":"{name}"}}'),
+                CommandResponse(Status.ERROR, error_msg=f"Room.{name} failed"),
+            )
+            for name in ("speak", "keep", "leave")
+        ),
+    ],
+)
+def test_too_large_an_answer_is_an_error_said_once(
+    colour: str, callback: str, request_: Request, expected: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    told: list[Any] = []
+    app = App(colour, Greedy, [Room], on_error=lambda *what: told.append(what))
+    app.cable.connection_class.ran = []  # type: ignore[attr-defined]
+    service = Service(app.cable, largest_answer=LIMIT)
+    method = "Connect" if callback == "connect" else "Command"
+
+    response = decode_response(method, asyncio.run(service.ahandle(method, encode_request(request_), METADATA)))
+
+    assert response == expected
+    assert app.cable.connection_class.ran == [callback]  # type: ignore[attr-defined]
+    (record,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert f".{callback} failed: the answer has 2" in record.getMessage()
+    assert "more than the 2000 of rpc_max_call_recv_size" in record.getMessage()
+    assert "\n" not in caplog.text.rstrip()
+    assert [(type(error), each.name) for error, each in told] == [(AnswerTooLarge, callback)]
+    if not service.is_async:
+        assert decode_response(method, service.handle(method, encode_request(request_), METADATA)) == expected
+
+
+@pytest.mark.parametrize("extra", [0, 1])
+def test_an_answer_at_the_limit_is_sent(extra: int) -> None:
+    class Exact(Connection):
+        def connect(self) -> None:
+            self.transmit("x" * 200)
+
+    cable = App("def", Exact).cable
+    size = len(Service(cable).handle("Connect", encode_request(ConnectionRequest()), METADATA))
+
+    response = ask(Service(cable, largest_answer=size - extra))
+
+    assert response.status is (Status.ERROR if extra else Status.SUCCESS)
+
+
+def test_a_rejection_that_is_too_large_itself_is_a_plain_error(caplog: pytest.LogCaptureFixture) -> None:
+    class Deep(Channel):
+        def subscribed(self) -> None: ...
+
+    identifier = f'{{"channel":"Deep","text":"{"x" * LIMIT}"}}'
+    service = Service(App("def", channels=[Deep]).cable, largest_answer=LIMIT)
+
+    response = ask(service, "Command", encode_request(CommandMessage("subscribe", identifier, "{}")))
+
+    assert response.status is Status.ERROR
+    assert "nor can what was to be sent instead" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("subscribe", Status.FAILURE),
+        ("unsubscribe", Status.SUCCESS),
+        ("message", Status.ERROR),
+    ],
+)
+def test_too_large_a_request_is_an_error_and_runs_nothing(
+    colour: str, name: str, expected: Status, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = App(colour, Greedy, [Room])
+    ran: list[str] = []
+    app.cable.connection_class.ran = ran  # type: ignore[attr-defined]
+    data = encode_request(CommandMessage(name, ROOM, "{}", "x" * LIMIT))
+
+    response = ask(Service(app.cable, largest_request=LIMIT), "Command", data)
+
+    assert response.status is expected
+    assert ran == []
+    assert f"the request has {len(data)} bytes, more than the 2000 of rpc_max_call_send_size" in caplog.text

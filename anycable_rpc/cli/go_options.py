@@ -14,8 +14,8 @@ max-message-size metrics-host metrics-http metrics-log-filter metrics-port metri
 node-id ping-timestamp-precision presets proxy-cookies pubsub
 pusher-api-port pusher-app-id pusher-app-key pusher-secret read-buffer-size
 redis-keepalive-interval redis-tls-ca-cert-path redis-tls-client-cert-path
-redis-tls-client-key-path rpc-concurrency rpc-impl rpc-max-call-recv-size
-rpc-max-call-send-size rpc-request-timeout rpc-tls-root-ca shutdown-delay sse-path ssl-cert ssl-key
+redis-tls-client-key-path rpc-concurrency rpc-impl rpc-request-timeout
+rpc-tls-root-ca shutdown-delay sse-path ssl-cert ssl-key
 stats-refresh-interval statsd-host statsd-max-packet-size statsd-prefix statsd-tags-format turbo-rails-key
 write-buffer-size ws-max-pending-size ws-write-timeout
 disconnect-backlog-size http-rpc-timeout metrics-log-formatter metrics-log-interval redis-sentinel-discovery-interval

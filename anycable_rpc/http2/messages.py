@@ -19,6 +19,8 @@ __all__ = [
     "PREFIX",
     "Refused",
     "Status",
+    "TooLarge",
+    "announced",
     "framed",
     "http_refusal",
     "refusal",
@@ -40,6 +42,7 @@ class Status(IntEnum):
     """The statuses that we send."""
 
     OK = 0
+    INVALID_ARGUMENT = 3
     DEADLINE_EXCEEDED = 4
     NOT_FOUND = 5
     RESOURCE_EXHAUSTED = 8
@@ -55,6 +58,15 @@ class Refused(Exception):
         super().__init__(text)
         self.status = status
         self.text = text
+
+
+class TooLarge(Refused):
+    """The message is larger than it may be. The usual RESOURCE_EXHAUSTED would make anycable-go send it again."""
+
+    def __init__(self, largest: int) -> None:
+        super().__init__(
+            Status.INVALID_ARGUMENT, f"the request has more than the {largest} bytes of rpc_max_call_send_size"
+        )
 
 
 HEADERS = _HTTP_OK + literal("content-type", "application/grpc") + literal("grpc-accept-encoding", "identity,gzip")
@@ -111,17 +123,22 @@ def framed(data: bytes) -> bytes:
     return b"\0" + len(data).to_bytes(4, "big") + data
 
 
+def announced(body: bytes | bytearray) -> int:
+    """How long a message says it is."""
+    return int.from_bytes(body[1:PREFIX], "big")
+
+
 def unframed(body: bytes, encoding: str, largest: int) -> bytes:
     """The one message of a unary call.
 
     Raises:
         Refused: there is another number of them, it is larger than `largest` bytes, or cannot be decompressed.
     """
-    size = int.from_bytes(body[1:PREFIX], "big")
+    size = announced(body)
     if len(body) == PREFIX + size and not body[0] and size <= largest:
         return body[PREFIX:]
     if size > largest:
-        raise Refused(Status.RESOURCE_EXHAUSTED, f"the message has more than {largest} bytes")
+        raise TooLarge(largest)
     if len(body) != PREFIX + size:
         raise _not_one(body, size)
     if body[0] != 1:
@@ -147,7 +164,7 @@ def _decompressed(data: bytes, largest: int) -> bytes:
     except zlib.error:
         raise Refused(Status.INTERNAL, "the message is not gzip") from None
     if len(message) > largest:
-        raise Refused(Status.RESOURCE_EXHAUSTED, f"the message has more than {largest} bytes")
+        raise TooLarge(largest)
     if not decompressor.eof or decompressor.unused_data:
         raise Refused(Status.INTERNAL, "the message is not gzip, or is cut")
     return message

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -14,10 +15,25 @@ from .calls import Call, Calls
 from .connection import Connection
 from .health import CHECK, WATCH, Health
 from .limits import Limits
-from .messages import HEADERS, NO_CALL, OK, Refused, Status, framed, http_refusal, refusal, seconds, unframed
+from .messages import (
+    HEADERS,
+    NO_CALL,
+    OK,
+    Refused,
+    Status,
+    TooLarge,
+    announced,
+    framed,
+    http_refusal,
+    refusal,
+    seconds,
+    unframed,
+)
 from .streams import Cancelled, Request
 
 __all__ = ["Peer", "Shared"]
+
+logger = logging.getLogger("anycable_rpc")
 
 _METHODS = {f"/{SERVICE}/{method}": method for method in METHODS}
 _LINGER = 10  # seconds for the last bytes to leave
@@ -124,7 +140,7 @@ class Peer(asyncio.Protocol):
             if not line.is_grpc:
                 self._connection.respond(stream, http_refusal(line.method), NO_CALL, b"")
                 return
-            if is_too_large:
+            if is_too_large and announced(body) <= self._shared.limits.message:
                 raise Refused(Status.RESOURCE_EXHAUSTED, "the message or its headers are too large")
             data = unframed(body, metadata.get("grpc-encoding", ""), self._shared.limits.message)
             method = _METHODS.get(line.path)
@@ -135,6 +151,8 @@ class Peer(asyncio.Protocol):
             self._shared.calls.start(call)
             self._calls[stream] = call
         except Refused as refused:
+            if isinstance(refused, TooLarge):
+                logger.warning("%s: %s", line.path, refused.text)
             self._connection.refuse(stream, refusal(refused.status, refused.text))
 
     def _tell_health(self, stream: int, path: str, data: bytes) -> None:

@@ -43,7 +43,7 @@ def limits(settings: Settings) -> Limits:
     Raises:
         ConfigurationError: an argument means nothing to this engine, or is no positive number.
     """
-    changed: dict[str, int] = {}
+    changed = {"message": settings.rpc_max_call_send_size}
     for name, value in settings.rpc_server_args.items():
         limit = _LIMITS.get(name.removeprefix("grpc."))
         if limit is None:

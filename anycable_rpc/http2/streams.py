@@ -18,7 +18,7 @@ from .frames import (
 )
 from .heads import Head, HeadReader, check_trailers
 from .limits import Limits, Noise
-from .messages import PREFIX
+from .messages import PREFIX, announced
 from .outbox import Outbox
 
 __all__ = ["WINDOW", "Cancelled", "Request", "Streams"]
@@ -33,7 +33,7 @@ _LARGEST_HIGH = DEFAULT_FRAME - 1 >> 8
 
 
 class Request(NamedTuple):
-    """A whole request. `is_too_large` is one whose body or headers were not kept."""
+    """A whole request. `is_too_large` is one whose headers or body (but for its first bytes) were not kept."""
 
     stream: int
     head: Head
@@ -284,10 +284,11 @@ class Streams:
 
     def _give_up(self, stream: int, found: _Stream) -> None:
         """Let it be answered at once; the rest of the request is not wanted."""
+        beginning = bytes(found.body[:PREFIX])
         self._release(found)
         found.is_whole = True
         _remember(self._cut, stream)
-        self._events.append(Request(stream, found.head, b"", is_too_large=True))
+        self._events.append(Request(stream, found.head, beginning, is_too_large=True))
 
     def _release(self, found: _Stream) -> None:
         self._buffered -= len(found.body)
@@ -329,4 +330,4 @@ def _remember(streams: dict[int, None], stream: int) -> None:
 
 def _announced(found: _Stream) -> int:
     """How long the message says it is."""
-    return int.from_bytes(found.body[1:PREFIX], "big") if found.head.line.is_grpc else 0
+    return announced(found.body) if found.head.line.is_grpc else 0

@@ -10,12 +10,14 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from .. import signing
 from ..errors import ConfigurationError
+from ..protocol import MESSAGE_SIZE
 from . import sources
 from .kinds import (
     Address,
     Arguments,
     Attribute,
     Broker,
+    Bytes,
     Count,
     Engine,
     File,
@@ -100,6 +102,12 @@ class Settings(BaseSettings):
     )
     rpc_max_connection_age: Annotated[Seconds, RPC] = Field(
         300, description="after how long anycable-go has to connect anew; 0 is never"
+    )
+    rpc_max_call_recv_size: Annotated[Bytes, RPC] = Field(
+        MESSAGE_SIZE, description="the largest answer that anycable-go takes, in bytes; the same there"
+    )
+    rpc_max_call_send_size: Annotated[Bytes, RPC] = Field(
+        MESSAGE_SIZE, description="the largest request that anycable-go may send, in bytes; the same there"
     )
     rpc_tls_cert: Annotated[File, RPC] = Field(None, description="a certificate, as PEM text or a file")
     rpc_tls_key: Annotated[Secret, RPC] = Field(None, description="its private key, as PEM text or a file")

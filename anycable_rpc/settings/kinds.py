@@ -11,12 +11,14 @@ from typing import Annotated, Any, cast
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints
 
 from ..errors import shorten
+from ..protocol import MESSAGE_SIZE
 
 __all__ = [
     "Address",
     "Arguments",
     "Attribute",
     "Broker",
+    "Bytes",
     "Count",
     "File",
     "Group",
@@ -226,6 +228,13 @@ Count = Annotated[
 ]
 Length = Annotated[
     int, BeforeValidator(_no_switch), Field(ge=1, le=10**9), Kind("NUMBER", "a whole number from 1 to 1000000000")
+]
+Bytes = Annotated[
+    int,
+    BeforeValidator(_no_switch),
+    Field(ge=0, lt=2**30),
+    AfterValidator(lambda size: size or MESSAGE_SIZE),
+    Kind("BYTES", "a number of bytes up to 1073741823; 0 is gRPC's default, 4 MiB"),
 ]
 Seconds = Annotated[
     float,
