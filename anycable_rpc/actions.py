@@ -5,38 +5,36 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from types import SimpleNamespace
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, Never, TypeVar, get_type_hints
 
 from pydantic import PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
+from .declarations import is_generator
 from .errors import ConfigurationError, InvalidPayload, shorten
 
 __all__ = ["Action", "action", "actions_of"]
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])
+_NOTHING: Any = None  # a type checker refuses `@action()` all the same: what it returns cannot be called
 _MARK = "__anycable_action__"
 _PAYLOAD = "data"
 _WITH_INPUT = frozenset({"assertion_error", "union_tag_invalid", "value_error"})  # whose texts may hold the value
 _BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
-def action(method: _Method) -> _Method:
+def action(method: _Method = _NOTHING, /, **options: Never) -> _Method:
     """Let clients call this method of a channel: `subscription.perform("speak", {text: "Hi"})`.
 
     Parameters are taken from the payload by name and validated by their annotations (pydantic); one called
     `data` gets the whole payload. Other keys of the payload are ignored.
     """
-    if not _is_plain(method):
+    if options or not inspect.isfunction(method):
         raise ConfigurationError("@action goes directly above a `def` or `async def` of a channel, without parentheses")
+    if is_generator(method):
+        raise ConfigurationError(f"{method.__name__} has a `yield`, so nothing in it would run: write it without")
     setattr(method, _MARK, True)
     return method
-
-
-def _is_plain(method: object) -> bool:
-    return inspect.isfunction(method) and not (
-        inspect.isgeneratorfunction(method) or inspect.isasyncgenfunction(method)
-    )
 
 
 def is_action(method: object) -> bool:

@@ -14,7 +14,7 @@ from .actions import actions_of
 from .channel import Channel
 from .connection import Connection
 from .credentials import find_token
-from .errors import ConfigurationError, UnknownAction
+from .errors import ConfigurationError, UnknownAction, near
 from .identifiers import IdentifiersCodec, Objects
 from .protocol import Env
 from .publishing import Publishing
@@ -192,8 +192,14 @@ class Cable(Publishing):
         """
         action = self._actions[type(channel)].get(name)
         if action is None:
-            raise UnknownAction(type(channel).__name__, name)
+            raise UnknownAction(type(channel).__name__, name, self._missed(type(channel), name))
         return action.bind(payload)
+
+    def _missed(self, channel: type[Channel], name: str) -> str:
+        """Why there is no such action, as far as that can be guessed."""
+        if callable(getattr(channel, name, None)) and not (hasattr(Channel, name) or name.startswith("_")):
+            return f"; {channel.__name__}.{name} has no @action above it"
+        return near(name, self._actions[channel])
 
     def find_token(self, env: Env) -> str:
         """The token that Connect should look at; empty when there is none or it is not for us to read."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from . import json_text
 from .channel import Channel
 from .connection import Connection
+from .declarations import check_returned
 from .errors import (
     AnswerTooLarge,
     InvalidData,
@@ -19,6 +20,7 @@ from .errors import (
     InvalidIdentifiers,
     ProtocolError,
     UnknownChannel,
+    near,
     shorten,
 )
 from .protocol import CommandMessage, ConnectionRequest, DisconnectRequest, Request, Response
@@ -108,7 +110,9 @@ class Call:
         name = params.pop("channel")
         channel_class = self.cable.channels.get(name)
         if channel_class is None:
-            raise (ServedByGateway if name in SERVED_BY_GATEWAY else UnknownChannel)(name)
+            if name in SERVED_BY_GATEWAY:
+                raise ServedByGateway(name)
+            raise UnknownChannel(name, near(name, self.cable.channels) or _registered(self.cable.channels))
         return channel_class(connection, self.identifier, params, istate)
 
     def fails(self, error: Exception) -> Generator[Callback, Any, str]:
@@ -121,7 +125,7 @@ class Call:
         }
         said = ", ".join(f"{name}={shorten(value, 200)}" for name, value in context.items() if value)
         if isinstance(error, ProtocolError):
-            logger.warning("%s (%s)", error, said, extra=context)
+            logger.warning("%s%s (%s)", error, error.hint, said, extra=context)
             return str(error)
         failure = f"{self.callback or _METHODS[type(self.request)]} failed"
         if isinstance(error, AnswerTooLarge):  # raised nowhere: there is no traceback
@@ -137,9 +141,17 @@ class Call:
             return
         connection = self.callback.connection if self.callback else Connection(self.cable, self.request.env, self.sid)
         try:
-            yield Callback("on_error", partial(self.cable.on_error, error, self.callback), connection)
+            callback = Callback("on_error", partial(self.cable.on_error, error, self.callback), connection)
+            returned = yield callback
+            if returned is not None:
+                check_returned(callback, returned)
         except Exception as failure:
             logger.error("on_error failed itself", exc_info=failure)
+
+
+def _registered(channels: Mapping[str, object]) -> str:
+    names = ", ".join(channels) or "none"
+    return f"; the cable's channels: {names if len(names) <= _SHORT else names[: _SHORT - 1] + '…'}"
 
 
 _METHODS = {ConnectionRequest: "Connect", CommandMessage: "Command", DisconnectRequest: "Disconnect"}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from . import json_text, stream_names, transmissions
 from .actions import is_action
+from .declarations import check_class
 from .errors import ConfigurationError, InvalidData, Rejected
 from .once import once
 from .protocol import PresenceResponse, stream_name
@@ -57,6 +58,7 @@ class Channel:
                 )
         if not isinstance(cls.name, str) or not cls.name:
             raise ConfigurationError(f"{cls.__name__}.name is what clients subscribe to: a text that is not empty")
+        check_class(cls, Channel, ("subscribed", "unsubscribed"))
 
     def __init__(
         self,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 from urllib.parse import parse_qsl, urlsplit
 
 from . import json_text, transmissions
+from .declarations import check_class
 from .errors import ConfigurationError, Rejected
 from .identifiers import IdentifiersCodec
 from .once import once
@@ -49,6 +50,7 @@ class Connection:
         super().__init_subclass__(**kwargs)
         for name in IdentifiersCodec(cls.identified_by).names:
             _declare(cls, name)
+        check_class(cls, Connection, ("connect", "disconnect"))
 
     def __init__(self, cable: Cable, env: Env, sid: str = "", identifiers: Mapping[str, Any] | None = None) -> None:
         self.cable = cable

@@ -30,6 +30,9 @@ __all__ = [
 ]
 
 
+_LONGEST_NAME = 80
+
+
 class AnyCableError(Exception):
     """The root of the tree."""
 
@@ -68,7 +71,9 @@ class InvalidIdentifiers(InvalidData):
 
 
 class ProtocolError(AnyCableError):
-    """The other side sent something that the AnyCable protocol does not have."""
+    """The other side sent something that the AnyCable protocol does not have; `hint` is for our own log alone."""
+
+    hint = ""
 
 
 class IncompatibleClient(ProtocolError):
@@ -89,18 +94,20 @@ class InvalidIdentifier(ProtocolError):
 class UnknownChannel(ProtocolError):
     """No channel of that name is registered."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, hint: str = "") -> None:
         super().__init__(f"Unknown channel: {shorten(name)}")
         self.name = name
+        self.hint = hint
 
 
 class UnknownAction(ProtocolError):
     """The channel has no action of that name."""
 
-    def __init__(self, channel: str, name: object) -> None:
+    def __init__(self, channel: str, name: object, hint: str = "") -> None:
         super().__init__(f"{channel} has no action {shorten(name)}")
         self.channel = channel
         self.name = name
+        self.hint = hint
 
 
 class InvalidPayload(ProtocolError):
@@ -160,7 +167,8 @@ def near(name: object, known: Iterable[str], cutoff: float = 0.6) -> str:
     """End an error about a name that is not known: `; did you mean …?`, or nothing when no other is like it."""
     from difflib import get_close_matches  # which most programs do without
 
-    found = get_close_matches(name, list(known), n=2, cutoff=cutoff) if isinstance(name, str) else []
+    is_name = isinstance(name, str) and len(name) <= _LONGEST_NAME  # a client's word may be as long as it likes
+    found = get_close_matches(name, list(known), n=2, cutoff=cutoff) if is_name else []
     return f"; did you mean {' or '.join(found)}?" if found else ""
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json.encoder
+from collections.abc import Mapping
+from dataclasses import is_dataclass
+from enum import Enum
 from json.encoder import encode_basestring as _quote
 from math import isinf
 from operator import attrgetter
@@ -10,10 +13,34 @@ from typing import Any, NoReturn
 
 from .errors import InvalidData
 
-__all__ = ["dumps", "loads"]
+__all__ = ["advice", "dumps", "loads"]
 
 _SPACES = " \t\n\r"
-_encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+_FIRST: Mapping[str, str] = {
+    **dict.fromkeys(("bytes", "bytearray"), "decode() what is a text, base64.b64encode() what is not"),
+    **dict.fromkeys(("tuple", "set", "frozenset", "deque", "generator"), "list()"),
+    **dict.fromkeys(("datetime", "date", "time"), "isoformat()"),
+    **dict.fromkeys(("UUID", "Decimal", "PosixPath"), "str()"),
+}
+
+
+def advice(value: object) -> str:
+    """Say what to convert a value with that is not JSON's; `str()` would lose what bytes or an object hold."""
+    kind = type(value)
+    if is_dataclass(value):
+        return "dataclasses.asdict()"
+    if hasattr(kind, "model_dump"):
+        return 'its model_dump(mode="json")'
+    if isinstance(value, Enum):
+        return "its value"
+    return _FIRST.get(kind.__name__, "a dict of what clients may see")
+
+
+def _default(value: object) -> NoReturn:
+    raise TypeError(f"{type(value).__name__} is not a JSON type; convert it first: {advice(value)}")
+
+
+_encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_default)
 # What CPython's encoder makes anew for each value, which takes longer than to write a small one. It knows no circles.
 _make: Any = getattr(json.encoder, "c_make_encoder", None)
 _chunks: Any = _make(None, _encoder.default, _quote, None, ":", ",", False, False, False) if _make else None
@@ -34,7 +61,7 @@ def dumps(value: object) -> str:
     except RecursionError:
         raise InvalidData("cannot write this value as JSON: it is nested too deeply") from None
     except TypeError as error:
-        raise InvalidData(f"{error}; convert it first, for example with str()") from None
+        raise InvalidData(str(error)) from None
     except ValueError as error:
         raise InvalidData(f"cannot write this value as JSON: {error}") from None
     return text

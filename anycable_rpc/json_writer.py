@@ -11,6 +11,7 @@ from typing import Any
 
 from .dialects import Dialect
 from .errors import InvalidData, shorten
+from .json_text import advice
 
 __all__ = ["JSONWriter"]
 
@@ -93,7 +94,7 @@ class JSONWriter:
         if write:
             return write(value)
         if self._convert is None:
-            raise InvalidData(f"{_name(value)} is not a JSON type; convert it first, for example with str()")
+            raise InvalidData(f"{_name(value)} is not a JSON type; convert it first: {advice(value)}")
         converted = self._convert(value)
         write = self._inherited(converted)
         if write is None:

@@ -13,14 +13,17 @@ from . import transmissions
 from .call import Call, Callback, ServedByGateway, Steps, json_object
 from .channel import Channel
 from .connection import Connection
+from .declarations import check_returned
 from .errors import (
     ExpiredToken,
     IncompatibleClient,
+    InvalidIdentifiers,
     InvalidPayload,
     InvalidToken,
     MissingIdentifiers,
     ProtocolError,
     Rejected,
+    near,
     shorten,
 )
 from .protocol import (
@@ -120,16 +123,27 @@ def _connect_by_callback(call: Call, connection: Connection) -> Steps:
     said = connection._transmissions
     try:
         call.callback = Callback("connect", connection.connect, connection)
-        yield call.callback
+        returned = yield call.callback
+        if returned is not None:
+            check_returned(call.callback, returned)
     except Rejected:
         pass  # it is remembered, also where it was caught
     if connection._rejected and not connection._farewell:
         connection.close(connection._rejected.reason, connection._rejected.reconnect)
     if connection._farewell:
         return ConnectionResponse(Status.FAILURE, transmissions=tuple(said))
-    identifiers = call.cable.codec.dumps(connection._identifiers)
+    identifiers = _identifiers(call.cable, connection)
     said.append(transmissions.welcome(call.sid))
     return ConnectionResponse(_SUCCESS, identifiers, tuple(said), "", _changes(changes_of(connection)))
+
+
+def _identifiers(cable: Cable, connection: Connection) -> str:
+    try:
+        return cable.codec.dumps(connection._identifiers)
+    except InvalidIdentifiers as error:
+        missing = [name for name in cable.codec.names if name not in connection._identifiers]
+        hints = [f"self.{name} was set{similar}" for name in vars(connection) if (similar := near(name, missing))]
+        raise InvalidIdentifiers("; ".join([str(error), *hints])) from None
 
 
 def _command(call: Call, request: CommandMessage) -> Steps:
@@ -147,7 +161,9 @@ def _subscribe(call: Call, request: CommandMessage) -> Steps:
         channel = call.channel(connection)
         try:
             call.callback = Callback("subscribed", channel.subscribed, connection, channel)
-            yield call.callback
+            returned = yield call.callback
+            if returned is not None:
+                check_returned(call.callback, returned)
         except Rejected:
             pass
         if channel._rejected or connection._rejected:
@@ -181,7 +197,9 @@ def _unsubscribe(call: Call, request: CommandMessage) -> Steps:
         channel = call.channel(connection)
         try:
             call.callback = Callback("unsubscribed", channel.unsubscribed, connection, channel)
-            yield call.callback
+            returned = yield call.callback
+            if returned is not None:
+                check_returned(call.callback, returned)
         except Rejected:
             pass
         cstate = changes_of(connection)
@@ -212,7 +230,9 @@ def _message(call: Call, request: CommandMessage) -> Steps:
         arguments = call.cable.bind(channel, name, payload)
         try:
             call.callback = Callback(name, getattr(channel, name), connection, channel, arguments)
-            yield call.callback
+            returned = yield call.callback
+            if returned is not None:
+                check_returned(call.callback, returned)
         except Rejected:
             pass
         return _reply(connection, channel)
@@ -246,7 +266,9 @@ def _disconnect(call: Call, request: DisconnectRequest) -> Steps:
         call.identifier, call.callback = identifier or "", None
         try:
             call.callback = _end(call, connection, identifier)
-            yield call.callback
+            returned = yield call.callback
+            if returned is not None:
+                check_returned(call.callback, returned)
         except (Rejected, ServedByGateway):
             continue
         except Exception as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .errors import near
 from .state import State
 
 __all__ = ["LostAttribute", "guard"]
@@ -29,8 +30,19 @@ def _setattr(self: object, name: str, value: Any) -> None:
     if name == "state" and not isinstance(value, State):
         raise LostAttribute("state is edited and not replaced: use state.clear() and state.update(…)")
     if not (name.startswith("_") or name in _FRAMEWORK or hasattr(type(self), name)):
-        raise LostAttribute(
-            f"{type(self).__name__}.{name} would be lost: this object ends with the call. Use state: "
-            f"self.state[{name!r}] = … (or call it _{name}, if it is for this call only)"
-        )
+        raise LostAttribute(f"{type(self).__name__}.{name} would be lost: {_instead(self, name)}")
     object.__setattr__(self, name, value)
+
+
+def _instead(self: object, name: str) -> str:
+    state = f"use state: self.state[{name!r}] = … (or call it _{name}, if it is for this call only)"
+    if not getattr(self, "_connecting", False):
+        return f"this object ends with the call. {state[0].upper()}{state[1:]}"
+    declared: tuple[str, ...] = getattr(self, "identified_by", ())
+    similar = near(name, declared)
+    if similar:
+        return f"it is not in identified_by{similar} Otherwise {state}"
+    return (
+        f"it is not in identified_by. If it says who the connection is, add it: identified_by = {(*declared, name)!r}. "
+        f"Otherwise {state}"
+    )

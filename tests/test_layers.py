@@ -33,6 +33,7 @@ CORE = (
     "stream_names",
     "turbo",
     "statelessness",
+    "declarations",
     "actions",
     "connection",
     "channel",
