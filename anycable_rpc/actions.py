@@ -29,7 +29,8 @@ def action(method: _Method = _NOTHING, /, **options: Never) -> _Method:
     Parameters are taken from the payload by name and validated by their annotations (pydantic); one called
     `data` gets the whole payload. Other keys of the payload are ignored.
     """
-    if options or not inspect.isfunction(method):
+    candidate: object = method
+    if options or not inspect.isfunction(candidate):
         raise ConfigurationError("@action goes directly above a `def` or `async def` of a channel, without parentheses")
     if is_generator(method):
         raise ConfigurationError(f"{method.__name__} has a `yield`, so nothing in it would run: write it without")

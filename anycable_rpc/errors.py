@@ -167,8 +167,9 @@ def near(name: object, known: Iterable[str], cutoff: float = 0.6) -> str:
     """End an error about a name that is not known: `; did you mean …?`, or nothing when no other is like it."""
     from difflib import get_close_matches  # which most programs do without
 
-    is_name = isinstance(name, str) and len(name) <= _LONGEST_NAME  # a client's word may be as long as it likes
-    found = get_close_matches(name, list(known), n=2, cutoff=cutoff) if is_name else []
+    if not isinstance(name, str) or len(name) > _LONGEST_NAME:  # a client's may be as long as it likes
+        return ""
+    found = get_close_matches(name, list(known), n=2, cutoff=cutoff)
     return f"; did you mean {' or '.join(found)}?" if found else ""
 
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial, partialmethod
 from typing import Annotated, Any, Literal
 
@@ -152,14 +152,18 @@ def test_parameters_that_cannot_be_bound_are_an_error_when_the_cable_is_made(met
         Cable(Connection, [channel])
 
 
-def stream(self: Channel) -> Iterator[int]:
-    yield 1
-
-
-@pytest.mark.parametrize("method", ["speak", None, staticmethod(odd), partial(odd), partialmethod(odd), stream])
+@pytest.mark.parametrize("method", ["speak", None, staticmethod(odd), partial(odd), partialmethod(odd)])
 def test_the_decorator_takes_a_plain_method(method: Any) -> None:
     with pytest.raises(ConfigurationError, match="without parentheses"):
         action(method)
+
+
+@pytest.mark.parametrize("options", [{}, {"name": "speak"}])
+def test_the_decorator_takes_no_parentheses(options: dict[str, Any]) -> None:
+    decorate: Any = action
+
+    with pytest.raises(ConfigurationError, match="without parentheses"):
+        decorate(**options)
 
 
 def test_the_type_of_the_result_does_not_matter() -> None:

@@ -79,7 +79,7 @@ def test_a_codec_without_names_wants_none() -> None:
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        ((1, 2), "tuple is not a JSON type; convert it first, for example with str()"),
+        ((1, 2), "tuple is not a JSON type; convert it first: list()"),
         ([b"x"], "bytes is not a JSON type"),
         ({"a": {1: 2}}, "a key is not a text: 1"),
         (float("nan"), "Out of range float"),

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import Enum
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
+from anycable_rpc.dialects import DIALECTS
 from anycable_rpc.errors import InvalidData
 from anycable_rpc.json_text import dumps, loads
+from anycable_rpc.json_writer import JSONWriter
 
 from .strategies import json_values
 
@@ -44,7 +52,7 @@ def test_text_is_compact_and_raw_utf8(value: object, text: str) -> None:
         ([float("inf")], "Out of range float values"),
         ("\ud800", "a lone surrogate"),
         ({"\udfff": 1}, "a lone surrogate"),
-        (object(), "convert it first, for example with str()"),
+        (object(), "object is not a JSON type; convert it first: a dict of what clients may see"),
         ({(1, 2): 3}, "keys must be str"),
         (10**5000, "Exceeds the limit"),
         (nested(100_000), "nested too deeply"),
@@ -54,6 +62,42 @@ def test_text_is_compact_and_raw_utf8(value: object, text: str) -> None:
 def test_what_is_no_json_value_is_refused_with_a_reason(value: object, said: str) -> None:
     with pytest.raises(InvalidData, match=said):
         dumps(value)
+
+
+class Colour(Enum):
+    RED = 1
+
+
+class Model(BaseModel):
+    text: str = ""
+
+
+@dataclass
+class Plain:
+    text: str = ""
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (
+            b"x",
+            r"bytes is not a JSON type; convert it first: decode\(\) what is a text, base64.b64encode\(\) what is not",
+        ),
+        (bytearray(b"x"), "bytearray is not a JSON type; .*b64encode"),
+        (Model(), r'Model is not a JSON type; convert it first: its model_dump\(mode="json"\)'),
+        (Plain(), r"convert it first: dataclasses.asdict\(\)"),
+        ({1, 2}, r"convert it first: list\(\)"),
+        (datetime(2026, 1, 2, tzinfo=UTC), r"convert it first: isoformat\(\)"),
+        (Decimal("1.5"), r"convert it first: str\(\)"),
+        (UUID(int=1), r"convert it first: str\(\)"),
+        (Colour.RED, "convert it first: its value"),
+    ],
+)
+@pytest.mark.parametrize("write", [dumps, JSONWriter(DIALECTS["canonical"]).dumps])
+def test_each_kind_of_value_is_told_its_own_way_into_json(write: Any, value: object, said: str) -> None:
+    with pytest.raises(InvalidData, match=said):
+        write({"deep": [value]})
 
 
 def test_a_value_that_holds_itself_is_refused() -> None:

@@ -81,7 +81,7 @@ def test_a_number_of_a_class_keeps_to_the_limits_and_the_style(dialect: str) -> 
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        ((1, 2), "tuple is not a JSON type; convert it first, for example with str()"),
+        ((1, 2), "tuple is not a JSON type; convert it first: list()"),
         (Point(1), "Point is not a JSON type"),
         ([{1}], "set is not a JSON type"),
         ({"a": {1: 2}}, "a key is not a text: 1"),

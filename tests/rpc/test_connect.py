@@ -57,6 +57,27 @@ def test_the_welcome_tells_the_sid_when_it_is_known(app: MakeApp) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["userr", "tenant"], "missing: user); declared: user, tenant; self.userr was set; did you mean user?"),
+        (["zzz"], "(missing: user, tenant); declared: user, tenant\n"),
+    ],
+)
+def test_an_identifier_that_is_misspelt_is_named_without_the_guard_too(
+    app: MakeApp, caplog: pytest.LogCaptureFixture, names: list[str], said: str
+) -> None:
+    class Misspelt(Connection):
+        identified_by = ("user", "tenant")
+
+        def connect(self) -> None:
+            for name in names:
+                setattr(self, name, "x")
+
+    assert app(Misspelt)(request()).status is Status.ERROR
+    assert said in caplog.text + "\n"
+
+
 def test_state_set_in_connect_is_sent(app: MakeApp) -> None:
     class Stateful(Connection):
         def connect(self) -> None:

@@ -163,6 +163,35 @@ class TestGuard:
         response = served(ConnectionRequest(Env("", {})))
         assert response.status is Status.SUCCESS  # an identifier is no ordinary attribute
 
+    @pytest.mark.parametrize(
+        ("declared", "name", "said"),
+        [
+            ((), "user_id", "add it: identified_by = ('user_id',). Otherwise use state"),
+            (("tenant",), "user_id", "add it: identified_by = ('tenant', 'user_id'). Otherwise use state"),
+            (("user_id",), "userid", "it is not in identified_by; did you mean user_id? Otherwise use state"),
+        ],
+    )
+    def test_in_connect_identified_by_comes_before_state(
+        self,
+        app: Callable[..., App],
+        caplog: pytest.LogCaptureFixture,
+        declared: tuple[str, ...],
+        name: str,
+        said: str,
+    ) -> None:
+        class Visitor(Connection):
+            identified_by = declared
+
+            def connect(self) -> None:
+                setattr(self, name, "42")
+
+        served = app(Visitor)
+        served.cable.guard()
+
+        assert served(ConnectionRequest(Env("", {}))).status is Status.ERROR
+        assert f"Visitor.{name} would be lost: it is not in identified_by" in caplog.text
+        assert said in caplog.text
+
     def test_a_class_with_its_own_setattr_is_left_alone(self) -> None:
         class Own:
             def __setattr__(self, name: str, value: object) -> None: ...

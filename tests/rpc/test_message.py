@@ -10,6 +10,7 @@ import pytest
 from pydantic import BaseModel, Field
 
 from anycable_rpc import Channel, Connection, action
+from anycable_rpc.errors import shorten
 from anycable_rpc.protocol import CommandMessage, CommandResponse, Env, EnvResponse, Status
 
 from ..colours import App
@@ -156,6 +157,25 @@ class TestDispatch:
         assert (record.levelno, record.exc_info) == (logging.WARNING, None)
 
     @pytest.mark.parametrize(
+        ("name", "hint"),
+        [
+            ("helper", "; Chat.helper has no @action above it"),
+            ("ecko", "; did you mean echo?"),
+            ("zz", ""),
+            ("subscribed", ""),
+            ("__init__", ""),
+            ("echo" * 25, ""),
+        ],
+    )
+    def test_the_log_alone_says_what_was_meant_or_forgotten(
+        self, chat: App, caplog: pytest.LogCaptureFixture, name: str, hint: str
+    ) -> None:
+        error_msg = f"Chat has no action {shorten(name)}"
+
+        assert chat(act(name)) == failed(error_msg)
+        assert caplog.records[0].getMessage().startswith(f"{error_msg}{hint} (")
+
+    @pytest.mark.parametrize(
         ("data", "error_msg"),
         [
             ("", "the data of a message is not JSON: Expecting value"),
@@ -179,6 +199,31 @@ class TestDispatch:
 
     def test_a_channel_that_is_unknown_is_an_error(self, app: MakeApp) -> None:
         assert app(User)(act("echo")) == failed("Unknown channel: 'Chat'")
+
+    @pytest.mark.parametrize(
+        ("name", "hint"),
+        [
+            ("chat", "; did you mean Chat?"),
+            ("Room", "; the cable's channels: Chat"),
+        ],
+    )
+    def test_the_log_alone_says_which_channel_was_meant(
+        self, chat: App, caplog: pytest.LogCaptureFixture, name: str, hint: str
+    ) -> None:
+        request = CommandMessage("message", f'{{"channel":"{name}"}}', '{"user":1}', '{"action":"echo"}')
+
+        assert chat(request) == failed(f"Unknown channel: '{name}'")
+        assert f"Unknown channel: '{name}'{hint} (" in caplog.text
+
+    @pytest.mark.parametrize(("number", "hint"), [(0, "channels: none ("), (100, "Channel22, Channel23, C… (")])
+    def test_of_many_channels_some_are_named(
+        self, app: MakeApp, caplog: pytest.LogCaptureFixture, number: int, hint: str
+    ) -> None:
+        channels = [type(f"Channel{n}", (Channel,), {}) for n in range(number)]
+
+        app(User, channels)(CommandMessage("message", '{"channel":"xyz"}', '{"user":1}', '{"action":"echo"}'))
+
+        assert hint in caplog.text
 
     @pytest.mark.parametrize("name", ["$pubsub", "Turbo::StreamsChannel", "CableReady::Stream"])
     def test_messages_to_the_gateways_own_channels_are_accepted(self, chat: App, name: str) -> None:
