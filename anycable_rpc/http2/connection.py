@@ -33,6 +33,8 @@ __all__ = ["Connection"]
 
 _DRAIN_PING, _QUIET_PING = b"draining", b"are you?"
 _DRAIN_PATIENCE = 5  # seconds for the answer to the first
+_USUAL_SETTINGS = 60  # bytes of ten settings: nobody has more to say at once
+_WAITING_PER_NOISE = 16  # streams that wait: another window for all makes work for each
 
 
 class Connection:
@@ -48,6 +50,7 @@ class Connection:
         self._is_prefaced = False
         self._is_settled = False  # the peer's first settings are there
         self._block: tuple[int, int, bytearray] | None = None
+        self._must_settle = False  # a window has opened for streams that may wait
         self._seconds = 0
         self._heard = 0  # when something came
         self._moved = 0  # when a frame or a block was whole, or none was begun
@@ -69,6 +72,8 @@ class Connection:
             return []
         self._heard = self._seconds
         self._read(self._rest + data if self._rest else data)
+        if self._must_settle:
+            self._settle()
         return self.streams.take()
 
     def respond(self, stream: int, headers: bytes, data: bytes, trailers: bytes | None) -> None:
@@ -145,6 +150,12 @@ class Connection:
             self._rest = data[position:]
         except ConnectionFault as fault:
             self._close(fault.code, str(fault))
+
+    def _settle(self) -> None:
+        """Send what the windows allow, once for all frames of a read: a frame must not cost a look at each stream."""
+        self._must_settle = False
+        if not self.is_closed:
+            self.streams.answered(self._out.go_on())
 
     def _preface(self, data: bytes) -> int:
         if self._is_prefaced:
@@ -246,23 +257,32 @@ class Connection:
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "SETTINGS are the connection's")
         if len(payload) % 6 or (flags & ACK and payload):
             raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "SETTINGS have 6 bytes each")
-        self._noise.count(4)
+        self._noise.count(4 + len(payload) // _USUAL_SETTINGS)
         if flags & ACK:
             self._heads.blocks.acknowledge()
             return
-        for start in range(0, len(payload), 6):
-            key, value = payload[start : start + 2], payload[start + 2 : start + 6]
-            self._set(int.from_bytes(key, "big"), int.from_bytes(value, "big"))
+        windows: list[int] = []
+        for key, value in frames.PAIR.iter_unpack(payload):
+            if key == Setting.INITIAL_WINDOW_SIZE:
+                windows.append(value)
+            else:
+                self._set(key, value)
+        if windows:
+            self._resize(windows)
         self._out.add(frames.frame(Type.SETTINGS, ACK, 0))
-        self.streams.answered(self._out.go_on())  # after the ACK: who reads it knows what the data is counted against
+
+    def _resize(self, windows: list[int]) -> None:
+        """Take the windows of one frame. Data follows the ACK, so that the peer knows what it is counted against."""
+        largest = max(windows)
+        if largest > LARGEST_WINDOW:
+            raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "the window is too large")
+        self._noise.count(len(self._out.waiting) // _WAITING_PER_NOISE)
+        self._out.resize(windows[-1], largest)
+        self._must_settle = True
 
     def _set(self, key: int, value: int) -> None:
         if key == Setting.ENABLE_PUSH and value > 1:
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "ENABLE_PUSH is 0 or 1")
-        if key == Setting.INITIAL_WINDOW_SIZE:
-            if value > LARGEST_WINDOW:
-                raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "the window is too large")
-            self._out.resize(value)
         if key == Setting.MAX_FRAME_SIZE:
             if not DEFAULT_FRAME <= value <= LARGEST_FRAME:
                 raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "the frame size is out of range")
@@ -301,7 +321,10 @@ class Connection:
             if not stream:
                 raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a window opens by more than nothing")
             raise StreamFault(ErrorCode.PROTOCOL_ERROR)
-        if not stream or stream in self.streams.open:
+        if not stream:
+            self._out.grow(increment)
+            self._must_settle = True
+        elif stream in self.streams.open:
             self.streams.answered(self._out.open_window(stream, increment))
 
 

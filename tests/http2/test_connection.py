@@ -624,6 +624,74 @@ class TestFloods:
 
         assert peer.send(*[headers(stream) for stream in range(3, 9001, 2)])[-1] == "GoAway 0 ENHANCE_YOUR_CALM"
 
+    @pytest.mark.parametrize("key", [Setting.INITIAL_WINDOW_SIZE, 99])
+    def test_settings_of_many_values(self, key: int) -> None:
+        peer, many = Peer(), (key.to_bytes(2, "big") + (70_000).to_bytes(4, "big")) * 2730
+
+        answers = peer.send(frame(Type.SETTINGS, 0, 0, many) * 100)
+
+        assert answers[-1] == "GoAway 0 ENHANCE_YOUR_CALM"
+        assert len(answers) < 10
+
+    def test_the_last_window_of_a_frame_counts_and_each_is_checked(self) -> None:
+        peer = Peer(hello=PREFACE + resized(0) + ACKNOWLEDGED)
+        peer.send(call(1))
+        peer.connection.respond(1, HEADERS, bytes(60), OK)
+        peer.connection.take()
+        low, high = ((4).to_bytes(2, "big") + size.to_bytes(4, "big") for size in (10, 2**31 - 1))
+
+        assert peer.send(frame(Type.SETTINGS, 0, 0, high + low)) == ["Settings 0 ACK", "Data 1"]
+        assert peer.send(window_update(1, 2**31 - 1), frame(Type.SETTINGS, 0, 0, high + low)) == [
+            "Data 1", "Headers 1 END_HEADERS END_STREAM", "Settings 0 ACK",
+        ]  # fmt: skip
+        assert peer.send(call(3), window_update(3, 1), frame(Type.SETTINGS, 0, 0, high + low)) == [
+            "GoAway 0 FLOW_CONTROL_ERROR"
+        ]
+
+    @pytest.mark.parametrize(
+        "piece", [window_update(0, 1), resized(1)], ids=["windows of the connection", "windows of all streams"]
+    )
+    def test_a_read_costs_one_look_at_the_streams_that_wait(self, piece: bytes) -> None:
+        peer = Peer(hello=PREFACE + resized(0) + ACKNOWLEDGED)
+        for stream in range(1, 11, 2):
+            peer.send(call(stream))
+            peer.connection.respond(stream, HEADERS, bytes(60), OK)
+        looks = list[int]()
+        again = peer.connection._out._again
+        peer.connection._out._again = lambda stream: looks.append(stream) or again(stream)  # type: ignore[func-returns-value, method-assign]
+
+        peer.send(piece * 100)
+
+        assert len(looks) == 5
+
+    def test_windows_of_all_streams_again_and_again_while_many_wait(self) -> None:
+        peer = Peer(hello=PREFACE + resized(0) + ACKNOWLEDGED)
+        for stream in range(1, 1001, 2):
+            peer.send(call(stream))
+            peer.connection.respond(stream, HEADERS, bytes(600), OK)
+        peer.connection.take()
+
+        for size in range(1, 100):
+            peer.send(resized(size))
+
+        assert peer.connection.is_closed
+
+    def test_a_large_answer_is_not_copied_for_each_byte_of_a_window(self) -> None:
+        peer = Peer(hello=PREFACE + resized(0) + ACKNOWLEDGED)
+        peer.send(call(1))
+        peer.connection.respond(1, HEADERS, bytes(2**20), OK)
+        whole = peer.connection._out.waiting[1][0].obj
+
+        peer.send(window_update(1, 1) * 100)
+        after_little = peer.connection._out.waiting[1][0].obj
+        peer.send(window_update(0, 2**20), window_update(1, 2**20 - 200))
+        after_most = peer.connection._out.waiting[1][0].obj
+
+        assert after_little is whole
+        assert after_most is not whole
+        assert peer.send(window_update(1, 2**20))[-1] == "Headers 1 END_HEADERS END_STREAM"
+        assert peer.is_clean
+
     def test_who_calls_may_make_noise(self) -> None:
         peer = Peer()
         for stream in range(1, 20_001, 2):
