@@ -31,6 +31,7 @@ class Call:
     """One call: what is asked, until when, and who hears the answer (a message, or why there is none)."""
 
     is_over = False
+    has_begun = False  # on a thread
     task: asyncio.Task[Any] | None = None  # once it has had to wait on the loop
 
     def __init__(
@@ -96,11 +97,12 @@ class Calls:
                 self._threads.submit([partial(self._work, call) for call in calls])
 
     def cancel(self, call: Call) -> None:
-        """Nobody waits for it any more; what it runs keeps its place until it ends."""
+        """Nobody waits for it any more. What runs keeps its place until it ends; what has not begun gives it back."""
         call.is_over = True
         if call.task is not None:
             call.task.cancel()
-        elif self._service.is_async:  # it has not begun, and never will
+        elif not call.has_begun:  # and never will: a thread looks at is_over after it has set has_begun
+            call.data, call.metadata = b"", {}
             self._leave(call)
 
     def close(self) -> None:
@@ -177,6 +179,7 @@ class Calls:
 
     def _work(self, call: Call) -> None:
         """On a thread."""
+        call.has_begun = True
         try:
             answer: bytes | Refused = (
                 b"" if call.is_over else self._service.handle(call.method, call.data, call.metadata)

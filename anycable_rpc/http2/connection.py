@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from . import frames
+from .budget import Budget
 from .frames import (
     ACK,
     DEFAULT_FRAME,
@@ -24,7 +25,7 @@ from .frames import (
     StreamFault,
     Type,
 )
-from .heads import HeadReader
+from .heads import HeadReader, Line
 from .limits import Limits, Noise
 from .outbox import Outbox
 from .streams import WINDOW, Cancelled, Request, Streams
@@ -40,12 +41,19 @@ _WAITING_PER_NOISE = 16  # streams that wait: another window for all makes work 
 class Connection:
     """See the module."""
 
-    def __init__(self, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        limits: Limits | None = None,
+        budget: Budget | None = None,
+        serves: Callable[[Line], bool] = lambda line: True,
+    ) -> None:
         self._limits = limits or Limits()
+        self._budget = budget or Budget(self._limits.budget)
+        self._noted = 0  # bytes that the budget knows of
         self._out = Outbox()
         self._noise = Noise(self._limits)
         self._heads = HeadReader(self._limits.headers, self._limits.table)
-        self.streams = Streams(self._limits, self._out, self._heads, self._noise)
+        self.streams = Streams(self._limits, self._out, self._heads, self._noise, serves)
         self._rest = b""
         self._is_prefaced = False
         self._is_settled = False  # the peer's first settings are there
@@ -74,6 +82,8 @@ class Connection:
         self._read(self._rest + data if self._rest else data)
         if self._must_settle:
             self._settle()
+        if self.streams.buffered or self._noted or self._block:
+            self._account()
         return self.streams.take()
 
     def respond(self, stream: int, headers: bytes, data: bytes, trailers: bytes | None) -> None:
@@ -82,12 +92,26 @@ class Connection:
         Without trailers the answer goes on; empty ones end it with the data. The headers leave with the first data.
         """
         self.streams.respond(stream, headers, data, trailers)
-        if self._out.held > self._limits.buffered:
-            self._close(ErrorCode.ENHANCE_YOUR_CALM, "answers that nobody takes")
+        if self._out.held:
+            if self._out.held > self._limits.buffered:
+                self._close(ErrorCode.ENHANCE_YOUR_CALM, "answers that nobody takes")
+            self._account()
 
     def refuse(self, stream: int, headers: bytes) -> None:
         """Answer with headers alone, or end an answer with them."""
         self.streams.refuse(stream, headers)
+
+    def give_up(self) -> None:
+        """Keep fewer bytes: too many are kept by all connections, and most by this one."""
+        if not self.streams.give_up_largest():
+            self._close(ErrorCode.ENHANCE_YOUR_CALM, "a header block that takes too much room")
+        self._note()
+
+    def abandon(self) -> None:
+        """Keep nothing: the peer has gone."""
+        self.streams.end()
+        self._block = None
+        self._note()
 
     def take(self) -> bytes:
         """The bytes to write now."""
@@ -114,7 +138,22 @@ class Connection:
             self.refuse_new()
         self.streams.end_slow(self._seconds)
         self._end_slow_peer()
+        self._account()
         return self.streams.take()
+
+    def _account(self) -> None:
+        """Once a read is enough: it brings no more than a socket's buffer."""
+        if self._note():
+            self._budget.settle()
+
+    def _note(self) -> bool:
+        """Tell the budget what is kept; return whether that has changed."""
+        held = self.streams.buffered + self._out.held + (len(self._block[2]) if self._block else 0)
+        if held == self._noted:
+            return False
+        self._noted = held
+        self._budget.note(self, held)
+        return True
 
     def _end_slow_peer(self) -> None:
         if not (self._rest or self._block or not self._is_settled):
@@ -141,6 +180,7 @@ class Connection:
         if not self.is_closed:
             self._out.add(frames.goaway(self.streams.highest, code, text))
             self.streams.end()
+            self._block = None
 
     def _read(self, data: bytes) -> None:
         try:
@@ -249,7 +289,7 @@ class Connection:
         if len(payload) != 4:
             raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "RST_STREAM has 4 bytes")
         self.streams.check_opened(stream)
-        self._noise.count()
+        self._noise.count(self.streams.haste(stream))
         self.streams.cancelled(stream)
 
     def _settings(self, flags: int, stream: int, payload: bytes) -> None:

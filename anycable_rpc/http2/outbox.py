@@ -106,6 +106,11 @@ class Outbox:
         if self.waiting and (held := self.waiting.pop(stream, None)):
             self.held -= len(held[0])
 
+    def waits(self, stream: int) -> int:
+        """How many bytes of a stream wait."""
+        held = self.waiting.get(stream)
+        return len(held[0]) if held else 0
+
     def open_window(self, stream: int, increment: int) -> list[int]:
         """The peer takes more on one stream; return the streams that have ended by it.
 
@@ -159,6 +164,6 @@ class Outbox:
 
 
 def _rest(data: memoryview, sent: int) -> memoryview:
-    """What is left to send. A copy is made only of the smaller half, so that many small windows cost no more than one."""
+    """What is left to send. Only the smaller half is copied, so that many small windows cost no more than one."""
     rest = data[sent:]
     return rest if 2 * len(rest) > len(cast(bytes, data.obj)) else memoryview(bytes(rest))

@@ -109,7 +109,7 @@ class TestRequests:
         peer.send(headers(1), *[data(1, piece, 0) for piece in pieces[:-1]], data(1, pieces[-1]))
 
         assert [one.body for one in peer.events if isinstance(one, Request)] == [framed(message)]
-        assert peer.connection.streams._buffered == 0
+        assert peer.connection.streams.buffered == 0
 
     def test_an_unknown_frame_is_no_matter(self) -> None:
         assert Peer().send(frame(99, 0, 7, b"x")) == []
@@ -156,11 +156,18 @@ class TestRequests:
         assert peer.send(data(1, b"more", 0)) == []
 
     def test_what_all_streams_hold_together_is_bounded(self) -> None:
-        peer = Peer(Limits(buffered=1000))
+        peer = Peer(Limits(buffered=2000))
         peer.send(*[headers(stream) + data(stream, framed(bytes(600))[:500], 0) for stream in (1, 3, 5)])
+        kept = 500 + Connection()._heads.read(block()).size
 
         assert [one.stream for one in peer.events if isinstance(one, Request) and one.is_too_large] == [5]
-        assert peer.connection.streams._buffered == 1000
+        assert peer.connection.streams.buffered == 2 * kept
+
+    def test_headers_of_requests_that_do_not_end_count(self) -> None:
+        peer = Peer(Limits(buffered=1000))
+        peer.send(headers(1, LONG), headers(3, LONG))
+
+        assert [one.stream for one in peer.events if isinstance(one, Request) and one.is_too_large] == [3]
 
     def test_a_stream_above_the_limit_is_refused(self) -> None:
         peer = Peer(Limits(streams=2))
@@ -585,8 +592,35 @@ class TestFloods:
         )
 
         assert answers == ["GoAway 0 ENHANCE_YOUR_CALM"]
-        assert len([one for one in peer.events if isinstance(one, Request)]) <= 2001
+        assert len([one for one in peer.events if isinstance(one, Request)]) <= 201
         assert peer.is_clean
+
+    def test_resets_of_calls_that_have_lasted_are_borne(self) -> None:
+        peer = Peer()
+        for first in range(1, 2001, 200):
+            streams = range(first, first + 200, 2)
+            peer.send(*[call(stream) for stream in streams])
+            peer.seconds(3)
+            peer.send(*[frames.reset(stream, frames.ErrorCode.CANCEL) for stream in streams])
+
+        assert not peer.connection.is_closed
+
+    def test_a_reset_of_what_is_answered_is_borne(self) -> None:
+        peer = Peer()
+        for stream in range(1, 2001, 2):
+            peer.send(call(stream))
+            peer.connection.respond(stream, HEADERS, b"x", OK)
+            peer.send(frames.reset(stream, frames.ErrorCode.CANCEL))
+
+        assert not peer.connection.is_closed
+
+    def test_calls_that_are_refused_do_not_pay_for_those_that_are_reset(self) -> None:
+        peer = Peer()
+        for stream in range(1, 2001, 4):
+            peer.send(call(stream), call(stream + 2), frames.reset(stream, frames.ErrorCode.CANCEL))
+            peer.connection.refuse(stream + 2, HEADERS + OK)
+
+        assert peer.connection.is_closed
 
     def test_requests_that_are_none(self) -> None:
         answers = Peer().send(*[headers(stream, NONE, WHOLE) for stream in range(1, 9001, 2)])
