@@ -19,6 +19,7 @@ OVERHEAD = 32
 """What a field counts beyond its text (RFC 9113, 6.5.2)."""
 
 _STATIC: tuple[Field, ...] = ((b"", b""), *((bytes(name), bytes(value)) for name, value in HeaderTable.STATIC_TABLE))
+_MOST_RESIZES = 2
 _TABLE_SIZE = 4096  # what every connection starts with
 
 
@@ -54,6 +55,7 @@ class BlockReader:
         if self.is_stateless:
             return [field for field, _ in self.read_from(block, 0)]
         try:
+            _check_resizes(block)
             fields = self._decoder.decode(block, raw=True)
         except hpack.OversizedHeaderListError:
             raise _too_many() from None
@@ -90,7 +92,7 @@ class BlockReader:
         while position < end:
             first = block[position]
             if first & 0xE0 == 0x20:
-                position = _empty_table(block, position, bool(read))
+                position = _empty_table(block, position, bool(read) or position >= _MOST_RESIZES)
                 continue
             field, position = _field(block, position, first)
             read.append((field, position))
@@ -126,6 +128,16 @@ def _empty_table(block: bytes, position: int, is_late: bool) -> int:
     if size or is_late:
         raise ValueError("a table of another size, or not at the start of the block")
     return position
+
+
+def _check_resizes(block: bytes) -> None:
+    """A block begins with two changes of the table's size at most (RFC 7541, 4.2): each costs more than its byte."""
+    position = count = 0
+    while position < len(block) and block[position] & 0xE0 == 0x20:
+        _, position = _integer(block, position, 0x1F)
+        count += 1
+        if count > _MOST_RESIZES:
+            raise ValueError("too many sizes of the table")
 
 
 def _integer(block: bytes, position: int, mask: int) -> tuple[int, int]:

@@ -111,11 +111,12 @@ class Calls:
                 self._threads.submit([partial(self._work, call) for call in calls])
 
     def cancel(self, call: Call) -> None:
-        """Nobody waits for it any more; what it runs keeps its place until it ends."""
+        """Nobody waits for it any more. What runs keeps its place until it ends; what has not begun gives it back."""
         call.is_over = True
         if call.task is not None:
             call.task.cancel()
-        elif self._service.is_async:  # it has not begun, and never will
+        elif call.thread is None:  # it has not begun, and never will: a thread looks at is_over after it has set this
+            call.data, call.metadata = b"", {}
             self._leave(call)
 
     def close(self) -> None:

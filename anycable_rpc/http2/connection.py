@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from . import frames
+from .budget import Budget
 from .frames import (
     ACK,
     DEFAULT_FRAME,
@@ -24,7 +25,7 @@ from .frames import (
     StreamFault,
     Type,
 )
-from .heads import HeadReader
+from .heads import HeadReader, Line
 from .limits import Limits, Noise
 from .outbox import Outbox
 from .streams import WINDOW, Cancelled, Request, Streams
@@ -33,21 +34,31 @@ __all__ = ["Connection"]
 
 _DRAIN_PING, _QUIET_PING = b"draining", b"are you?"
 _DRAIN_PATIENCE = 5  # seconds for the answer to the first
+_USUAL_SETTINGS = 60  # bytes of ten settings: nobody has more to say at once
+_WAITING_PER_NOISE = 16  # streams that wait: another window for all makes work for each
 
 
 class Connection:
     """See the module."""
 
-    def __init__(self, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        limits: Limits | None = None,
+        budget: Budget | None = None,
+        serves: Callable[[Line], bool] = lambda line: True,
+    ) -> None:
         self._limits = limits or Limits()
+        self._budget = budget or Budget(self._limits.budget)
+        self._noted = 0  # bytes that the budget knows of
         self._out = Outbox()
         self._noise = Noise(self._limits)
         self._heads = HeadReader(self._limits.headers, self._limits.table)
-        self.streams = Streams(self._limits, self._out, self._heads, self._noise)
+        self.streams = Streams(self._limits, self._out, self._heads, self._noise, serves)
         self._rest = b""
         self._is_prefaced = False
         self._is_settled = False  # the peer's first settings are there
         self._block: tuple[int, int, bytearray] | None = None
+        self._must_settle = False  # a window has opened for streams that may wait
         self._seconds = 0
         self._heard = 0  # when something came
         self._moved = 0  # when a frame or a block was whole, or none was begun
@@ -69,6 +80,10 @@ class Connection:
             return []
         self._heard = self._seconds
         self._read(self._rest + data if self._rest else data)
+        if self._must_settle:
+            self._settle()
+        if self.streams.buffered or self._noted or self._block:
+            self._account()
         return self.streams.take()
 
     def respond(self, stream: int, headers: bytes, data: bytes, trailers: bytes | None) -> None:
@@ -77,12 +92,26 @@ class Connection:
         Without trailers the answer goes on; empty ones end it with the data. The headers leave with the first data.
         """
         self.streams.respond(stream, headers, data, trailers)
-        if self._out.held > self._limits.buffered:
-            self._close(ErrorCode.ENHANCE_YOUR_CALM, "answers that nobody takes")
+        if self._out.held:
+            if self._out.held > self._limits.buffered:
+                self._close(ErrorCode.ENHANCE_YOUR_CALM, "answers that nobody takes")
+            self._account()
 
     def refuse(self, stream: int, headers: bytes) -> None:
         """Answer with headers alone, or end an answer with them."""
         self.streams.refuse(stream, headers)
+
+    def give_up(self) -> None:
+        """Keep fewer bytes: too many are kept by all connections, and most by this one."""
+        if not self.streams.give_up_largest():
+            self._close(ErrorCode.ENHANCE_YOUR_CALM, "a header block that takes too much room")
+        self._note()
+
+    def abandon(self) -> None:
+        """Keep nothing: the peer has gone."""
+        self.streams.end()
+        self._block = None
+        self._note()
 
     def take(self) -> bytes:
         """The bytes to write now."""
@@ -109,7 +138,22 @@ class Connection:
             self.refuse_new()
         self.streams.end_slow(self._seconds)
         self._end_slow_peer()
+        self._account()
         return self.streams.take()
+
+    def _account(self) -> None:
+        """Once a read is enough: it brings no more than a socket's buffer."""
+        if self._note():
+            self._budget.settle()
+
+    def _note(self) -> bool:
+        """Tell the budget what is kept; return whether that has changed."""
+        held = self.streams.buffered + self._out.held + (len(self._block[2]) if self._block else 0)
+        if held == self._noted:
+            return False
+        self._noted = held
+        self._budget.note(self, held)
+        return True
 
     def _end_slow_peer(self) -> None:
         if not (self._rest or self._block or not self._is_settled):
@@ -136,6 +180,7 @@ class Connection:
         if not self.is_closed:
             self._out.add(frames.goaway(self.streams.highest, code, text))
             self.streams.end()
+            self._block = None
 
     def _read(self, data: bytes) -> None:
         try:
@@ -145,6 +190,12 @@ class Connection:
             self._rest = data[position:]
         except ConnectionFault as fault:
             self._close(fault.code, str(fault))
+
+    def _settle(self) -> None:
+        """Send what the windows allow, once for all frames of a read: a frame must not cost a look at each stream."""
+        self._must_settle = False
+        if not self.is_closed:
+            self.streams.answered(self._out.go_on())
 
     def _preface(self, data: bytes) -> int:
         if self._is_prefaced:
@@ -238,7 +289,7 @@ class Connection:
         if len(payload) != 4:
             raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "RST_STREAM has 4 bytes")
         self.streams.check_opened(stream)
-        self._noise.count()
+        self._noise.count(self.streams.haste(stream))
         self.streams.cancelled(stream)
 
     def _settings(self, flags: int, stream: int, payload: bytes) -> None:
@@ -246,23 +297,32 @@ class Connection:
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "SETTINGS are the connection's")
         if len(payload) % 6 or (flags & ACK and payload):
             raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "SETTINGS have 6 bytes each")
-        self._noise.count(4)
+        self._noise.count(4 + len(payload) // _USUAL_SETTINGS)
         if flags & ACK:
             self._heads.blocks.acknowledge()
             return
-        for start in range(0, len(payload), 6):
-            key, value = payload[start : start + 2], payload[start + 2 : start + 6]
-            self._set(int.from_bytes(key, "big"), int.from_bytes(value, "big"))
+        windows: list[int] = []
+        for key, value in frames.PAIR.iter_unpack(payload):
+            if key == Setting.INITIAL_WINDOW_SIZE:
+                windows.append(value)
+            else:
+                self._set(key, value)
+        if windows:
+            self._resize(windows)
         self._out.add(frames.frame(Type.SETTINGS, ACK, 0))
-        self.streams.answered(self._out.go_on())  # after the ACK: who reads it knows what the data is counted against
+
+    def _resize(self, windows: list[int]) -> None:
+        """Take the windows of one frame. Data follows the ACK, so that the peer knows what it is counted against."""
+        largest = max(windows)
+        if largest > LARGEST_WINDOW:
+            raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "the window is too large")
+        self._noise.count(len(self._out.waiting) // _WAITING_PER_NOISE)
+        self._out.resize(windows[-1], largest)
+        self._must_settle = True
 
     def _set(self, key: int, value: int) -> None:
         if key == Setting.ENABLE_PUSH and value > 1:
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "ENABLE_PUSH is 0 or 1")
-        if key == Setting.INITIAL_WINDOW_SIZE:
-            if value > LARGEST_WINDOW:
-                raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "the window is too large")
-            self._out.resize(value)
         if key == Setting.MAX_FRAME_SIZE:
             if not DEFAULT_FRAME <= value <= LARGEST_FRAME:
                 raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "the frame size is out of range")
@@ -301,7 +361,10 @@ class Connection:
             if not stream:
                 raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a window opens by more than nothing")
             raise StreamFault(ErrorCode.PROTOCOL_ERROR)
-        if not stream or stream in self.streams.open:
+        if not stream:
+            self._out.grow(increment)
+            self._must_settle = True
+        elif stream in self.streams.open:
             self.streams.answered(self._out.open_window(stream, increment))
 
 

@@ -15,6 +15,7 @@ __all__ = [
     "LARGEST_FRAME",
     "LARGEST_WINDOW",
     "PADDED",
+    "PAIR",
     "PREFACE",
     "PRIORITIZED",
     "SHAPE",
@@ -32,6 +33,7 @@ __all__ = [
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 HEADER = Struct(">HBBBI")  # length (16 bits, then 8), type, flags, stream
+PAIR = Struct(">HI")  # a setting and its value
 SHAPE = Struct(">HBHI")  # the same, type and flags as one number
 DEFAULT_FRAME, LARGEST_FRAME = 16_384, 2**24 - 1
 DEFAULT_WINDOW, LARGEST_WINDOW = 65_535, 2**31 - 1
@@ -96,7 +98,7 @@ class StreamFault(Exception):
         self.code = code
 
 
-def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
+def frame(kind: int, flags: int, stream: int, payload: bytes | memoryview = b"") -> bytes:
     """One frame."""
     size = len(payload)
     return HEADER.pack(size >> 8, size & 0xFF, kind, flags, stream) + payload

@@ -25,6 +25,9 @@ _SHORT = 127  # bytes of a text with its length, which then is one byte
 _LITERALS = (0x40, 0x00, 0x10)  # in the table, not in it, never in one: to an empty table the same
 
 
+_fields: dict[bytes, tuple[str, str, int]] = {}
+"""Fields that have been read before. All connections share them: each would keep megabytes of its own."""
+
 _new_head = tuple.__new__  # a NamedTuple's own takes twice as long
 
 
@@ -62,7 +65,6 @@ class HeadReader:
         self._largest = largest
         self._starts: dict[bytes, Head] = {}
         self._lengths: tuple[int, ...] = ()
-        self._fields: dict[bytes, tuple[str, str, int]] = {}
 
     def read(self, block: bytes) -> Head:
         """The head that a block is.
@@ -103,7 +105,7 @@ class HeadReader:
     def _continued(self, start: Head, block: bytes, position: int) -> Head | None:
         """The head with the rest, if that is short fields that stand for themselves; those that come again are kept."""
         line, metadata, size, length = start
-        metadata, end, known = metadata.copy(), len(block), self._fields
+        metadata, end, known = metadata.copy(), len(block), _fields
         if end > self._largest:
             return None
         try:
@@ -129,10 +131,10 @@ class HeadReader:
         name, value = self.blocks.text(coded[1:middle]), self.blocks.text(coded[middle:])
         if name in _SPECIAL or name.endswith(b"-bin") or not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
             return None
-        if len(self._fields) >= _MOST_FIELDS:
-            self._fields.clear()
+        if len(_fields) >= _MOST_FIELDS:
+            _fields.clear()
         field = name.decode(), value.decode("latin-1"), len(name) + len(value) + OVERHEAD
-        self._fields[coded] = field
+        _fields[coded] = field
         return field
 
 

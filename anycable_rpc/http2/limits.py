@@ -17,6 +17,7 @@ class Limits:
 
     A `table` of 0 makes header blocks independent of each other, and quick to read. `patience` is what a peer has to
     end what it has begun, and to take an answer; after `quiet` seconds without a byte it is asked whether it is there.
+    `buffered` is what one connection may keep of unfinished requests and of answers that wait, `budget` what all may.
     """
 
     message: int = 4 * 2**20
@@ -25,6 +26,7 @@ class Limits:
     block: int = 64 * 2**10
     streams: int = 1000
     buffered: int = 32 * 2**20
+    budget: int = 64 * 2**20
     noise: int = 2000
     noise_per_second: int = 200
     patience: int = 20

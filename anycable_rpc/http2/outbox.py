@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import cast
 
 from .frames import (
     DEFAULT_FRAME,
@@ -39,7 +40,7 @@ class Outbox:
         self._initial = DEFAULT_WINDOW
         self._credit: dict[int, int] = {}  # by stream: how its window differs from the initial one
         self.frame_size = DEFAULT_FRAME
-        self.waiting: dict[int, tuple[bytes, bytes | None]] = {}
+        self.waiting: dict[int, tuple[memoryview, bytes | None]] = {}
         self.held = 0  # bytes that wait
 
     def add(self, data: bytes) -> None:
@@ -72,20 +73,21 @@ class Outbox:
 
     def send(self, stream: int, data: bytes, trailers: bytes | None) -> bool:
         """Send data, and trailers with the end of the stream (empty: with the data); whether the stream has ended."""
+        view = memoryview(data)
         held = self.waiting.pop(stream, None)
         if held:
             self.held -= len(held[0])
-            data = held[0] + data
-        sent = self._fitting(stream, data, END_STREAM if trailers == b"" else 0)
-        if sent < len(data):
-            self.waiting[stream] = data[sent:], trailers
-            self.held += len(data) - sent
+            view = memoryview(bytes(held[0]) + data) if data else held[0]
+        sent = self._fitting(stream, view, END_STREAM if trailers == b"" else 0)
+        if sent < len(view):
+            self.waiting[stream] = _rest(view, sent), trailers
+            self.held += len(view) - sent
             return False
         if trailers:
             self.headers(stream, trailers, END_STREAM)
         return trailers is not None
 
-    def _fitting(self, stream: int, data: bytes, last: int) -> int:
+    def _fitting(self, stream: int, data: memoryview, last: int) -> int:
         """Write what the windows allow, with the flag of the last frame; how many bytes that is."""
         size = min(len(data), self._window, self._initial + self._credit.get(stream, 0))
         if size <= 0:
@@ -104,30 +106,43 @@ class Outbox:
         if self.waiting and (held := self.waiting.pop(stream, None)):
             self.held -= len(held[0])
 
+    def waits(self, stream: int) -> int:
+        """How many bytes of a stream wait."""
+        held = self.waiting.get(stream)
+        return len(held[0]) if held else 0
+
     def open_window(self, stream: int, increment: int) -> list[int]:
-        """The peer takes more, on one stream or (0) in all; the streams that have ended by it.
+        """The peer takes more on one stream; return the streams that have ended by it.
 
         Raises:
-            ConnectionFault, StreamFault: a window grows too large.
+            StreamFault: the window grows too large.
         """
-        if not stream:
-            self._window += increment
-            if self._window > LARGEST_WINDOW:
-                raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "the connection's window is too large")
-            return self.go_on()
         credit = self._credit.get(stream, 0) + increment
         if self._initial + credit > LARGEST_WINDOW:
             raise StreamFault(ErrorCode.FLOW_CONTROL_ERROR)
         self._credit[stream] = credit
         return [stream] if stream in self.waiting and self._again(stream) else []
 
-    def resize(self, initial: int) -> None:
-        """The peer's setting for every stream's window; `go_on` sends what it lets go.
+    def grow(self, increment: int) -> None:
+        """The peer takes more in all; `go_on` sends what waits for that.
+
+        Raises:
+            ConnectionFault: the window grows too large.
+        """
+        self._window += increment
+        if self._window > LARGEST_WINDOW:
+            raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "the connection's window is too large")
+
+    def resize(self, initial: int, largest: int) -> None:
+        """Set every stream's window as the peer asks; `go_on` sends what waits for that.
+
+        One frame may set it many times. `largest` is the largest value of the frame, `initial` the last: each stream
+        is looked at once.
 
         Raises:
             ConnectionFault: a window grows too large.
         """
-        if initial + max(self._credit.values(), default=0) > LARGEST_WINDOW:
+        if largest + max(self._credit.values(), default=0) > LARGEST_WINDOW:
             raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "a window is too large")
         self._initial = initial
 
@@ -146,3 +161,9 @@ class Outbox:
         if self._initial + self._credit.get(stream, 0) <= 0:
             return False
         return self.send(stream, b"", self.waiting[stream][1])
+
+
+def _rest(data: memoryview, sent: int) -> memoryview:
+    """What is left to send. Only the smaller half is copied, so that many small windows cost no more than one."""
+    rest = data[sent:]
+    return rest if 2 * len(rest) > len(cast(bytes, data.obj)) else memoryview(bytes(rest))

@@ -11,8 +11,10 @@ from typing import cast
 
 from ..protocol import SERVICE
 from ..wire import METHODS
+from .budget import Budget
 from .calls import Call, Calls
 from .connection import Connection
+from .heads import Line
 from .health import CHECK, WATCH, Health
 from .limits import Limits
 from .messages import (
@@ -35,7 +37,9 @@ __all__ = ["Peer", "Shared"]
 
 logger = logging.getLogger("anycable_rpc")
 
+_HEALTH = (CHECK, WATCH)
 _METHODS = {f"/{SERVICE}/{method}": method for method in METHODS}
+_TOO_LARGE = "the message or its headers are too large, or too many requests have not ended"
 _LINGER = 10  # seconds for the last bytes to leave
 
 
@@ -46,6 +50,7 @@ class Shared:
     calls: Calls
     health: Health
     limits: Limits
+    budget: Budget
     peers: set[Peer]
     longest: Callable[[], float]
 
@@ -55,7 +60,7 @@ class Peer(asyncio.Protocol):
 
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
-        self._connection = Connection(shared.limits)
+        self._connection = Connection(shared.limits, shared.budget, _is_served)
         self._loop = asyncio.get_running_loop()
         self._calls: dict[int, Call] = {}
         self._is_flushing = False
@@ -97,6 +102,7 @@ class Peer(asyncio.Protocol):
         """It does again."""
         self._is_paused = False
         self._stuck = 0
+        self._shared.budget.note(self, 0)
         self._transport.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -104,6 +110,13 @@ class Peer(asyncio.Protocol):
         self._shared.peers.discard(self)
         for stream in list(self._connection.streams.open):
             self._cancel(stream)
+        self._connection.abandon()
+        self._shared.budget.note(self, 0)
+
+    def give_up(self) -> None:
+        """Drop what has been written and not read: of all connections this one keeps the most bytes."""
+        self._shared.budget.note(self, 0)
+        self._transport.abort()
 
     def drain(self) -> None:
         """Let the peer go elsewhere."""
@@ -126,9 +139,11 @@ class Peer(asyncio.Protocol):
         self._handle(self._connection.a_second_passed())
 
     def _handle(self, events: list[Request | Cancelled]) -> None:
+        gone = {event.stream for event in events if isinstance(event, Cancelled)} if len(events) > 1 else ()
         for event in events:
             if isinstance(event, Request):
-                self._accept(event)
+                if event.stream not in gone:  # a call that is reset in the same read takes no place
+                    self._accept(event)
             else:
                 self._cancel(event.stream)
         self._shared.calls.go()
@@ -140,10 +155,12 @@ class Peer(asyncio.Protocol):
             if not line.is_grpc:
                 self._connection.respond(stream, http_refusal(line.method), NO_CALL, b"")
                 return
-            if is_too_large and announced(body) <= self._shared.limits.message:
-                raise Refused(Status.RESOURCE_EXHAUSTED, "the message or its headers are too large")
-            data = unframed(body, metadata.get("grpc-encoding", ""), self._shared.limits.message)
             method = _METHODS.get(line.path)
+            if method is None and line.path not in _HEALTH:
+                raise Refused(Status.UNIMPLEMENTED, "no such method")
+            if is_too_large and announced(body) <= self._shared.limits.message:
+                raise Refused(Status.RESOURCE_EXHAUSTED, _TOO_LARGE)
+            data = unframed(body, metadata.get("grpc-encoding", ""), self._shared.limits.message)
             if method is None:
                 self._tell_health(stream, line.path, data)
                 return
@@ -158,10 +175,8 @@ class Peer(asyncio.Protocol):
     def _tell_health(self, stream: int, path: str, data: bytes) -> None:
         if path == CHECK:
             self._connection.respond(stream, HEADERS, framed(self._shared.health.check(data)), OK)
-        elif path == WATCH:
-            self._shared.health.watch(data, (self, stream), partial(self._tell, stream))
         else:
-            raise Refused(Status.UNIMPLEMENTED, "no such method")
+            self._shared.health.watch(data, (self, stream), partial(self._tell, stream))
 
     def _tell(self, stream: int, data: bytes) -> None:
         self._connection.respond(stream, HEADERS, framed(data), None)
@@ -194,5 +209,13 @@ class Peer(asyncio.Protocol):
         data = self._connection.take()
         if data and not self._transport.is_closing():
             self._transport.write(data)
+            if self._is_paused:
+                self._shared.budget.note(self, self._transport.get_write_buffer_size())
+                self._shared.budget.settle()
         if self._connection.is_closed:
             self._transport.close()
+
+
+def _is_served(line: Line) -> bool:
+    """Whether a request is a call of a method that there is."""
+    return line.is_grpc and (line.path in _METHODS or line.path in _HEALTH)

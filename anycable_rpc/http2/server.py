@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 from ..errors import ConfigurationError
 from ..listening import key_pair, listeners
 from ..watching import Watch
+from .budget import Budget
 from .calls import Calls
 from .health import Health
+from .heap import trim
 from .limits import Limits
 from .peer import Peer, Shared
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Server", "limits"]
 
 _FLUSH = 0.2  # seconds for the last answers to leave, and for peers to hear that we go
+_MUCH = 8 * 2**20  # bytes that were kept and no longer are: worth the milliseconds to give them back
 _HANDSHAKE = 10.0  # seconds for TLS
 _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"  # what HTTP/2 allows of TLS 1.2 (RFC 9113, 9.2.2)
 _LIMITS = {
@@ -61,8 +64,9 @@ class Server:
     def __init__(self, service: Service, settings: Settings) -> None:
         self._settings = settings
         self._tls = _tls(settings)
-        calls = Calls(service, settings.rpc_pool_size)
-        self._shared = Shared(calls, Health(), limits(settings), set(), self._longest)
+        chosen = limits(settings)
+        calls, budget = Calls(service, settings.rpc_pool_size), Budget(chosen.budget)
+        self._shared = Shared(calls, Health(), chosen, budget, set(), self._longest)
         self._watch = Watch(calls, service, settings.rpc_stuck_timeout, self._turn)
         self._listeners = listeners(settings.rpc_host, settings.rpc_reuse_port)
         host, _, _ = settings.rpc_host.rpartition(":")
@@ -120,6 +124,8 @@ class Server:
             await asyncio.sleep(1)
             for peer in list(self._shared.peers):
                 peer.a_second_passed()
+            if self._shared.budget.has_fallen(_MUCH):
+                trim()
 
 
 def _tls(settings: Settings) -> ssl.SSLContext | None:

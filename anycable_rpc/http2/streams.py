@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import NamedTuple
 
 from . import frames
@@ -16,7 +17,7 @@ from .frames import (
     StreamFault,
     Type,
 )
-from .heads import Head, HeadReader, check_trailers
+from .heads import Head, HeadReader, Line, check_trailers
 from .limits import Limits, Noise
 from .messages import PREFIX, announced
 from .outbox import Outbox
@@ -27,6 +28,7 @@ WINDOW = 16 * 2**20
 """Of a connection: how many bytes of all streams' data may be on their way."""
 
 _TINY = 256  # bytes of a DATA frame that is not the last one
+_HASTY = 10  # frames that the reset of a stream is worth which has just begun
 _MOST_GONE = 128  # streams that are remembered after their end, and gaps between streams
 _ONE_HEADERS, _ONE_DATA = Type.HEADERS << 8 | END_HEADERS, Type.DATA << 8 | END_STREAM
 _LARGEST_HIGH = DEFAULT_FRAME - 1 >> 8
@@ -50,10 +52,14 @@ class Cancelled(NamedTuple):
     stream: int
 
 
+_NO_HEAD = Head(Line("", "", is_grpc=False), {}, 0)  # of a stream whose request is whole: its headers are with the call
+
+
 class _Stream:
     """What most streams have not is told by the class: one is made for each call."""
 
     body: bytes | bytearray = b""
+    kept = 0  # bytes of its headers and body, while the request is not whole
     received = 0
     is_whole = False  # the peer has sent all of it
     is_answered = False  # at least in part
@@ -69,7 +75,9 @@ class Streams:
     Methods raise ConnectionFault and StreamFault for what a peer must not do.
     """
 
-    def __init__(self, limits: Limits, out: Outbox, heads: HeadReader, noise: Noise) -> None:
+    def __init__(
+        self, limits: Limits, out: Outbox, heads: HeadReader, noise: Noise, serves: Callable[[Line], bool]
+    ) -> None:
         self.open: dict[int, _Stream] = {}
         self.highest = 0
         self.is_over = False
@@ -78,12 +86,13 @@ class Streams:
         self._out = out
         self._heads = heads
         self._noise = noise
+        self._serves = serves
         self._events: list[Request | Cancelled] = []
         self._last = LARGEST_WINDOW  # the highest stream that is served
         self._skipped: deque[range] = deque(maxlen=_MOST_GONE)  # numbers that no stream has had
         self._cut: dict[int, None] = {}  # those whose end the peer may not have heard of: what still comes is let pass
         self._window = WINDOW
-        self._buffered = 0
+        self.buffered = 0  # bytes of requests that are not whole
         self._seconds = 0
 
     def take(self) -> list[Request | Cancelled]:
@@ -116,7 +125,7 @@ class Streams:
             _, _, weight, length = head
             if length is not None:
                 break
-            streams[stream] = found = _Stream(head, self._seconds)
+            streams[stream] = found = _Stream(_NO_HEAD, self._seconds)
             found.is_whole = True
             add(_new(Request, (stream, head, data[middle + 9 : after], weight > self._limits.headers)))
             left -= size
@@ -146,6 +155,10 @@ class Streams:
         self.open[stream] = found
         if flags & END_STREAM:
             self._end(stream, found)
+        elif not self._serves(found.head.line):
+            self._give_up(stream, found)
+        else:
+            self._keep(stream, found, found.head.size)
 
     def data(self, flags: int, stream: int, payload: bytes, padding: int) -> None:
         """A DATA frame, without its padding; `padding` bytes came with it."""
@@ -174,6 +187,14 @@ class Streams:
         if found is not None:
             self._forget(stream, found)
             self._events.append(Cancelled(stream))
+
+    def haste(self, stream: int) -> int:
+        """How many frames that ask for nothing a reset is worth: most for a call that has just begun.
+
+        A client ends calls whose deadline has passed. One that ends them at once wants us to work for nothing.
+        """
+        found = self.open.get(stream)
+        return _HASTY if found is not None and self._seconds - found.since <= 1 else 1
 
     def reset(self, stream: int, code: ErrorCode) -> None:
         """End a stream before its end."""
@@ -210,7 +231,7 @@ class Streams:
         found = self.open.get(stream)
         if found is not None:
             self._out.headers(stream, headers, END_STREAM)
-            self._finish(stream, found)
+            self._part(stream, found)
 
     def answered(self, streams: list[int]) -> None:
         """The last of their answers has left."""
@@ -278,9 +299,25 @@ class Streams:
         if not found.body:
             found.body = bytearray()
         found.body += payload
-        self._buffered += len(payload)
-        if self._buffered > self._limits.buffered or _announced(found) > self._limits.message:
+        self._keep(stream, found, len(payload))
+
+    def _keep(self, stream: int, found: _Stream, size: int) -> None:
+        found.kept += size
+        self.buffered += size
+        if self.buffered > self._limits.buffered or _announced(found) > self._limits.message:
             self._give_up(stream, found)
+
+    def give_up_largest(self) -> bool:
+        """Refuse the request, or cut the answer, that keeps most bytes; False when none keeps any."""
+        sizes = ((found.kept + self._out.waits(stream), stream) for stream, found in self.open.items())
+        size, stream = max(sizes, default=(0, 0))
+        if size:
+            found = self.open[stream]
+            if found.kept:
+                self._give_up(stream, found)
+            else:
+                self.reset(stream, ErrorCode.ENHANCE_YOUR_CALM)
+        return bool(size)
 
     def _give_up(self, stream: int, found: _Stream) -> None:
         """Let it be answered at once; the rest of the request is not wanted."""
@@ -289,34 +326,39 @@ class Streams:
         found.is_whole = True
         _remember(self._cut, stream)
         self._events.append(Request(stream, found.head, beginning, is_too_large=True))
+        found.head = _NO_HEAD
 
     def _release(self, found: _Stream) -> None:
-        self._buffered -= len(found.body)
+        self.buffered -= found.kept
+        found.kept = 0
         found.body = b""
 
     def _end(self, stream: int, found: _Stream, payload: bytes = b"") -> None:
-        body = payload
-        if found.body:
-            body = bytes(found.body + payload)
-            self._release(found)
+        body = bytes(found.body + payload) if found.body else payload
+        self._release(found)
         head = found.head
         if head.length is not None and head.length != len(body):
             raise StreamFault(ErrorCode.PROTOCOL_ERROR)
         found.is_whole = True
         self._events.append(Request(stream, head, body, head.size > self._limits.headers))
+        found.head = _NO_HEAD
 
     def _finish(self, stream: int, found: _Stream) -> None:
-        """The answer has left; what the peer still sends of the request is not wanted."""
+        """The answer has left. A refusal makes up for nothing: else calls beyond the limit would pay for a flood."""
+        self._part(stream, found)
+        self._noise.answered()
+
+    def _part(self, stream: int, found: _Stream) -> None:
+        """Nothing more is said; what the peer still sends of the request is not wanted."""
         if not found.is_whole or stream in self._cut:
             self._out.add(frames.reset(stream, ErrorCode.NO_ERROR))
             _remember(self._cut, stream)
         self._forget(stream, found)
-        self._noise.answered()
 
     def _forget(self, stream: int, found: _Stream) -> None:
         del self.open[stream]
         self._out.forget(stream)
-        if found.body:
+        if found.kept:
             self._release(found)
         if self._last != LARGEST_WINDOW and not self.open:
             self.is_over = True

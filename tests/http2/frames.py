@@ -102,7 +102,7 @@ class Peer:
     def is_clean(self) -> bool:
         """Whether nothing is left of streams that have ended."""
         streams, out = self.connection.streams, self.connection._out
-        return not (streams.open or streams._buffered or out.waiting or out.held or out._credit)
+        return not (streams.open or streams.buffered or out.waiting or out.held or out._credit)
 
 
 def resized(size: int) -> bytes:

@@ -45,6 +45,7 @@ def check(data: bytes, chooser: random.Random) -> None:
     for piece in _pieces(data, chooser):
         was_closed = connection.is_closed
         events = connection.receive(piece)
+        assert connection._budget.held == connection.streams.buffered + connection._out.held + _begun(connection)
         assert not (was_closed and events), "a closed connection asks for something"
         for event in events:
             _note(event, asked, seen)
@@ -60,7 +61,13 @@ def check(data: bytes, chooser: random.Random) -> None:
         _check_bounds(connection)
         assert connection.is_closed or not was_closed, "a closed connection is open again"
     _check_output(bytes(output))
+    connection.abandon()
+    assert not connection._budget.held, "something is kept of a connection that is gone"
     assert _unanswered([data]) == _unanswered(_pieces(data, chooser)), "pieces mean something else than the whole"
+
+
+def _begun(connection: Connection) -> int:
+    return len(connection._block[2]) if connection._block else 0
 
 
 def _unanswered(pieces: Iterable[bytes]) -> tuple[list[Request | Cancelled], bytes]:
@@ -98,8 +105,9 @@ def _answer(connection: Connection, asked: set[int], chooser: random.Random) -> 
 def _check_bounds(connection: Connection) -> None:
     streams, out = connection.streams, connection._out
     assert len(streams.open) <= LIMITS.streams
-    assert streams._buffered == sum(len(one.body) for one in streams.open.values())
-    assert streams._buffered <= LIMITS.buffered + 16_384
+    assert streams.buffered == sum(one.kept for one in streams.open.values())
+    assert all(len(one.body) <= one.kept for one in streams.open.values()), "bytes that nobody counts"
+    assert streams.buffered <= LIMITS.buffered + 16_384
     assert out.held == sum(len(held) for held, _ in out.waiting.values())
     assert set(out.waiting) <= set(streams.open) or connection.is_closed
     assert max(len(streams._skipped), len(streams._cut)) <= 128

@@ -142,6 +142,7 @@ def test_what_we_write_hpack_reads(name: str, value: str) -> None:
         (b"\x40\x05ab", ErrorCode.COMPRESSION_ERROR),
         (b"\x82\x20", ErrorCode.COMPRESSION_ERROR),
         (b"\x21", ErrorCode.COMPRESSION_ERROR),
+        (b"\x20" * 3 + b"\x82", ErrorCode.COMPRESSION_ERROR),
     ],
 )
 @pytest.mark.parametrize("is_stateless", [True, False])

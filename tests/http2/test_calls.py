@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
+from anycable_rpc import threads
 from anycable_rpc.http2.calls import Call, Calls
 from anycable_rpc.http2.health import Health
 from anycable_rpc.http2.messages import Refused, Status
@@ -157,6 +158,24 @@ class TestCalls:
             assert asked.service.cancelled == (2 if asynchronous else 0)
 
         on_a_loop(test, asynchronous)
+
+    def test_one_that_is_cancelled_while_it_waits_for_a_thread_gives_its_place_back(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(threads, "adjusted", lambda wanted, most, share: wanted)
+
+        async def test(asked: Asked) -> None:
+            asked.ask(1)
+            asked.ask(3)
+            waiting = asked.ask(5, b"large")
+            await asked.until(lambda: asked.service.started == 2)
+            asked.calls.cancel(waiting)
+            asked.ask(7)
+            asked.service.gate.set()
+            await asked.until(lambda: len(asked.answers) == 3)
+            assert (sorted(asked.answers), asked.service.started, waiting.data) == ([1, 3, 7], 3, b"")
+
+        on_a_loop(test, asynchronous=False, limit=3)
 
     def test_one_that_is_cancelled_before_it_begins_never_does(self, asynchronous: bool) -> None:
         async def test(asked: Asked) -> None:

@@ -104,7 +104,7 @@ def test_every_request_and_every_answer_arrives_whole_and_nothing_is_left(seed: 
     assert one.heard == one.answers
     assert one.ended == set(one.asked)
     streams, out = one.server.streams, one.server._out
-    assert [streams.open, streams._buffered, out.waiting, out.held, out._credit] == [{}, 0, {}, 0, {}]
+    assert [streams.open, streams.buffered, out.waiting, out.held, out._credit] == [{}, 0, {}, 0, {}]
 
 
 STREAM = HELLO + call(1) + headers(3)[:-1] + headers(3)[-1:] + call(5, b"x" * 500) + b"\0\0\4\3\0\0\0\0\3\0\0\0\x08"

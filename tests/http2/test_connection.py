@@ -109,7 +109,7 @@ class TestRequests:
         peer.send(headers(1), *[data(1, piece, 0) for piece in pieces[:-1]], data(1, pieces[-1]))
 
         assert [one.body for one in peer.events if isinstance(one, Request)] == [framed(message)]
-        assert peer.connection.streams._buffered == 0
+        assert peer.connection.streams.buffered == 0
 
     def test_an_unknown_frame_is_no_matter(self) -> None:
         assert Peer().send(frame(99, 0, 7, b"x")) == []
@@ -156,11 +156,18 @@ class TestRequests:
         assert peer.send(data(1, b"more", 0)) == []
 
     def test_what_all_streams_hold_together_is_bounded(self) -> None:
-        peer = Peer(Limits(buffered=1000))
+        peer = Peer(Limits(buffered=2000))
         peer.send(*[headers(stream) + data(stream, framed(bytes(600))[:500], 0) for stream in (1, 3, 5)])
+        kept = 500 + Connection()._heads.read(block()).size
 
         assert [one.stream for one in peer.events if isinstance(one, Request) and one.is_too_large] == [5]
-        assert peer.connection.streams._buffered == 1000
+        assert peer.connection.streams.buffered == 2 * kept
+
+    def test_headers_of_requests_that_do_not_end_count(self) -> None:
+        peer = Peer(Limits(buffered=1000))
+        peer.send(headers(1, LONG), headers(3, LONG))
+
+        assert [one.stream for one in peer.events if isinstance(one, Request) and one.is_too_large] == [3]
 
     def test_a_stream_above_the_limit_is_refused(self) -> None:
         peer = Peer(Limits(streams=2))
@@ -585,8 +592,35 @@ class TestFloods:
         )
 
         assert answers == ["GoAway 0 ENHANCE_YOUR_CALM"]
-        assert len([one for one in peer.events if isinstance(one, Request)]) <= 2001
+        assert len([one for one in peer.events if isinstance(one, Request)]) <= 201
         assert peer.is_clean
+
+    def test_resets_of_calls_that_have_lasted_are_borne(self) -> None:
+        peer = Peer()
+        for first in range(1, 2001, 200):
+            streams = range(first, first + 200, 2)
+            peer.send(*[call(stream) for stream in streams])
+            peer.seconds(3)
+            peer.send(*[frames.reset(stream, frames.ErrorCode.CANCEL) for stream in streams])
+
+        assert not peer.connection.is_closed
+
+    def test_a_reset_of_what_is_answered_is_borne(self) -> None:
+        peer = Peer()
+        for stream in range(1, 2001, 2):
+            peer.send(call(stream))
+            peer.connection.respond(stream, HEADERS, b"x", OK)
+            peer.send(frames.reset(stream, frames.ErrorCode.CANCEL))
+
+        assert not peer.connection.is_closed
+
+    def test_calls_that_are_refused_do_not_pay_for_those_that_are_reset(self) -> None:
+        peer = Peer()
+        for stream in range(1, 2001, 4):
+            peer.send(call(stream), call(stream + 2), frames.reset(stream, frames.ErrorCode.CANCEL))
+            peer.connection.refuse(stream + 2, HEADERS + OK)
+
+        assert peer.connection.is_closed
 
     def test_requests_that_are_none(self) -> None:
         answers = Peer().send(*[headers(stream, NONE, WHOLE) for stream in range(1, 9001, 2)])
@@ -623,6 +657,74 @@ class TestFloods:
         peer.connection.take()
 
         assert peer.send(*[headers(stream) for stream in range(3, 9001, 2)])[-1] == "GoAway 0 ENHANCE_YOUR_CALM"
+
+    @pytest.mark.parametrize("key", [Setting.INITIAL_WINDOW_SIZE, 99])
+    def test_settings_of_many_values(self, key: int) -> None:
+        peer, many = Peer(), (key.to_bytes(2, "big") + (70_000).to_bytes(4, "big")) * 2730
+
+        answers = peer.send(frame(Type.SETTINGS, 0, 0, many) * 100)
+
+        assert answers[-1] == "GoAway 0 ENHANCE_YOUR_CALM"
+        assert len(answers) < 10
+
+    def test_the_last_window_of_a_frame_counts_and_each_is_checked(self) -> None:
+        peer = Peer(hello=PREFACE + resized(0) + ACKNOWLEDGED)
+        peer.send(call(1))
+        peer.connection.respond(1, HEADERS, bytes(60), OK)
+        peer.connection.take()
+        low, high = ((4).to_bytes(2, "big") + size.to_bytes(4, "big") for size in (10, 2**31 - 1))
+
+        assert peer.send(frame(Type.SETTINGS, 0, 0, high + low)) == ["Settings 0 ACK", "Data 1"]
+        assert peer.send(window_update(1, 2**31 - 1), frame(Type.SETTINGS, 0, 0, high + low)) == [
+            "Data 1", "Headers 1 END_HEADERS END_STREAM", "Settings 0 ACK",
+        ]  # fmt: skip
+        assert peer.send(call(3), window_update(3, 1), frame(Type.SETTINGS, 0, 0, high + low)) == [
+            "GoAway 0 FLOW_CONTROL_ERROR"
+        ]
+
+    @pytest.mark.parametrize(
+        "piece", [window_update(0, 1), resized(1)], ids=["windows of the connection", "windows of all streams"]
+    )
+    def test_a_read_costs_one_look_at_the_streams_that_wait(self, piece: bytes) -> None:
+        peer = Peer(hello=PREFACE + resized(0) + ACKNOWLEDGED)
+        for stream in range(1, 11, 2):
+            peer.send(call(stream))
+            peer.connection.respond(stream, HEADERS, bytes(60), OK)
+        looks = list[int]()
+        again = peer.connection._out._again
+        peer.connection._out._again = lambda stream: looks.append(stream) or again(stream)  # type: ignore[func-returns-value, method-assign]
+
+        peer.send(piece * 100)
+
+        assert len(looks) == 5
+
+    def test_windows_of_all_streams_again_and_again_while_many_wait(self) -> None:
+        peer = Peer(hello=PREFACE + resized(0) + ACKNOWLEDGED)
+        for stream in range(1, 1001, 2):
+            peer.send(call(stream))
+            peer.connection.respond(stream, HEADERS, bytes(600), OK)
+        peer.connection.take()
+
+        for size in range(1, 100):
+            peer.send(resized(size))
+
+        assert peer.connection.is_closed
+
+    def test_a_large_answer_is_not_copied_for_each_byte_of_a_window(self) -> None:
+        peer = Peer(hello=PREFACE + resized(0) + ACKNOWLEDGED)
+        peer.send(call(1))
+        peer.connection.respond(1, HEADERS, bytes(2**20), OK)
+        whole = peer.connection._out.waiting[1][0].obj
+
+        peer.send(window_update(1, 1) * 100)
+        after_little = peer.connection._out.waiting[1][0].obj
+        peer.send(window_update(0, 2**20), window_update(1, 2**20 - 200))
+        after_most = peer.connection._out.waiting[1][0].obj
+
+        assert after_little is whole
+        assert after_most is not whole
+        assert peer.send(window_update(1, 2**20))[-1] == "Headers 1 END_HEADERS END_STREAM"
+        assert peer.is_clean
 
     def test_who_calls_may_make_noise(self) -> None:
         peer = Peer()

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -138,6 +140,48 @@ def test_calls_of_who_hangs_up_leave_nothing(serve: Serve) -> None:
 
     assert not server._shared.peers
     assert not server._shared.calls._under_way
+
+
+def test_unfinished_requests_of_many_connections_are_bounded_and_forgotten_with_them(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trimmed = threading.Event()
+    monkeypatch.setattr("anycable_rpc.http2.server.trim", trimmed.set)
+    server = serve()
+    budget = server._shared.budget
+    request = b"".join(
+        headers(stream) + data(stream, b"\0\0\x40\0\0", 0) + data(stream, bytes(16_000), 0) * 240
+        for stream in (1, 3, 5)
+    )
+    peers = [connected(server) for _ in range(8)]
+    for one in peers:
+        one.sendall(HELLO + ACKNOWLEDGED + request)
+        assert budget.held <= budget.most + 2**20  # a read is counted when it has been taken
+    assert is_served(server)
+    for one in peers:
+        one.close()
+    deadline = time.monotonic() + 10
+    while budget.held and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+    assert budget.held == 0
+    assert trimmed.wait(10)
+
+
+def test_a_call_that_stays_open_is_refused_at_once_when_nobody_serves_it(serve: Serve) -> None:
+    server, ended = serve(), threading.Event()
+
+    def requests() -> Iterator[bytes]:
+        yield b""
+        ended.wait(20)
+
+    with grpc.insecure_channel(server.address) as channel:
+        method: Any = channel.stream_stream("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo")
+        with pytest.raises(grpc.RpcError) as error:
+            next(method(requests(), timeout=5))
+        ended.set()
+
+    assert error.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
 def test_who_ends_his_half_is_answered(serve: Serve) -> None:

@@ -7,12 +7,16 @@ from collections.abc import Mapping
 from math import inf
 from typing import Any
 
+import pytest
+
+from anycable_rpc.http2 import frames
+from anycable_rpc.http2.budget import Budget
 from anycable_rpc.http2.calls import Calls
 from anycable_rpc.http2.health import Health
 from anycable_rpc.http2.limits import Limits
 from anycable_rpc.http2.peer import Peer, Shared
 
-from .frames import ACKNOWLEDGED, HELLO, call, framed, said
+from .frames import ACKNOWLEDGED, CALL, HELLO, block, call, data, framed, headers, said
 
 
 class Transport:
@@ -45,6 +49,9 @@ class Transport:
     def abort(self) -> None:
         self.is_aborted = True
 
+    def get_write_buffer_size(self) -> int:
+        return len(self.written)
+
 
 class Service:
     """Answers with what it was asked."""
@@ -61,11 +68,11 @@ class Service:
         return data
 
 
-def connected() -> tuple[Peer, Transport]:
+def connected(limits: Limits | None = None, budget: Budget | None = None) -> tuple[Peer, Transport]:
     """A peer that has been greeted."""
     service: Any = Service()
     transport: Any = Transport()
-    peer = Peer(Shared(Calls(service, 2), Health(), Limits(), set(), lambda: inf))
+    peer = Peer(Shared(Calls(service, 2), Health(), limits or Limits(), budget or Budget(2**26), set(), lambda: inf))
     peer.connection_made(transport)
     transport.written = b""
     return peer, transport
@@ -149,3 +156,76 @@ def test_last_words_that_do_not_leave_are_not_waited_for_long() -> None:
         return seen
 
     assert asyncio.run(main()) == [True, False, True]
+
+
+def test_calls_that_are_reset_in_the_same_read_take_no_place() -> None:
+    async def main() -> bytes:
+        peer, transport = connected()
+        resets = [frames.reset(stream, frames.ErrorCode.CANCEL) for stream in (1, 3)]
+        peer.data_received(b"".join([HELLO, ACKNOWLEDGED, call(1), call(3), call(5, b"served"), *resets]))
+        async with asyncio.timeout(10):
+            while b"grpc-status" not in transport.written:
+                await asyncio.sleep(0)
+        return transport.written
+
+    assert framed(b"served") in asyncio.run(main())
+
+
+UNKNOWN = {
+    "a service": ({":path": "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"}, b"grpc-status\x0212"),
+    "a method": ({":path": "/anycable.RPC/Restore"}, b"grpc-status\x0212"),
+    "a content type": ({"content-type": "application/json"}, b":status\x03415"),
+    "a verb": ({":method": "PUT"}, b":status\x03405"),
+}
+
+
+@pytest.mark.parametrize("unknown", UNKNOWN)
+def test_what_is_not_served_is_refused_when_its_headers_are_read_and_its_data_is_let_pass(unknown: str) -> None:
+    changed, answer = UNKNOWN[unknown]
+
+    async def main() -> tuple[bytes, bytes]:
+        peer, transport = connected()
+        peer.data_received(HELLO + ACKNOWLEDGED + headers(1, block([*{**CALL, **changed}.items()])))
+        await asyncio.sleep(0)
+        refusal, transport.written = transport.written, b""
+        for _ in range(200):
+            peer.data_received(data(1, bytes(1000), 0))
+        peer.data_received(data(1, b"the last") + call(3, b"hi"))
+        async with asyncio.timeout(10):
+            while b"grpc-status" not in transport.written:
+                await asyncio.sleep(0)
+        return refusal, transport.written
+
+    refusal, later = asyncio.run(main())
+
+    assert answer in refusal
+    assert said(refusal)[-2:][0].endswith("1 END_STREAM") or said(refusal)[-2:][0].endswith("1 END_HEADERS END_STREAM")
+    assert said(refusal)[-1] == "RstStream 1 NO_ERROR"
+    assert framed(b"hi") in later
+    assert "GoAway" not in str(said(later))
+
+
+def test_answers_that_are_written_and_not_read_count_and_the_greediest_is_cut() -> None:
+    async def main() -> list[tuple[int, bool]]:
+        budget = Budget(1000)
+        seen: list[tuple[int, bool]] = []
+        peers = [connected(budget=budget) for _ in range(2)]
+        for (peer, transport), size in zip(peers, (400, 800), strict=True):
+            peer.data_received(HELLO + ACKNOWLEDGED + call(1, b"x"))
+            await asyncio.sleep(0.01)
+            transport.written = bytes(size)
+            peer.pause_writing()
+            peer._answer(1, b"late")
+            peer._connection._out.add(b"more")
+            peer._flush()
+            seen.append((budget.held, transport.is_aborted))
+        peers[0][0].resume_writing()
+        seen.append((budget.held, peers[0][1].is_aborted))
+        peers[1][0].connection_lost(None)
+        return seen
+
+    first, second, third = asyncio.run(main())
+
+    assert first == (404, False)
+    assert second == (404, True)
+    assert third == (0, False)

@@ -1,0 +1,133 @@
+"""What all connections keep together, and who gives up when that is too much."""
+
+from __future__ import annotations
+
+import ctypes
+from types import SimpleNamespace
+
+import pytest
+
+from anycable_rpc.http2.budget import Budget
+from anycable_rpc.http2.connection import Connection
+from anycable_rpc.http2.frames import PREFACE, Type, frame
+from anycable_rpc.http2.heap import trim
+from anycable_rpc.http2.limits import Limits
+from anycable_rpc.http2.messages import HEADERS, OK
+from anycable_rpc.http2.streams import Request
+
+from .frames import ACKNOWLEDGED, HELLO, block, call, data, framed, headers, resized, said
+
+
+def connection(budget: Budget, hello: bytes = HELLO + ACKNOWLEDGED) -> Connection:
+    """One of several, after its greeting."""
+    one = Connection(Limits(), budget)
+    one.receive(hello)
+    one.take()
+    return one
+
+
+def unfinished(stream: int, size: int) -> bytes:
+    return headers(stream) + data(stream, framed(bytes(10_000))[:size], 0)
+
+
+def refused(one: Connection) -> list[int]:
+    return [event.stream for event in one.a_second_passed() if isinstance(event, Request) and event.is_too_large]
+
+
+def test_the_largest_request_of_the_greediest_connection_is_refused() -> None:
+    budget = Budget(10_000)
+    modest, greedy = connection(budget), connection(budget)
+    greedy.receive(unfinished(1, 2000) + unfinished(3, 5000) + unfinished(5, 900))
+    modest.receive(unfinished(1, 3000))
+
+    assert budget.held <= budget.most
+    assert (refused(modest), refused(greedy)) == ([], [3])
+
+
+def test_any_number_of_connections_keep_no_more_than_the_budget() -> None:
+    budget = Budget(100_000)
+    peers = [connection(budget) for _ in range(30)]
+    for _ in range(5):
+        for one in peers:
+            highest = one.streams.highest
+            one.receive(b"".join(unfinished(highest + 2 * place, 9000) for place in range(1, 3)))
+            assert budget.held <= budget.most
+
+    assert sum(len(found.body) for one in peers for found in one.streams.open.values()) <= budget.most
+
+
+def test_what_a_connection_keeps_goes_back_with_it() -> None:
+    budget = Budget(100_000)
+    peers = [connection(budget) for _ in range(3)]
+    for one in peers:
+        one.receive(unfinished(1, 9000) + headers(3, block()[:9], 0))
+    held = budget.held
+    for one in peers:
+        one.abandon()
+
+    assert held > 27_000
+    assert budget.held == 0
+    assert not any(one.streams.open or one._block for one in peers)
+
+
+def test_headers_alone_count() -> None:
+    budget = Budget(10_000)
+    one = connection(budget)
+    events = one.receive(b"".join(headers(stream) for stream in range(1, 201, 2)))
+
+    assert budget.held <= budget.most
+    assert len(events) > 60
+
+
+def test_a_header_block_that_does_not_end_counts() -> None:
+    budget = Budget(50_000)
+    peers = [connection(budget) for _ in range(6)]
+    for one in peers:
+        one.receive(headers(1, block(), 0) + frame(Type.CONTINUATION, 0, 1, b"x" * 10_000))
+
+    assert [one.is_closed for one in peers].count(True) == 2
+    assert budget.held <= budget.most
+
+
+@pytest.mark.parametrize("others", [0, 3000])
+def test_an_answer_that_is_not_taken_counts_and_is_cut(others: int) -> None:
+    budget = Budget(10_000)
+    modest, greedy = connection(budget), connection(budget, PREFACE + resized(0) + ACKNOWLEDGED)
+    modest.receive(unfinished(1, others) if others else b"")
+    greedy.receive(call(1) + call(3))
+    for stream, size in ((1, 6000), (3, 7000)):
+        greedy.respond(stream, HEADERS, bytes(size), OK)
+
+    assert said(greedy.take())[-1] == "RstStream 3 ENHANCE_YOUR_CALM"
+    assert budget.held <= budget.most
+    assert refused(modest) == []
+
+
+def test_a_fall_is_told_once() -> None:
+    budget = Budget(100_000)
+    one = connection(budget)
+    one.receive(unfinished(1, 9000))
+    before = budget.has_fallen(5000)
+    one.abandon()
+
+    assert (before, budget.has_fallen(5000), budget.has_fallen(5000)) == (False, True, False)
+
+
+def test_free_memory_goes_back_where_the_c_library_can_do_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = list[int]()
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: SimpleNamespace(malloc_trim=calls.append))
+    trim()
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: SimpleNamespace())
+    trim()
+
+    assert calls == [0]
+
+
+def test_a_request_that_ends_is_kept_no_more() -> None:
+    budget = Budget(10_000)
+    one = connection(budget)
+    one.receive(unfinished(1, 5000))
+    held = budget.held
+    one.receive(data(1, framed(bytes(10_000))[5000:]))
+
+    assert (held > 5000, budget.held) == (True, 0)
