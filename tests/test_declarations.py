@@ -87,7 +87,7 @@ def test_whatever_else_is_named_and_not_called_is_refused_too() -> None:
     def leave(self: Any) -> None:
         self.stop_all_streams  # noqa: B018
 
-    with pytest.raises(ConfigurationError, match="Mine.leave names stop_all_streams and does not call it"):
+    with pytest.raises(ConfigurationError, match=r"Mine\.leave names stop_all_streams and does not call it"):
         type("Mine", (Channel,), {"leave": leave})
 
 
