@@ -19,9 +19,8 @@ PATIENCE = 60.0
 METADATA = (("sid", "s1"), ("protov", "v1"))
 CONNECT, COMMAND, DISCONNECT = (f"/anycable.RPC/{method}" for method in ("Connect", "Command", "Disconnect"))
 CHECK, WATCH = "/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"
-OK, CANCELLED, DEADLINE_EXCEEDED, NOT_FOUND, RESOURCE_EXHAUSTED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE = (
-    *(0, 1, 4, 5, 8, 12, 13, 14),
-)
+OK, CANCELLED, INVALID_ARGUMENT, DEADLINE_EXCEEDED, NOT_FOUND = 0, 1, 3, 4, 5
+RESOURCE_EXHAUSTED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE = 8, 12, 13, 14
 
 
 @dataclass(frozen=True)
