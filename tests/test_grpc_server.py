@@ -425,6 +425,12 @@ class TestAsyncioEngine(Contract):
     def start(self) -> Iterator[Any]:
         yield from on_a_loop(async_twin)
 
+    def test_headers_that_are_too_large_are_refused(self, run: Callable[..., Running]) -> None:
+        with pytest.raises(grpc.RpcError) as error:
+            run().call("Connect", ConnectionRequest(), metadata=(("protov", "v1"), ("x", "y" * 20_000)))
+
+        assert error.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
 
 class TestAsyncioEngineOnThreads(Contract):
     @pytest.fixture

@@ -20,8 +20,11 @@ from typing import Any, Self
 import grpc
 import pytest
 
-from anycable_rpc.protocol import CommandMessage
-from anycable_rpc.wire import encode_request
+from anycable_rpc import Cable, Connection
+from anycable_rpc.protocol import CommandMessage, ConnectionRequest, Env, Status
+from anycable_rpc.serving import service_of
+from anycable_rpc.settings import Settings
+from anycable_rpc.wire import decode_response, encode_request
 
 METADATA = (("sid", "s1"), ("protov", "v1"))
 LOCAL = (("grpc.use_local_subchannel_pool", 1),)  # a connection for each channel
@@ -407,3 +410,22 @@ def test_at_debug_each_call_is_a_line(start: Callable[..., Process]) -> None:
     line = server.said(" DEBUG ")
 
     assert re.search(r" DEBUG subscribed to Wait \(seconds: 0\) in \d+\.\d ms \[sid=s1\]$", line)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({}, Status.ERROR),
+        ({"rpc_max_call_send_size": 200}, Status.SUCCESS),
+        ({"rpc_server_args": {"grpc.max_receive_message_length": 200}}, Status.SUCCESS),
+        ({"rpc_server_args": {"max_receive_message_length": -1}}, Status.SUCCESS),
+    ],
+)
+def test_what_is_set_for_grpc_bounds_requests_in_its_place(values: dict[str, Any], expected: Status) -> None:
+    chosen = Settings(**{"rpc_max_call_send_size": 100, **values})
+    service = service_of(Cable(Connection, settings=chosen), chosen)
+    request = encode_request(ConnectionRequest(Env("x" * 150, {})))
+
+    answer = decode_response("Connect", service.handle("Connect", request, dict(METADATA)))
+
+    assert answer.status is expected

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from time import time
 
@@ -29,14 +29,14 @@ class Refused:
     """The client is told the reason, and not to come back; `why` is for the log."""
 
     reason: str
-    why: str = ""
+    why: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
     """It cannot be said who this is: the connection ends as after an error; `why` is for the log."""
 
-    why: str = ""
+    why: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
