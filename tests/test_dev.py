@@ -105,6 +105,25 @@ def test_at_the_end_clients_are_told_the_app_hears_of_it_and_the_exit_code_is_0(
     assert process.returncode == 0
 
 
+@pytest.mark.parametrize("colour", ["def", "async def"])
+def test_a_keyboard_interrupt_that_a_callback_raises_does_not_end_it(folder: Path, colour: str) -> None:
+    callback = f"class Visitor(Connection):\n        {colour} connect(self):\n            raise KeyboardInterrupt\n"
+    (folder / "app.py").write_text(textwrap.dedent(APP.replace("class Visitor(Connection):", callback)))
+    process = dev(folder, "--port", "0")
+    assert process.stdout is not None
+    said = next(line for line in process.stdout if "Gateway is listening on" in line)
+    address = re.findall(r"ws://\S+", said)[0]
+
+    for _ in range(2):
+        with connect(address, proxy=None) as client:
+            assert not any('"welcome"' in str(frame) for frame in client)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=20)
+
+    assert "Visitor.connect raised KeyboardInterrupt" in output
+    assert process.returncode == 0
+
+
 def test_a_web_application_that_does_not_start_ends_it_with_code_1(folder: Path) -> None:
     process = dev(folder, "--port", "0", "--web", "app:broken")
     output, _ = process.communicate(timeout=20)
