@@ -231,7 +231,7 @@ class Streams:
         found = self.open.get(stream)
         if found is not None:
             self._out.headers(stream, headers, END_STREAM)
-            self._part(stream, found)
+            self._finish(stream, found)
 
     def answered(self, streams: list[int]) -> None:
         """The last of their answers has left."""
@@ -344,16 +344,12 @@ class Streams:
         found.head = _NO_HEAD
 
     def _finish(self, stream: int, found: _Stream) -> None:
-        """The answer has left. A refusal makes up for nothing: else calls beyond the limit would pay for a flood."""
-        self._part(stream, found)
-        self._noise.answered()
-
-    def _part(self, stream: int, found: _Stream) -> None:
-        """Nothing more is said; what the peer still sends of the request is not wanted."""
+        """The answer has left; what the peer still sends of the request is not wanted."""
         if not found.is_whole or stream in self._cut:
             self._out.add(frames.reset(stream, ErrorCode.NO_ERROR))
             _remember(self._cut, stream)
         self._forget(stream, found)
+        self._noise.answered()
 
     def _forget(self, stream: int, found: _Stream) -> None:
         del self.open[stream]

@@ -614,9 +614,17 @@ class TestFloods:
 
         assert not peer.connection.is_closed
 
-    def test_calls_that_are_refused_do_not_pay_for_those_that_are_reset(self) -> None:
+    def test_a_client_whose_calls_are_refused_may_make_noise(self) -> None:
         peer = Peer()
-        for stream in range(1, 2001, 4):
+        for stream in range(1, 4001, 2):
+            peer.send(call(stream), PING, window_update(0, 100), PING)
+            peer.connection.refuse(stream, HEADERS + OK)
+
+        assert not peer.connection.is_closed
+
+    def test_an_answer_does_not_pay_for_a_reset_of_a_young_call(self) -> None:
+        peer = Peer()
+        for stream in range(1, 8001, 4):
             peer.send(call(stream), call(stream + 2), frames.reset(stream, frames.ErrorCode.CANCEL))
             peer.connection.refuse(stream + 2, HEADERS + OK)
 
