@@ -67,9 +67,9 @@ class _Wake:
 
     descriptor = -1
 
-    def set(self) -> None:
-        """Let Python know it."""
-        signal.set_wakeup_fd(self.descriptor, warn_on_full_buffer=False)
+    def set(self) -> int:
+        """Let Python know it; return the one that it replaces."""
+        return signal.set_wakeup_fd(self.descriptor, warn_on_full_buffer=False)
 
 
 _wake = _Wake()
@@ -161,17 +161,19 @@ def on_signals(stop: Callable[[], object], timeout: float) -> None:
     """
     reader, writer = socket.socketpair()
     writer.setblocking(False)
-    for number in _SIGNALS:
-        signal.signal(number, _nothing)
     _wake.descriptor = writer.fileno()
+    for number in _SIGNALS:
+        signal.signal(number, _forward)
     _wake.set()
     threading.Thread(
         target=_watch, args=(reader, writer, stop, timeout), name="anycable_rpc signals", daemon=True
     ).start()
 
 
-def _nothing(number: int, frame: FrameType | None) -> None:
-    """The system needs a handler in order to wake the watching thread."""
+def _forward(number: int, frame: FrameType | None) -> None:
+    """Tell the watching thread, if the system has told another descriptor: uvloop's, just after it went on."""
+    if _wake.set() != _wake.descriptor:
+        os.write(_wake.descriptor, bytes([number]))
 
 
 def _watch(reader: socket.socket, writer: socket.socket, stop: Callable[[], object], timeout: float) -> None:

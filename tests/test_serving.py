@@ -385,6 +385,25 @@ def test_whatever_a_callback_raises_the_client_is_answered_and_the_server_stays(
     assert server.ended() == 0
 
 
+def test_a_signal_that_the_system_tells_another_descriptor_is_heard_once() -> None:
+    """An event loop has just gone on after a SystemExit of a task's: its own descriptor is set for a moment."""
+    script = """
+        import os, signal, socket, sys, threading, time
+        from anycable_rpc.serving import on_signals
+
+        stopped = threading.Event()
+        on_signals(stopped.set, 60)
+        reader, writer = socket.socketpair()
+        writer.setblocking(False)
+        signal.set_wakeup_fd(writer.fileno())
+        os.kill(os.getpid(), signal.SIGTERM)
+        is_stopped = stopped.wait(5)
+        time.sleep(0.2)  # a second signal would end the process with 1
+        sys.exit(0 if is_stopped else 2)
+    """
+    assert subprocess.run([sys.executable, "-c", textwrap.dedent(script)], timeout=20).returncode == 0
+
+
 def test_without_uvloop_a_traceback_is_the_users_own(tmp_path: Path, engine: str) -> None:
     (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['uvloop'] = None\n")
     app = RAISING_APP.format(colour="async def", statement="raise error", error="ValueError('mine')")
