@@ -364,8 +364,8 @@ class Connection:
         if not stream:
             self._out.grow(increment)
             self._must_settle = True
-        elif stream in self.streams.open:
-            self.streams.answered(self._out.open_window(stream, increment))
+        else:
+            self.streams.open_window(stream, increment)
 
 
 def _unpadded(payload: bytes) -> bytes:

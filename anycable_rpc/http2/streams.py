@@ -63,6 +63,7 @@ class _Stream:
     received = 0
     is_whole = False  # the peer has sent all of it
     is_answered = False  # at least in part
+    is_refused = False  # for what its headers ask; the rest is checked, but not kept
 
     def __init__(self, head: Head, since: int) -> None:
         self.head = head
@@ -91,6 +92,7 @@ class Streams:
         self._last = LARGEST_WINDOW  # the highest stream that is served
         self._skipped: deque[range] = deque(maxlen=_MOST_GONE)  # numbers that no stream has had
         self._cut: dict[int, None] = {}  # those whose end the peer may not have heard of: what still comes is let pass
+        self._refused: dict[int, _Stream] = {}  # answered, but the peer has not sent all: what still comes is checked
         self._window = WINDOW
         self.buffered = 0  # bytes of requests that are not whole
         self._seconds = 0
@@ -156,7 +158,7 @@ class Streams:
         if flags & END_STREAM:
             self._end(stream, found)
         elif not self._serves(found.head.line):
-            self._give_up(stream, found)
+            self._refuse_early(stream, found)
         else:
             self._keep(stream, found, found.head.size)
 
@@ -165,8 +167,8 @@ class Streams:
         self._window -= len(payload) + padding
         if self._window < WINDOW // 2:
             self._open_window()
-        found = self.open.get(stream)
-        if found is None or stream in self._cut:
+        found = self._open_to_peer(stream)
+        if found is None:
             self._check_ended_by_us(stream)
             return
         if found.is_whole:
@@ -178,15 +180,25 @@ class Streams:
             self._out.add(frames.window_update(stream, padding))
         if flags & END_STREAM:
             self._end(stream, found, payload)
+        elif found.is_refused:
+            self._let_pass(stream, found, payload)
         else:
             self._collect(stream, found, payload)
 
     def cancelled(self, stream: int) -> None:
         """It has ended before its answer."""
+        self._cut.pop(stream, None)
         found = self.open.get(stream)
         if found is not None:
             self._forget(stream, found)
             self._events.append(Cancelled(stream))
+        elif stream in self._refused:
+            self._forget_refused(stream)
+
+    def open_window(self, stream: int, increment: int) -> None:
+        """The peer takes more of one answer."""
+        if stream in self.open or stream in self._refused:
+            self.answered(self._out.open_window(stream, increment))
 
     def haste(self, stream: int) -> int:
         """How many frames that ask for nothing a reset is worth: most for a call that has just begun.
@@ -265,6 +277,10 @@ class Streams:
         self._out.add(frames.window_update(0, WINDOW - self._window))
         self._window = WINDOW
 
+    def _open_to_peer(self, stream: int) -> _Stream | None:
+        """The stream, if what the peer sends on it matters."""
+        return None if stream in self._cut else self.open.get(stream) or self._refused.get(stream)
+
     def _check_ended_by_us(self, stream: int) -> None:
         """What still comes for such a stream is let pass.
 
@@ -279,8 +295,8 @@ class Streams:
 
     def _trailers(self, flags: int, stream: int, block: bytes) -> None:
         fields = self._heads.blocks.read(block)
-        found = self.open.get(stream)
-        if found is None or stream in self._cut:
+        found = self._open_to_peer(stream)
+        if found is None:
             if any(stream in numbers for numbers in self._skipped):
                 raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a stream's number is above those before it")
             self._check_ended_by_us(stream)
@@ -306,6 +322,27 @@ class Streams:
         self.buffered += size
         if self.buffered > self._limits.buffered or _announced(found) > self._limits.message:
             self._give_up(stream, found)
+
+    def _refuse_early(self, stream: int, found: _Stream) -> None:
+        """Let it be answered at once: the peer may never end its request."""
+        found.is_refused = True
+        self._events.append(Request(stream, found.head, b"", is_too_large=True))
+        found.head = _NO_HEAD._replace(length=found.head.length)
+
+    def _let_pass(self, stream: int, found: _Stream, payload: bytes) -> None:
+        """Take data that nobody wants; when half of the window is gone, end the stream: no window follows."""
+        if len(payload) < _TINY:
+            self._noise.count()
+        found.received += len(payload)
+        if found.received > self.stream_window // 2:
+            if stream in self._refused:
+                self._forget_refused(stream)
+                self._out.add(frames.reset(stream, ErrorCode.NO_ERROR))
+            _remember(self._cut, stream)
+
+    def _forget_refused(self, stream: int) -> None:
+        del self._refused[stream]
+        self._out.forget(stream)
 
     def give_up_largest(self) -> bool:
         """Refuse the request, or cut the answer, that keeps most bytes; False when none keeps any."""
@@ -337,23 +374,30 @@ class Streams:
         body = bytes(found.body + payload) if found.body else payload
         self._release(found)
         head = found.head
-        if head.length is not None and head.length != len(body):
+        if head.length is not None and head.length != found.received + len(payload):
             raise StreamFault(ErrorCode.PROTOCOL_ERROR)
         found.is_whole = True
+        if found.is_refused:
+            if stream in self._refused:
+                self._forget_refused(stream)
+            return
         self._events.append(Request(stream, head, body, head.size > self._limits.headers))
         found.head = _NO_HEAD
 
     def _finish(self, stream: int, found: _Stream) -> None:
         """The answer has left; what the peer still sends of the request is not wanted."""
-        if not found.is_whole or stream in self._cut:
+        self._noise.answered()
+        if found.is_refused and not found.is_whole and stream not in self._cut and len(self._refused) < _MOST_GONE:
+            self._refused[stream] = found
+        elif not found.is_whole or stream in self._cut:
             self._out.add(frames.reset(stream, ErrorCode.NO_ERROR))
             _remember(self._cut, stream)
         self._forget(stream, found)
-        self._noise.answered()
 
     def _forget(self, stream: int, found: _Stream) -> None:
         del self.open[stream]
-        self._out.forget(stream)
+        if stream not in self._refused:
+            self._out.forget(stream)
         if found.kept:
             self._release(found)
         if self._last != LARGEST_WINDOW and not self.open:

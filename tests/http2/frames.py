@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from hpack import Encoder
 from hyperframe.frame import Frame
@@ -10,6 +10,7 @@ from hyperframe.frame import Frame
 from anycable_rpc.http2 import frames
 from anycable_rpc.http2.connection import Connection
 from anycable_rpc.http2.frames import ACK, END_HEADERS, END_STREAM, PREFACE, Setting, Type, frame, window_update
+from anycable_rpc.http2.heads import Line
 from anycable_rpc.http2.limits import Limits
 from anycable_rpc.http2.streams import Cancelled, Request
 
@@ -81,8 +82,13 @@ def _word(one: Frame) -> str:
 class Peer:
     """A connection after its greeting, with what it has said and asked since."""
 
-    def __init__(self, limits: Limits | None = None, hello: bytes = HELLO + ACKNOWLEDGED) -> None:
-        self.connection = Connection(limits)
+    def __init__(
+        self,
+        limits: Limits | None = None,
+        hello: bytes = HELLO + ACKNOWLEDGED,
+        serves: Callable[[Line], bool] = lambda line: True,
+    ) -> None:
+        self.connection = Connection(limits, serves=serves)
         self.greeting = self.connection.take()
         self.events: list[Request | Cancelled] = list(self.connection.receive(hello))
         self.connection.take()

@@ -16,6 +16,7 @@ from hpack import Encoder
 from hyperframe.frame import GoAwayFrame
 
 from anycable_rpc.http2.connection import Connection
+from anycable_rpc.http2.heads import Line
 from anycable_rpc.http2.limits import Limits
 from anycable_rpc.http2.messages import HEADERS, OK, framed
 from anycable_rpc.http2.streams import Cancelled, Request
@@ -38,7 +39,7 @@ def check(data: bytes, chooser: random.Random) -> None:
     Raises:
         AssertionError: a rule is broken; anything else that is raised is a defect too.
     """
-    connection = Connection(LIMITS)
+    connection = Connection(LIMITS, serves=_is_grpc)
     output = bytearray(connection.take())
     asked: set[int] = set()
     seen: set[int] = set()
@@ -66,16 +67,24 @@ def check(data: bytes, chooser: random.Random) -> None:
     assert _unanswered([data]) == _unanswered(_pieces(data, chooser)), "pieces mean something else than the whole"
 
 
+def _is_grpc(line: Line) -> bool:
+    return line.is_grpc
+
+
+def _is_served(event: Request | Cancelled) -> bool:
+    return isinstance(event, Request) and _is_grpc(event.head.line)
+
+
 def _begun(connection: Connection) -> int:
     return len(connection._block[2]) if connection._block else 0
 
 
 def _unanswered(pieces: Iterable[bytes]) -> tuple[list[Request | Cancelled], bytes]:
-    """What is asked and said when nobody answers."""
-    connection, events = Connection(LIMITS), list[Request | Cancelled]()
+    """What is asked and said when nobody answers. What nobody serves is asked before its end, or with its data."""
+    connection, events = Connection(LIMITS, serves=_is_grpc), list[Request | Cancelled]()
     for piece in pieces:
         events += connection.receive(piece)
-    return events, connection.take()
+    return [event if _is_served(event) else Cancelled(event.stream) for event in events], connection.take()
 
 
 def _note(event: Request | Cancelled, asked: set[int], seen: set[int]) -> None:
@@ -110,7 +119,8 @@ def _check_bounds(connection: Connection) -> None:
     assert streams.buffered <= LIMITS.buffered + 16_384
     assert out.held == sum(len(held) for held, _ in out.waiting.values())
     assert set(out.waiting) <= set(streams.open) or connection.is_closed
-    assert max(len(streams._skipped), len(streams._cut)) <= 128
+    assert max(len(streams._skipped), len(streams._cut), len(streams._refused)) <= 128
+    assert not set(streams._refused) & {*streams.open, *streams._cut}
     assert len(connection._rest) <= 16_384 + 9 or connection.is_closed
 
 

@@ -352,6 +352,66 @@ def test_more_than_the_connections_window_ends_it() -> None:
     assert peer.send(headers(1), data(1, bytes(11), 0)) == ["GoAway 0 FLOW_CONTROL_ERROR"]
 
 
+OF_SEVEN = block([*CALL.items(), ("content-length", "7")])
+TRAILERS = block([("x-checksum", "1")])
+AFTER = {
+    "its data": (data(1, b"7 bytes"), []),
+    "its data, in two frames": (data(1, b"7", 0) + data(1, b" bytes"), []),
+    "its trailers": (data(1, b"7 bytes", 0) + headers(1, TRAILERS, WHOLE), []),
+    "less than it said": (data(1, b"6 byte"), ["RstStream 1 PROTOCOL_ERROR"]),
+    "more than it said": (data(1, b"8", 0) + data(1, b"7 bytes"), ["RstStream 1 PROTOCOL_ERROR"]),
+    "other headers": (headers(1, TRAILERS), ["RstStream 1 PROTOCOL_ERROR"]),
+    "a path in its trailers": (headers(1, NONE, WHOLE), ["RstStream 1 PROTOCOL_ERROR"]),
+    "data after its end": (data(1, b"7 bytes") + data(1, b"8"), ["GoAway 0 STREAM_CLOSED"]),
+    "a reset": (CANCEL, []),
+    "data after a reset": (CANCEL + data(1, b"7 bytes"), ["GoAway 0 STREAM_CLOSED"]),
+    "headers after a reset": (CANCEL + headers(1, TRAILERS, WHOLE), ["GoAway 0 STREAM_CLOSED"]),
+    "a window that is too large": (window_update(1, 2**31 - 1), ["RstStream 1 FLOW_CONTROL_ERROR"]),
+    "more than half of its window": (data(1, bytes(60), 0) + data(1, bytes(60), 0), ["RstStream 1 NO_ERROR"]),
+    "far more than its window": (data(1, bytes(60), 0) * 9, ["RstStream 1 NO_ERROR"]),
+}
+
+
+class TestRefusedByItsHeaders:
+    """A request that nobody serves is answered before its end; what comes until then is checked, but not kept."""
+
+    @pytest.mark.parametrize("after", AFTER)
+    def test_what_comes_after_the_answer(self, after: str) -> None:
+        peer = Peer(Limits(message=100), serves=lambda line: False)
+        peer.send(headers(1, OF_SEVEN))
+        peer.connection.refuse(1, HEADERS + OK)
+        answer = said(peer.connection.take())
+        pieces, faults = AFTER[after]
+
+        assert answer == ["Headers 1 END_HEADERS END_STREAM"]
+        assert peer.send(pieces) == faults
+        assert [type(event) for event in peer.events] == [Request]
+        assert not peer.connection.streams.open
+
+    @pytest.mark.parametrize("after", [name for name, (_, faults) in AFTER.items() if faults])
+    def test_what_comes_before_the_answer(self, after: str) -> None:
+        """It may come in the same read as the headers."""
+        peer = Peer(Limits(message=100), serves=lambda line: False)
+        pieces, faults = AFTER[after]
+        words = peer.send(headers(1, OF_SEVEN), pieces)
+        peer.connection.refuse(1, HEADERS + OK)
+        words += said(peer.connection.take())
+
+        expected = ["RstStream 1 STREAM_CLOSED"] if after == "data after its end" else faults
+        assert [word for word in words if not word.startswith("Headers")] == expected
+
+    def test_only_so_many_are_remembered(self) -> None:
+        peer = Peer(serves=lambda line: False)
+        streams = range(1, 301, 2)
+        words: list[str] = []
+        for stream in streams:
+            peer.send(headers(stream))
+            peer.connection.refuse(stream, HEADERS + OK)
+            words += said(peer.connection.take())
+
+        assert [word for word in words if "Rst" in word] == [f"RstStream {stream} NO_ERROR" for stream in streams[128:]]
+
+
 class TestAnswers:
     def answered(self, peer: Peer, size: int) -> list[str]:
         peer.connection.respond(1, HEADERS, framed(bytes(size)), OK)

@@ -199,8 +199,7 @@ def test_what_is_not_served_is_refused_when_its_headers_are_read_and_its_data_is
     refusal, later = asyncio.run(main())
 
     assert answer in refusal
-    assert said(refusal)[-2:][0].endswith("1 END_STREAM") or said(refusal)[-2:][0].endswith("1 END_HEADERS END_STREAM")
-    assert said(refusal)[-1] == "RstStream 1 NO_ERROR"
+    assert said(refusal)[-1] in ("Data 1 END_STREAM", "Headers 1 END_HEADERS END_STREAM")
     assert framed(b"hi") in later
     assert "GoAway" not in str(said(later))
 
