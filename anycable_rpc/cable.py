@@ -16,7 +16,7 @@ from .connection import Connection
 from .credentials import find_token
 from .errors import ConfigurationError, UnknownAction, near
 from .identifiers import IdentifiersCodec, Objects
-from .protocol import Env
+from .protocol.messages import Env
 from .publishing import Publishing
 from .statelessness import guard
 

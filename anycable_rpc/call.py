@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
-from . import json_text
 from .channel import Channel
 from .connection import Connection
 from .declarations import check_returned
@@ -23,7 +22,8 @@ from .errors import (
     near,
     shorten,
 )
-from .protocol import CommandMessage, ConnectionRequest, DisconnectRequest, Request, Response
+from .protocol import json_text
+from .protocol.messages import CommandMessage, ConnectionRequest, DisconnectRequest, Request, Response
 
 if TYPE_CHECKING:
     from .cable import Cable

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
-from . import json_text, stream_names, transmissions
+from . import stream_names
 from .actions import is_action
 from .declarations import check_class
 from .errors import ConfigurationError, InvalidData, Rejected
 from .once import once
-from .protocol import PresenceResponse, stream_name
+from .protocol import json_text, transmissions
+from .protocol.messages import PresenceResponse, stream_name
 from .state import PRESENCE_KEY, WHISPER_KEY, State, changes_of
 
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 from urllib.parse import parse_qsl, urlsplit
 
-from . import json_text, transmissions
 from .declarations import check_class
 from .errors import ConfigurationError, Rejected
 from .identifiers import IdentifiersCodec
 from .once import once
-from .protocol import Env
+from .protocol import json_text, transmissions
+from .protocol.messages import Env
 from .state import State
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from grpc_health.v1.health import aio as aio_health
 from .errors import BindError
 from .hanging_up import hang_up
 from .listening import check_free, key_pair
-from .protocol import SERVICE
+from .protocol.messages import SERVICE
 from .runner import until
 from .threads import Threads
 from .watching import Refusals, Watch

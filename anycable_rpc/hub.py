@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
-from . import go_json
 from .errors import InvalidData
-from .protocol import CommandMessage, CommandResponse, ConnectionRequest, DisconnectRequest, Env, Status
+from .protocol import go_json
+from .protocol.messages import CommandMessage, CommandResponse, ConnectionRequest, DisconnectRequest, Env, Status
 from .state import WHISPER_KEY
 
 __all__ = ["Broadcast", "Delivery", "Hub", "RemoteDisconnect", "Session", "frame", "merge"]

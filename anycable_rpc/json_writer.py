@@ -11,7 +11,7 @@ from typing import Any
 
 from .dialects import Dialect
 from .errors import InvalidData, shorten
-from .json_text import advice
+from .protocol.json_text import advice
 
 __all__ = ["JSONWriter"]
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any, TypedDict, Unpack
 
 from .errors import InvalidData, UnknownOption, near, shorten
-from .json_text import dumps
-from .protocol import stream_name
+from .protocol.json_text import dumps
+from .protocol.messages import stream_name
 
 __all__ = ["META_NAMES", "Meta", "publication", "remote_disconnect"]
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from . import transmissions
 from .call import Call, Callback, ServedByGateway, Steps, json_object
 from .channel import Channel
 from .connection import Connection
@@ -26,7 +25,8 @@ from .errors import (
     near,
     shorten,
 )
-from .protocol import (
+from .protocol import transmissions
+from .protocol.messages import (
     PROTOCOL_VERSION,
     UNCHANGED,
     CommandMessage,

@@ -20,7 +20,7 @@ from typing import Any
 
 from .call import CALLER, Callback, Steps
 from .errors import ConfigurationError
-from .protocol import Response
+from .protocol.messages import Response
 
 __all__ = [
     "CallbackThreads",

@@ -10,8 +10,8 @@ from . import runner, wire
 from .cable import Cable
 from .call import Call, Steps
 from .errors import AnswerTooLarge, ProtocolError, RequestTooLarge
-from .journal import happened
-from .protocol import MESSAGE_SIZE, CommandMessage, ConnectionRequest, DisconnectRequest, Request
+from .protocol.log_lines import happened
+from .protocol.messages import MESSAGE_SIZE, CommandMessage, ConnectionRequest, DisconnectRequest, Request
 from .rpc import answer, call_for, check_version, error_response, fail
 
 __all__ = ["Service"]

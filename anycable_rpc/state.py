@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any
 
-from . import json_text
 from .errors import InvalidData, InvalidState, shorten
+from .protocol import json_text
 
 __all__ = ["PRESENCE_KEY", "WHISPER_KEY", "State", "changes_of"]
 

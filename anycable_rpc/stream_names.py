@@ -8,7 +8,7 @@ from uuid import UUID
 
 from .errors import InvalidData
 from .identifiers import Objects
-from .protocol import stream_name
+from .protocol.messages import stream_name
 
 __all__ = ["name_for"]
 

@@ -9,7 +9,7 @@ from google.protobuf.message import DecodeError
 
 from ._pb import rpc_pb2 as pb
 from .errors import ProtocolError
-from .protocol import (
+from .protocol.messages import (
     UNCHANGED,
     CommandMessage,
     CommandResponse,

@@ -11,7 +11,7 @@ import jwt
 
 from anycable_rpc import Cable, Channel, IdentifiersCodec
 from anycable_rpc._pb import rpc_pb2 as pb
-from anycable_rpc.protocol import CommandMessage, Env, Request
+from anycable_rpc.protocol.messages import CommandMessage, Env, Request
 from anycable_rpc.service import Service
 from anycable_rpc.settings import Settings
 from anycable_rpc.signing import TokenSigner, TokenVerifier

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from anycable_rpc.protocol import Status
+from anycable_rpc.protocol.messages import Status
 from anycable_rpc.wire import decode_request, decode_response
 from benchmarks.calls import REQUESTS, write_calls
 from benchmarks.report import Goal, Report, Table

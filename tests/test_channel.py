@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from anycable_rpc import Cable, Channel, ConfigurationError, Connection, Rejected, action
-from anycable_rpc.protocol import Env
+from anycable_rpc.protocol.messages import Env
 
 
 def test_a_channel_answers_to_its_own_class_name() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from anycable_rpc import Cable, ConfigurationError, Connection, InvalidData, Rejected
-from anycable_rpc.protocol import Env
+from anycable_rpc.protocol.messages import Env
 
 
 def connection(url: str = "http://h/cable", **headers: str) -> Connection:

@@ -11,7 +11,15 @@ import pytest
 
 from anycable_rpc import Cable, Channel, ConfigurationError, Connection, action
 from anycable_rpc.call import Callback
-from anycable_rpc.protocol import CommandMessage, ConnectionRequest, DisconnectRequest, Env, Request, Response, Status
+from anycable_rpc.protocol.messages import (
+    CommandMessage,
+    ConnectionRequest,
+    DisconnectRequest,
+    Env,
+    Request,
+    Response,
+    Status,
+)
 from anycable_rpc.rpc import respond
 from anycable_rpc.runner import arun, run
 

@@ -23,7 +23,14 @@ from anycable_rpc.cli import program
 from anycable_rpc.cli.go_options import IGNORED
 from anycable_rpc.gateway import GatewayOptions
 from anycable_rpc.gateway.authentication import Authenticator, Identified, Verdict
-from anycable_rpc.protocol import CommandMessage, CommandResponse, ConnectionRequest, ConnectionResponse, Env, Status
+from anycable_rpc.protocol.messages import (
+    CommandMessage,
+    CommandResponse,
+    ConnectionRequest,
+    ConnectionResponse,
+    Env,
+    Status,
+)
 from anycable_rpc.rpc import respond
 from anycable_rpc.runner import run
 from anycable_rpc.settings import Settings

@@ -18,7 +18,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from anycable_rpc import Cable, Channel, ConfigurationError, Connection, action, http2, threads, wire
 from anycable_rpc.errors import BindError
 from anycable_rpc.grpc_server import AsyncServer, ThreadedServer, options
-from anycable_rpc.protocol import (
+from anycable_rpc.protocol.messages import (
     CommandMessage,
     ConnectionRequest,
     ConnectionResponse,

@@ -16,7 +16,7 @@ from anycable_rpc import identifiers as identifiers_module
 from anycable_rpc.dialects import DIALECTS
 from anycable_rpc.errors import ConfigurationError, InvalidData, InvalidIdentifiers
 from anycable_rpc.identifiers import RESERVED_NAMES, IdentifiersCodec
-from anycable_rpc.protocol import ConnectionRequest, ConnectionResponse
+from anycable_rpc.protocol.messages import ConnectionRequest, ConnectionResponse
 from anycable_rpc.publications import remote_disconnect
 from anycable_rpc.rpc import respond
 from anycable_rpc.runner import run

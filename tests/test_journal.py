@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from anycable_rpc.journal import happened, subscription
-from anycable_rpc.protocol import (
+from anycable_rpc.protocol.log_lines import happened, subscription
+from anycable_rpc.protocol.messages import (
     CommandMessage,
     CommandResponse,
     ConnectionRequest,
@@ -16,7 +16,7 @@ from anycable_rpc.protocol import (
     Request,
     Status,
 )
-from anycable_rpc.transmissions import disconnect
+from anycable_rpc.protocol.transmissions import disconnect
 
 ROOM = '{"channel":"Room","id":7}'
 WHO = '{"user":1}'

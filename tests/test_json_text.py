@@ -17,8 +17,8 @@ from pydantic import BaseModel
 
 from anycable_rpc.dialects import DIALECTS
 from anycable_rpc.errors import InvalidData
-from anycable_rpc.json_text import dumps, loads
 from anycable_rpc.json_writer import JSONWriter
+from anycable_rpc.protocol.json_text import dumps, loads
 
 from .strategies import json_values
 

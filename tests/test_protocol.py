@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from anycable_rpc import protocol
 from anycable_rpc.errors import InvalidData
-from anycable_rpc.protocol import (
+from anycable_rpc.protocol import messages as protocol
+from anycable_rpc.protocol.messages import (
     CommandMessage,
     CommandResponse,
     ConnectionRequest,

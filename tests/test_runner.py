@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from anycable_rpc import Callback, Channel, Connection, runner
-from anycable_rpc.protocol import (
+from anycable_rpc.protocol.messages import (
     CommandMessage,
     CommandResponse,
     ConnectionRequest,

@@ -8,7 +8,7 @@ import pytest
 
 from anycable_rpc import Channel, Connection, action
 from anycable_rpc.errors import AnswerTooLarge
-from anycable_rpc.protocol import (
+from anycable_rpc.protocol.messages import (
     CommandMessage,
     CommandResponse,
     ConnectionRequest,

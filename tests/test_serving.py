@@ -21,7 +21,7 @@ import grpc
 import pytest
 
 from anycable_rpc import Cable, Connection
-from anycable_rpc.protocol import CommandMessage, ConnectionRequest, Env, Status
+from anycable_rpc.protocol.messages import CommandMessage, ConnectionRequest, Env, Status
 from anycable_rpc.serving import service_of
 from anycable_rpc.settings import Settings
 from anycable_rpc.wire import decode_response, encode_request

@@ -17,7 +17,7 @@ from anycable_rpc import Cable, Channel, ConfigurationError, Connection, Invalid
 from anycable_rpc.gateway import Gateway, GatewayOptions
 from anycable_rpc.gateway.authentication import AskApp, Authenticator, Identified, Refused, Verdict
 from anycable_rpc.grpc_server import AsyncServer, ThreadedServer
-from anycable_rpc.protocol import (
+from anycable_rpc.protocol.messages import (
     CommandMessage,
     ConnectionRequest,
     ConnectionResponse,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from anycable_rpc import transmissions
 from anycable_rpc.errors import InvalidData
+from anycable_rpc.protocol import transmissions
 
 IDENTIFIER = '{"channel":"ChatChannel","room":"чат"}'
 QUOTED = r'"{\"channel\":\"ChatChannel\",\"room\":\"чат\"}"'

@@ -11,7 +11,7 @@ import pytest
 
 from anycable_rpc import Cable, Channel, Connection, runner
 from anycable_rpc.http2.calls import Call, Calls
-from anycable_rpc.protocol import CommandMessage
+from anycable_rpc.protocol.messages import CommandMessage
 from anycable_rpc.service import Service
 from anycable_rpc.watching import Refusals, Watch
 from anycable_rpc.wire import encode_request

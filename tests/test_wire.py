@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from anycable_rpc._pb import rpc_pb2 as pb
 from anycable_rpc.errors import ProtocolError
-from anycable_rpc.protocol import (
+from anycable_rpc.protocol.messages import (
     UNCHANGED,
     CommandMessage,
     CommandResponse,

@@ -7,9 +7,9 @@ from datetime import datetime
 from time import time
 from typing import TYPE_CHECKING, Any
 
-from .. import json_text
 from ..errors import ConfigurationError, InvalidData
 from ..identifiers import RESERVED_NAMES, IdentifiersCodec
+from ..protocol import json_text
 from ..settings.kinds import seconds
 from ..signing import TokenSigner, expiry
 

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from .. import go_json
 from ..errors import ExpiredToken, InvalidData, InvalidToken, MissingIdentifiers
+from ..protocol import go_json
 from ..signing import TokenVerifier
 
 __all__ = [

@@ -9,7 +9,7 @@ from time import time
 
 from ..credentials import find_token
 from ..errors import AnyCableError, ExpiredToken, InvalidToken, MissingIdentifiers, ProtocolError
-from ..json_text import dumps
+from ..protocol.json_text import dumps
 from ..signing import TokenVerifier
 from .options import GatewayOptions
 

@@ -7,9 +7,10 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol, TypeVar
 
-from .. import transmissions, wire
+from .. import wire
 from ..hub import Session
-from ..protocol import (
+from ..protocol import transmissions
+from ..protocol.messages import (
     PROTOCOL_VERSION,
     CommandMessage,
     CommandResponse,

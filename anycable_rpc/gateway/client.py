@@ -9,11 +9,11 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from time import time
 from typing import TYPE_CHECKING, Any
 
-from .. import go_json, transmissions
 from ..errors import InvalidData, shorten
 from ..hub import Session, merge
-from ..journal import named, refused
-from ..protocol import CommandResponse, PresenceResponse, Status
+from ..protocol import go_json, transmissions
+from ..protocol.log_lines import named, refused
+from ..protocol.messages import CommandResponse, PresenceResponse, Status
 from ..state import PRESENCE_KEY
 from . import frames
 from .authentication import AskApp, Failed, Identified, Refused

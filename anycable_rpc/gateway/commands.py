@@ -8,8 +8,8 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from ..hub import frame
-from ..journal import happened
-from ..protocol import CommandResponse, Status
+from ..protocol.log_lines import happened
+from ..protocol.messages import CommandResponse, Status
 from ..state import PRESENCE_KEY
 from . import frames
 from .messages import Message

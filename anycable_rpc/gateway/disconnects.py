@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 
 from ..hub import Session
-from ..protocol import DisconnectRequest
+from ..protocol.messages import DisconnectRequest
 from .calls import Calls
 
 __all__ = ["Disconnects"]

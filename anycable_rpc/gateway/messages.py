@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .. import go_json
 from ..errors import InvalidData
 from ..history import Position
+from ..protocol import go_json
 
 __all__ = ["History", "Message", "Present", "decode"]
 

@@ -7,9 +7,9 @@ import logging
 from collections import deque
 from collections.abc import Iterable
 
-from .. import transmissions
 from ..errors import shorten
 from ..hub import Broadcast, Delivery, Hub, RemoteDisconnect, Session
+from ..protocol import transmissions
 from .authentication import Authenticator
 from .broker import broker_for
 from .calls import RPC, calls_for

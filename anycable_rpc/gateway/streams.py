@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .. import go_json, signing
+from .. import signing
 from ..errors import InvalidData, InvalidSignedStream
-from ..protocol import CommandResponse, EnvResponse, Status
+from ..protocol import go_json
+from ..protocol.messages import CommandResponse, EnvResponse, Status
 from ..state import PRESENCE_KEY, WHISPER_KEY
 from . import frames
 from .options import GatewayOptions

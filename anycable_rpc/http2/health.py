@@ -7,7 +7,7 @@ from collections.abc import Callable
 from google.protobuf.message import DecodeError
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
-from ..protocol import SERVICE
+from ..protocol.messages import SERVICE
 from .messages import Refused, Status
 
 __all__ = ["CHECK", "WATCH", "Health"]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import cast
 
-from ..protocol import SERVICE
+from ..protocol.messages import SERVICE
 from ..wire import METHODS
 from .budget import Budget
 from .calls import Call, Calls

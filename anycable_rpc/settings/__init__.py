@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from .. import signing
 from ..errors import ConfigurationError
-from ..protocol import MESSAGE_SIZE
+from ..protocol.messages import MESSAGE_SIZE
 from . import sources
 from .kinds import (
     Address,

@@ -11,7 +11,7 @@ from typing import Annotated, Any, cast
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints
 
 from ..errors import shorten
-from ..protocol import MESSAGE_SIZE
+from ..protocol.messages import MESSAGE_SIZE
 
 __all__ = [
     "Address",

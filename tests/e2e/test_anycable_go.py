@@ -11,7 +11,7 @@ import pytest
 
 from anycable_rpc import Cable, wire
 from anycable_rpc.grpc_server import ThreadedServer
-from anycable_rpc.protocol import CommandMessage, DisconnectRequest
+from anycable_rpc.protocol.messages import CommandMessage, DisconnectRequest
 from anycable_rpc.service import Service
 from anycable_rpc.settings import Settings
 from app_example.chat import ChatChannel, ChatConnection

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from anycable_rpc import transmissions
-from anycable_rpc.protocol import ConnectionResponse, EnvResponse, Status
+from anycable_rpc.protocol import transmissions
+from anycable_rpc.protocol.messages import ConnectionResponse, EnvResponse, Status
 from anycable_rpc.rest_api import Presence, PresenceRecord, RestAPI
 from anycable_rpc.signing import TokenSigner
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from anycable_rpc.protocol import CommandMessage, Env
+from anycable_rpc.protocol.messages import CommandMessage, Env
 
 from .client import Client
 from .scripted import ScriptedApp

@@ -11,7 +11,7 @@ from anycable_rpc.gateway.app import dropped
 from anycable_rpc.gateway.calls import NoCalls
 from anycable_rpc.gateway.outbox import Close, Ending, NoClose, Outbox, size_of
 from anycable_rpc.hub import Session
-from anycable_rpc.protocol import CommandResponse, ConnectionResponse, DisconnectResponse, Status
+from anycable_rpc.protocol.messages import CommandResponse, ConnectionResponse, DisconnectResponse, Status
 
 
 def drain(outbox: Outbox, send: Callable[[Any], Awaitable[None]] | None = None) -> tuple[Ending, list[Any]]:

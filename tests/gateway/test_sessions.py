@@ -14,7 +14,14 @@ from typing import Any
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from anycable_rpc.protocol import ConnectionRequest, ConnectionResponse, DisconnectRequest, Env, EnvResponse, Status
+from anycable_rpc.protocol.messages import (
+    ConnectionRequest,
+    ConnectionResponse,
+    DisconnectRequest,
+    Env,
+    EnvResponse,
+    Status,
+)
 
 from .client import Client
 from .scripted import PATIENCE, ScriptedApp

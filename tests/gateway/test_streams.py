@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from anycable_rpc.protocol import CommandMessage
+from anycable_rpc.protocol.messages import CommandMessage
 from anycable_rpc.signing import sign_stream
 
 from .client import Client

@@ -10,7 +10,7 @@ import jwt
 import pytest
 
 from anycable_rpc import Connection
-from anycable_rpc.protocol import ConnectionRequest, ConnectionResponse, Env, EnvResponse, Status
+from anycable_rpc.protocol.messages import ConnectionRequest, ConnectionResponse, Env, EnvResponse, Status
 from anycable_rpc.signing import TokenSigner
 
 from ..colours import App, settings

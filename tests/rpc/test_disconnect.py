@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from anycable_rpc import Channel, Connection
-from anycable_rpc.protocol import DisconnectRequest, DisconnectResponse, Env, Status
+from anycable_rpc.protocol.messages import DisconnectRequest, DisconnectResponse, Env, Status
 
 from ..colours import App
 

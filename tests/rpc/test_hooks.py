@@ -9,7 +9,14 @@ from typing import Any, TypedDict
 import pytest
 
 from anycable_rpc import Callback, Channel, Connection, action
-from anycable_rpc.protocol import CommandMessage, CommandResponse, ConnectionRequest, ConnectionResponse, Env, Status
+from anycable_rpc.protocol.messages import (
+    CommandMessage,
+    CommandResponse,
+    ConnectionRequest,
+    ConnectionResponse,
+    Env,
+    Status,
+)
 from anycable_rpc.statelessness import guard
 
 from ..colours import App

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from anycable_rpc import Channel, Connection, action
 from anycable_rpc.errors import shorten
-from anycable_rpc.protocol import CommandMessage, CommandResponse, Env, EnvResponse, Status
+from anycable_rpc.protocol.messages import CommandMessage, CommandResponse, Env, EnvResponse, Status
 
 from ..colours import App
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from anycable_rpc import Channel, Connection
-from anycable_rpc.protocol import CommandMessage, CommandResponse, Env, EnvResponse, PresenceResponse, Status
+from anycable_rpc.protocol.messages import CommandMessage, CommandResponse, Env, EnvResponse, PresenceResponse, Status
 
 from ..colours import App
 

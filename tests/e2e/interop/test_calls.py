@@ -9,7 +9,7 @@ import pytest
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
 from anycable_rpc import wire
-from anycable_rpc.protocol import (
+from anycable_rpc.protocol.messages import (
     CommandMessage,
     CommandResponse,
     ConnectionRequest,

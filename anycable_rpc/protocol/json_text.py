@@ -11,7 +11,7 @@ from math import isinf
 from operator import attrgetter
 from typing import Any, NoReturn
 
-from .errors import InvalidData
+from ..errors import InvalidData
 
 __all__ = ["advice", "dumps", "loads"]
 

@@ -10,9 +10,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ..errors import InvalidData, shorten
 from . import json_text
-from .errors import InvalidData, shorten
-from .protocol import (
+from .messages import (
     CommandMessage,
     ConnectionRequest,
     ConnectionResponse,

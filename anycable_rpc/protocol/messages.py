@@ -10,7 +10,7 @@ from enum import IntEnum
 from types import MappingProxyType
 from typing import NamedTuple
 
-from .errors import InvalidData, shorten
+from ..errors import InvalidData, shorten
 from .json_text import dumps
 
 __all__ = [

@@ -9,8 +9,8 @@ from decimal import Decimal
 from math import isinf
 from typing import Any, NoReturn
 
+from ..errors import InvalidData, shorten
 from . import json_text
-from .errors import InvalidData, shorten
 
 __all__ = ["dumps", "fields", "loads"]
 
