@@ -17,8 +17,8 @@ from .errors import (
     Rejected,
     RequestFailed,
 )
-from .global_id import GlobalID
-from .identifiers import IdentifiersCodec
+from .identity.global_id import GlobalID
+from .identity.identifiers import IdentifiersCodec
 from .state import State
 
 __all__ = [

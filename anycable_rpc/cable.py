@@ -9,13 +9,15 @@ from functools import cached_property
 from time import time
 from typing import TYPE_CHECKING, Any
 
-from . import runner, signing, stream_names, turbo
+from . import runner, turbo
 from .actions import actions_of
 from .channel import Channel
 from .connection import Connection
-from .credentials import find_token
 from .errors import ConfigurationError, UnknownAction, near
-from .identifiers import IdentifiersCodec, Objects
+from .identity import stream_names
+from .identity import tokens as signing
+from .identity.identifiers import IdentifiersCodec, Objects
+from .identity.token_location import find_token
 from .protocol.messages import Env
 from .publishing import Publishing
 from .statelessness import guard

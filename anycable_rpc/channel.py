@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
-from . import stream_names
 from .actions import is_action
 from .declarations import check_class
 from .errors import ConfigurationError, InvalidData, Rejected
+from .identity import stream_names
 from .once import once
 from .protocol import json_text, transmissions
 from .protocol.messages import PresenceResponse, stream_name

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from .declarations import check_class
 from .errors import ConfigurationError, Rejected
-from .identifiers import IdentifiersCodec
+from .identity.identifiers import IdentifiersCodec
 from .once import once
 from .protocol import json_text, transmissions
 from .protocol.messages import Env

@@ -9,14 +9,15 @@ from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from . import publications, stream_names, turbo
+from . import publications, turbo
 from .call import CALLER
 from .errors import ConfigurationError
+from .identity import stream_names
 from .publications import Meta
 
 if TYPE_CHECKING:
     from .broadcasters import Broadcaster
-    from .identifiers import IdentifiersCodec, Objects
+    from .identity.identifiers import IdentifiersCodec, Objects
 
 __all__ = ["Batch", "Publishing"]
 

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anycable_rpc import Cable, Channel, ConfigurationError, Connection, InvalidIdentifiers, InvalidToken
+from anycable_rpc.identity.tokens import verify_stream
 from anycable_rpc.protocol.messages import ConnectionRequest, ConnectionResponse
 from anycable_rpc.rpc import respond
 from anycable_rpc.runner import run
-from anycable_rpc.signing import verify_stream
 
 from .colours import settings
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from anycable_rpc.credentials import find_token, token_header
 from anycable_rpc.errors import ProtocolError
+from anycable_rpc.identity.token_location import find_token, token_header
 
 
 @pytest.mark.parametrize(

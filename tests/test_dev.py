@@ -18,7 +18,7 @@ import pytest
 from websockets.exceptions import ConnectionClosedError
 from websockets.sync.client import ClientConnection, connect
 
-from anycable_rpc.signing import BROADCAST_KEY, TokenSigner, derive_key
+from anycable_rpc.identity.tokens import BROADCAST_KEY, TokenSigner, derive_key
 
 APP = """
     import sys

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anycable_rpc import ConfigurationError, IdentifiersCodec, InvalidData, InvalidIdentifiers, global_id
-from anycable_rpc.global_id import GlobalID
+from anycable_rpc import ConfigurationError, IdentifiersCodec, InvalidData, InvalidIdentifiers
+from anycable_rpc.identity import global_id
+from anycable_rpc.identity.global_id import GlobalID
 
 
 @dataclass(frozen=True)

@@ -12,15 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anycable_rpc import Cable, Connection
-from anycable_rpc import identifiers as identifiers_module
-from anycable_rpc.dialects import DIALECTS
 from anycable_rpc.errors import ConfigurationError, InvalidData, InvalidIdentifiers
-from anycable_rpc.identifiers import RESERVED_NAMES, IdentifiersCodec
+from anycable_rpc.identity import identifiers as identifiers_module
+from anycable_rpc.identity.dialects import DIALECTS
+from anycable_rpc.identity.identifiers import RESERVED_NAMES, IdentifiersCodec
+from anycable_rpc.identity.tokens import TokenSigner, TokenVerifier
 from anycable_rpc.protocol.messages import ConnectionRequest, ConnectionResponse
 from anycable_rpc.publications import remote_disconnect
 from anycable_rpc.rpc import respond
 from anycable_rpc.runner import run
-from anycable_rpc.signing import TokenSigner, TokenVerifier
 
 from .colours import settings
 from .strategies import json_values, names

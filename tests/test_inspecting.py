@@ -27,7 +27,7 @@ from anycable_rpc.cli.verdicts import (
     read,
 )
 from anycable_rpc.cli.wording import distance
-from anycable_rpc.signing import TokenSigner
+from anycable_rpc.identity.tokens import TokenSigner
 
 from .colours import settings
 from .gateway.verdicts import OTHER, SECRET, token

@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from anycable_rpc.dialects import DIALECTS
 from anycable_rpc.errors import InvalidData
-from anycable_rpc.json_writer import JSONWriter
+from anycable_rpc.identity.dialect_writer import JSONWriter
+from anycable_rpc.identity.dialects import DIALECTS
 from anycable_rpc.protocol.json_text import dumps, loads
 
 from .strategies import json_values

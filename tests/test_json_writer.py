@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 import pytest
 from hypothesis import given
 
-from anycable_rpc import InvalidData, json_writer
-from anycable_rpc.dialects import DIALECTS
-from anycable_rpc.json_writer import JSONWriter
+from anycable_rpc import InvalidData
+from anycable_rpc.identity import dialect_writer as json_writer
+from anycable_rpc.identity.dialect_writer import JSONWriter
+from anycable_rpc.identity.dialects import DIALECTS
 
 from .strategies import json_values
 

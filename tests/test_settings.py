@@ -13,10 +13,10 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from anycable_rpc import ConfigurationError
+from anycable_rpc.identity.tokens import BROADCAST_KEY, derive_key
 from anycable_rpc.settings import Settings, load, warnings_for
 from anycable_rpc.settings.conflicts import conflicts
 from anycable_rpc.settings.sources import described, variables
-from anycable_rpc.signing import BROADCAST_KEY, derive_key
 
 SENTINEL = "s3ntinel-of-a-secret"
 LONG = "k" * 32

@@ -24,7 +24,7 @@ from anycable_rpc.errors import (
     MissingIdentifiers,
     shorten,
 )
-from anycable_rpc.signing import (
+from anycable_rpc.identity.tokens import (
     BROADCAST_KEY,
     TokenSigner,
     TokenVerifier,

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anycable_rpc import GlobalID, stream_names
+from anycable_rpc import GlobalID
 from anycable_rpc.errors import InvalidData
-from anycable_rpc.stream_names import name_for
+from anycable_rpc.identity import stream_names
+from anycable_rpc.identity.stream_names import name_for
 
 ID = UUID("12345678-1234-5678-1234-567812345678")
 

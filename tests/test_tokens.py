@@ -17,6 +17,7 @@ from anycable_rpc import Cable, Channel, ConfigurationError, Connection, Invalid
 from anycable_rpc.gateway import Gateway, GatewayOptions
 from anycable_rpc.gateway.authentication import AskApp, Authenticator, Identified, Refused, Verdict
 from anycable_rpc.grpc_server import AsyncServer, ThreadedServer
+from anycable_rpc.identity.tokens import TokenSigner, TokenVerifier
 from anycable_rpc.protocol.messages import (
     CommandMessage,
     ConnectionRequest,
@@ -29,7 +30,6 @@ from anycable_rpc.protocol.messages import (
 )
 from anycable_rpc.service import Service
 from anycable_rpc.settings import Settings
-from anycable_rpc.signing import TokenSigner, TokenVerifier
 
 from .colours import App, settings
 from .e2e.processes import free_port, python, running

@@ -15,7 +15,7 @@ import click
 
 from .. import __version__
 from ..errors import AnyCableError
-from ..identifiers import IdentifiersCodec
+from ..identity.identifiers import IdentifiersCodec
 from ..protocol.messages import PROTOCOL_VERSION
 from ..settings import Settings, warnings_for
 from .issuing import identifiers, issue

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from ..dialects import DIALECTS
 from ..errors import ConfigurationError, InvalidData
-from ..identifiers import IdentifiersCodec
+from ..identity.dialects import DIALECTS
+from ..identity.identifiers import IdentifiersCodec
 from . import verdicts
 from .verdicts import Reading, Verdict
 from .wording import MOST, as_json, kind, listed, moment, shown

@@ -8,10 +8,10 @@ from time import time
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError, InvalidData
-from ..identifiers import RESERVED_NAMES, IdentifiersCodec
+from ..identity.identifiers import RESERVED_NAMES, IdentifiersCodec
+from ..identity.tokens import TokenSigner, expiry
 from ..protocol import json_text
 from ..settings.kinds import seconds
-from ..signing import TokenSigner, expiry
 
 if TYPE_CHECKING:
     from ..settings import Settings

@@ -13,7 +13,7 @@ import click
 
 from ..cable import Cable
 from ..errors import BindError, ConfigurationError
-from ..identifiers import IdentifiersCodec
+from ..identity.identifiers import IdentifiersCodec
 from ..settings import Settings, load, warnings_for
 from ..settings.conflicts import conflicts
 from ..settings.sources import described, origins

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from ..credentials import token_header
+from ..identity.token_location import token_header
 from .options import GatewayOptions
 
 __all__ = ["SUBPROTOCOLS", "Handshake", "Scope", "header", "in_origin_form", "is_allowed", "route"]

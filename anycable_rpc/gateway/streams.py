@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .. import signing
 from ..errors import InvalidData, InvalidSignedStream
+from ..identity import tokens as signing
 from ..protocol import go_json
 from ..protocol.messages import CommandResponse, EnvResponse, Status
 from ..state import PRESENCE_KEY, WHISPER_KEY

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from .. import signing
 from ..errors import ConfigurationError
+from ..identity import tokens as signing
 from ..protocol.messages import MESSAGE_SIZE
 from . import sources
 from .kinds import (

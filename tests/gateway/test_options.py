@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from anycable_rpc.gateway import GatewayOptions, uvicorn_options
+from anycable_rpc.identity.tokens import API_KEY, BROADCAST_KEY, derive_key
 from anycable_rpc.settings import Settings
-from anycable_rpc.signing import API_KEY, BROADCAST_KEY, derive_key
 
 from .verdicts import OTHER, SECRET
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from anycable_rpc.identity.tokens import sign_stream
 from anycable_rpc.protocol.messages import CommandMessage
-from anycable_rpc.signing import sign_stream
 
 from .client import Client
 from .servers import Serve, Server

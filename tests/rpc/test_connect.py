@@ -10,8 +10,8 @@ import jwt
 import pytest
 
 from anycable_rpc import Connection
+from anycable_rpc.identity.tokens import TokenSigner
 from anycable_rpc.protocol.messages import ConnectionRequest, ConnectionResponse, Env, EnvResponse, Status
-from anycable_rpc.signing import TokenSigner
 
 from ..colours import App, settings
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import copysign
 
-from .errors import InvalidData
+from ..errors import InvalidData
 
 __all__ = ["DIALECTS", "Dialect", "Floats", "Integers"]
 

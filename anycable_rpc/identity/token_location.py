@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from urllib.parse import parse_qsl, urlsplit
 
-from .errors import ProtocolError
+from ..errors import ProtocolError
 
 __all__ = ["find_token", "token_header"]
 

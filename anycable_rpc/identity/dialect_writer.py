@@ -9,9 +9,9 @@ from json.encoder import encode_basestring as _quote
 from math import isfinite
 from typing import Any
 
+from ..errors import InvalidData, shorten
+from ..protocol.json_text import advice
 from .dialects import Dialect
-from .errors import InvalidData, shorten
-from .protocol.json_text import advice
 
 __all__ = ["JSONWriter"]
 
@@ -19,7 +19,7 @@ __all__ = ["JSONWriter"]
 class JSONWriter:
     """Writes JSON values in one dialect.
 
-    >>> from anycable_rpc.dialects import DIALECTS
+    >>> from anycable_rpc.identity.dialects import DIALECTS
     >>> JSONWriter(DIALECTS["php"]).dumps({"url": "a/b", "price": 1.0})
     '{"url":"a\\\\/b","price":1}'
 

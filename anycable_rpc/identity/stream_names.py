@@ -6,9 +6,9 @@ from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
-from .errors import InvalidData
+from ..errors import InvalidData
+from ..protocol.messages import stream_name
 from .identifiers import Objects
-from .protocol.messages import stream_name
 
 __all__ = ["name_for"]
 

@@ -9,7 +9,7 @@ from operator import attrgetter
 from typing import Any
 from urllib.parse import quote_plus, unquote_plus
 
-from .errors import ConfigurationError, InvalidData
+from ..errors import ConfigurationError, InvalidData
 
 __all__ = ["GlobalID"]
 

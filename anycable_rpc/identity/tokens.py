@@ -19,7 +19,7 @@ from math import ceil
 from time import time
 from typing import TYPE_CHECKING, Any, cast
 
-from .errors import (
+from ..errors import (
     ConfigurationError,
     ExpiredToken,
     InvalidData,
@@ -28,8 +28,8 @@ from .errors import (
     MissingIdentifiers,
     shorten,
 )
-from .protocol import go_json, json_text
-from .protocol.messages import stream_name
+from ..protocol import go_json, json_text
+from ..protocol.messages import stream_name
 
 if TYPE_CHECKING:
     from jwt.algorithms import HMACAlgorithm

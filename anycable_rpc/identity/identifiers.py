@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Protocol, cast
 
+from ..errors import ConfigurationError, InvalidData, InvalidIdentifiers, near, shorten
+from ..protocol import json_text
+from .dialect_writer import JSONWriter
 from .dialects import DIALECTS
-from .errors import ConfigurationError, InvalidData, InvalidIdentifiers, near, shorten
-from .json_writer import JSONWriter
-from .protocol import json_text
 
 __all__ = ["RESERVED_NAMES", "IdentifiersCodec", "Objects"]
 
