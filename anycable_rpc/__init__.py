@@ -2,7 +2,6 @@
 
 from .actions import action
 from .cable import Cable
-from .call import Callback
 from .channel import Channel
 from .connection import Connection
 from .errors import (
@@ -19,6 +18,7 @@ from .errors import (
 )
 from .identity.global_id import GlobalID
 from .identity.identifiers import IdentifiersCodec
+from .rpc.call import Callback
 from .state import State
 
 __all__ = [

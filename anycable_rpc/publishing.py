@@ -10,10 +10,10 @@ from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from . import publications, turbo
-from .call import CALLER
 from .errors import ConfigurationError
 from .identity import stream_names
 from .publications import Meta
+from .rpc.call import CALLER
 
 if TYPE_CHECKING:
     from .broadcasters import Broadcaster

@@ -8,11 +8,11 @@ from time import perf_counter
 
 from . import runner, wire
 from .cable import Cable
-from .call import Call, Steps
 from .errors import AnswerTooLarge, ProtocolError, RequestTooLarge
 from .protocol.log_lines import happened
 from .protocol.messages import MESSAGE_SIZE, CommandMessage, ConnectionRequest, DisconnectRequest, Request
-from .rpc import answer, call_for, check_version, error_response, fail
+from .rpc.call import Call, Steps
+from .rpc.command import answer, call_for, check_version, error_response, fail
 
 __all__ = ["Service"]
 

@@ -10,7 +10,7 @@ from typing import Any
 from anycable_rpc import Cable, Channel, Connection, runner
 from anycable_rpc.actions import is_action
 from anycable_rpc.protocol.messages import Request, Response
-from anycable_rpc.rpc import respond
+from anycable_rpc.rpc.command import respond
 from anycable_rpc.settings import Settings
 
 CALLBACKS = ("connect", "disconnect", "subscribed", "unsubscribed")

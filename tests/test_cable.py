@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from anycable_rpc import Cable, Channel, ConfigurationError, Connection, InvalidIdentifiers, InvalidToken
 from anycable_rpc.identity.tokens import verify_stream
 from anycable_rpc.protocol.messages import ConnectionRequest, ConnectionResponse
-from anycable_rpc.rpc import respond
+from anycable_rpc.rpc.command import respond
 from anycable_rpc.runner import run
 
 from .colours import settings

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from anycable_rpc import Cable, Channel, ConfigurationError, Connection, action
-from anycable_rpc.call import Callback
 from anycable_rpc.protocol.messages import (
     CommandMessage,
     ConnectionRequest,
@@ -20,7 +19,8 @@ from anycable_rpc.protocol.messages import (
     Response,
     Status,
 )
-from anycable_rpc.rpc import respond
+from anycable_rpc.rpc.call import Callback
+from anycable_rpc.rpc.command import respond
 from anycable_rpc.runner import arun, run
 
 from .colours import settings

@@ -31,7 +31,7 @@ from anycable_rpc.protocol.messages import (
     Env,
     Status,
 )
-from anycable_rpc.rpc import respond
+from anycable_rpc.rpc.command import respond
 from anycable_rpc.runner import run
 from anycable_rpc.settings import Settings
 from anycable_rpc.settings.sources import variables

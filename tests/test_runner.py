@@ -18,7 +18,7 @@ from anycable_rpc.protocol.messages import (
     ConnectionResponse,
     Status,
 )
-from anycable_rpc.rpc import respond
+from anycable_rpc.rpc.command import respond
 
 from .colours import App
 

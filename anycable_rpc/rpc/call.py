@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
-from .channel import Channel
-from .connection import Connection
-from .declarations import check_returned
-from .errors import (
+from ..channel import Channel
+from ..connection import Connection
+from ..declarations import check_returned
+from ..errors import (
     AnswerTooLarge,
     InvalidData,
     InvalidIdentifier,
@@ -22,11 +22,11 @@ from .errors import (
     near,
     shorten,
 )
-from .protocol import json_text
-from .protocol.messages import CommandMessage, ConnectionRequest, DisconnectRequest, Request, Response
+from ..protocol import json_text
+from ..protocol.messages import CommandMessage, ConnectionRequest, DisconnectRequest, Request, Response
 
 if TYPE_CHECKING:
-    from .cable import Cable
+    from ..cable import Cable
 
 __all__ = ["CALLER", "SERVED_BY_GATEWAY", "Call", "Callback", "ServedByGateway", "Steps", "json_object"]
 

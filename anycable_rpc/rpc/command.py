@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from .call import Call, Callback, ServedByGateway, Steps, json_object
-from .channel import Channel
-from .connection import Connection
-from .declarations import check_returned
-from .errors import (
+from ..channel import Channel
+from ..connection import Connection
+from ..declarations import check_returned
+from ..errors import (
     ExpiredToken,
     IncompatibleClient,
     InvalidIdentifiers,
@@ -25,8 +24,8 @@ from .errors import (
     near,
     shorten,
 )
-from .protocol import transmissions
-from .protocol.messages import (
+from ..protocol import transmissions
+from ..protocol.messages import (
     PROTOCOL_VERSION,
     UNCHANGED,
     CommandMessage,
@@ -40,10 +39,11 @@ from .protocol.messages import (
     Response,
     Status,
 )
-from .state import changes_of
+from ..state import changes_of
+from .call import Call, Callback, ServedByGateway, Steps, json_object
 
 if TYPE_CHECKING:
-    from .cable import Cable
+    from ..cable import Cable
 
 __all__ = ["answer", "call_for", "check_version", "error_response", "fail", "respond"]
 
