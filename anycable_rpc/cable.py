@@ -9,7 +9,7 @@ from functools import cached_property
 from time import time
 from typing import TYPE_CHECKING, Any
 
-from . import runner, turbo
+from . import runner
 from .actions import actions_of
 from .channel import Channel
 from .connection import Connection
@@ -19,7 +19,8 @@ from .identity import tokens as signing
 from .identity.identifiers import IdentifiersCodec, Objects
 from .identity.token_location import find_token
 from .protocol.messages import Env
-from .publishing import Publishing
+from .publishing import turbo
+from .publishing.publisher import Publishing
 from .statelessness import guard
 
 if TYPE_CHECKING:

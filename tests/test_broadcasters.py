@@ -26,7 +26,7 @@ from anycable_rpc.broadcasters import Broadcaster, broadcaster_for
 from anycable_rpc.broadcasters.http import HTTPBroadcaster
 from anycable_rpc.broadcasters.memory import MemoryBroadcaster
 from anycable_rpc.errors import BroadcastFailed, ConfigurationError
-from anycable_rpc.publications import publication, remote_disconnect
+from anycable_rpc.publishing.payloads import publication, remote_disconnect
 
 from .broadcast_server import NO_ANSWER, BroadcastServer, running
 from .message_servers import certificate_for

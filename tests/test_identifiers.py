@@ -18,7 +18,7 @@ from anycable_rpc.identity.dialects import DIALECTS
 from anycable_rpc.identity.identifiers import RESERVED_NAMES, IdentifiersCodec
 from anycable_rpc.identity.tokens import TokenSigner, TokenVerifier
 from anycable_rpc.protocol.messages import ConnectionRequest, ConnectionResponse
-from anycable_rpc.publications import remote_disconnect
+from anycable_rpc.publishing.payloads import remote_disconnect
 from anycable_rpc.rpc.command import respond
 from anycable_rpc.runner import run
 

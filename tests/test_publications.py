@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anycable_rpc import publications as publications_module
 from anycable_rpc.errors import InvalidData
-from anycable_rpc.publications import publication, remote_disconnect
+from anycable_rpc.publishing import payloads as publications_module
+from anycable_rpc.publishing.payloads import publication, remote_disconnect
 
 from .strategies import json_values
 

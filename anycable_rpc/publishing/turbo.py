@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .errors import InvalidData, UnknownOption, near, shorten
-from .publications import META_NAMES
+from ..errors import InvalidData, UnknownOption, near, shorten
+from .payloads import META_NAMES
 
 __all__ = ["turbo_stream", "turbo_stream_source"]
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypedDict, Unpack
 
-from .errors import InvalidData, UnknownOption, near, shorten
-from .protocol.json_text import dumps
-from .protocol.messages import stream_name
+from ..errors import InvalidData, UnknownOption, near, shorten
+from ..protocol.json_text import dumps
+from ..protocol.messages import stream_name
 
 __all__ = ["META_NAMES", "Meta", "publication", "remote_disconnect"]
 

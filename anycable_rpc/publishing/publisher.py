@@ -9,15 +9,16 @@ from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from . import publications, turbo
-from .errors import ConfigurationError
-from .identity import stream_names
-from .publications import Meta
-from .rpc.call import CALLER
+from ..errors import ConfigurationError
+from ..identity import stream_names
+from ..rpc.call import CALLER
+from . import payloads as publications
+from . import turbo
+from .payloads import Meta
 
 if TYPE_CHECKING:
-    from .broadcasters import Broadcaster
-    from .identity.identifiers import IdentifiersCodec, Objects
+    from ..broadcasters import Broadcaster
+    from ..identity.identifiers import IdentifiersCodec, Objects
 
 __all__ = ["Batch", "Publishing"]
 
