@@ -24,8 +24,8 @@ from .publishing.publisher import Publishing
 from .statelessness import guard
 
 if TYPE_CHECKING:
-    from .broadcasters import Broadcaster
-    from .rest_api import Presence, RestAPI
+    from .broadcasters.choose import Broadcaster
+    from .broadcasters.rest_api import Presence, RestAPI
     from .settings import Settings
 
 __all__ = ["Cable"]
@@ -222,13 +222,13 @@ class Cable(Publishing):
 
     @cached_property
     def _found_broadcaster(self) -> Broadcaster:
-        from .broadcasters import broadcaster_for
+        from .broadcasters.choose import broadcaster_for
 
         return broadcaster_for(self.settings)
 
     @cached_property
     def _api(self) -> RestAPI:
-        from .rest_api import RestAPI
+        from .broadcasters.rest_api import RestAPI
 
         return RestAPI(self.settings.resolved_api_url(), self.settings.resolved_api_key())
 

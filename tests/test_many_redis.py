@@ -12,8 +12,9 @@ from uuid import uuid4
 import pytest
 from redis import Redis, RedisCluster
 
-from anycable_rpc.broadcasters import broadcaster_for, redis_clients
 from anycable_rpc.broadcasters import redis as redis_broadcasters
+from anycable_rpc.broadcasters import redis_clients
+from anycable_rpc.broadcasters.choose import broadcaster_for
 from anycable_rpc.broadcasters.redis import RedisBroadcaster, RedisStreamsBroadcaster
 from anycable_rpc.errors import BroadcastFailed, ConfigurationError
 from anycable_rpc.settings import load

@@ -16,7 +16,7 @@ from uuid import uuid4
 import pytest
 from redis import Redis
 
-from anycable_rpc.broadcasters import Broadcaster
+from anycable_rpc.broadcasters.choose import Broadcaster
 from anycable_rpc.broadcasters.http import HTTPBroadcaster
 from anycable_rpc.broadcasters.nats import NATSBroadcaster
 from anycable_rpc.broadcasters.redis import RedisBroadcaster, RedisStreamsBroadcaster
@@ -237,7 +237,7 @@ class TestOutages:
 class TestProcesses:
     def run(self, broadcaster: Made, script: str, port: int, adapter: str) -> subprocess.CompletedProcess[str]:
         module = "nats" if adapter == "nats" else "redis"
-        lines = ["import asyncio, os, sys", f"from anycable_rpc.broadcasters.{module} import *"]
+        lines = ["import asyncio, os, sys", f"from anycable_rpc.broadcasters.choose.{module} import *"]
         lines += [f"broadcaster = {type(broadcaster).__name__}(sys.argv[1])", *script.splitlines()]
         return subprocess.run(
             [sys.executable, "-c", "\n".join(lines), url(adapter, port)],

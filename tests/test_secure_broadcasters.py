@@ -10,12 +10,12 @@ from time import monotonic, sleep
 
 import pytest
 
-from anycable_rpc import retries
+from anycable_rpc.broadcasters import retries
 from anycable_rpc.broadcasters.http import HTTPBroadcaster
 from anycable_rpc.broadcasters.nats import NATSBroadcaster
 from anycable_rpc.broadcasters.redis import RedisBroadcaster, RedisStreamsBroadcaster
+from anycable_rpc.broadcasters.rest_api import RestAPI
 from anycable_rpc.errors import BroadcastFailed
-from anycable_rpc.rest_api import RestAPI
 
 from .broadcast_server import BroadcastServer
 from .broadcast_server import running as http_running

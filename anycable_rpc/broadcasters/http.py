@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 
 from ..errors import BroadcastFailed
-from ..http_client import COMMON_ADVICE, SEE_LOG, HTTPClient, NoAnswer, Wording
-from ..retries import DEADLINE, insist
+from .http_client import COMMON_ADVICE, SEE_LOG, HTTPClient, NoAnswer, Wording
+from .retries import DEADLINE, insist
 
 __all__ = ["HTTPBroadcaster"]
 

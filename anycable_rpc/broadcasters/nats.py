@@ -19,9 +19,9 @@ from urllib.parse import urlsplit
 from nats import errors
 from nats.aio.client import Client
 
-from .. import tls_errors
 from ..errors import BroadcastFailed, ConfigurationError, shorten
-from ..retries import DEADLINE, insist
+from . import tls_errors
+from .retries import DEADLINE, insist
 
 __all__ = ["CHANNEL", "NATSBroadcaster"]
 

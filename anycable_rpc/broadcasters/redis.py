@@ -27,10 +27,9 @@ from redis.exceptions import ConnectionError as BrokenConnection
 from redis.exceptions import TimeoutError as NoAnswer
 from redis.sentinel import MasterNotFoundError
 
-from .. import tls_errors
 from ..errors import BroadcastFailed, shorten
-from ..retries import DEADLINE, insist
-from . import redis_clients
+from . import redis_clients, tls_errors
+from .retries import DEADLINE, insist
 
 __all__ = ["CHANNEL", "RedisBroadcaster", "RedisStreamsBroadcaster"]
 

@@ -19,8 +19,8 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
-from .. import tls_errors
 from ..errors import ConfigurationError
+from . import tls_errors
 
 __all__ = ["AnyRedis", "address", "client", "is_cluster"]
 

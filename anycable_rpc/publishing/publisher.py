@@ -17,7 +17,7 @@ from . import turbo
 from .payloads import Meta
 
 if TYPE_CHECKING:
-    from ..broadcasters import Broadcaster
+    from ..broadcasters.choose import Broadcaster
     from ..identity.identifiers import IdentifiersCodec, Objects
 
 __all__ = ["Batch", "Publishing"]

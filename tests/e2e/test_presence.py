@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import pytest
 
 from anycable_rpc import Cable, Channel, Connection, RequestFailed, action
+from anycable_rpc.broadcasters.rest_api import Presence, PresenceRecord
 from anycable_rpc.grpc_server import ThreadedServer
-from anycable_rpc.rest_api import Presence, PresenceRecord
 from anycable_rpc.service import Service
 from anycable_rpc.settings import Settings
 

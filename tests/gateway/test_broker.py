@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from anycable_rpc.broadcasters.rest_api import Presence, PresenceRecord, RestAPI
 from anycable_rpc.identity.tokens import TokenSigner
 from anycable_rpc.protocol import transmissions
 from anycable_rpc.protocol.messages import ConnectionResponse, EnvResponse, Status
-from anycable_rpc.rest_api import Presence, PresenceRecord, RestAPI
 
 from .client import Client
 from .scripted import PATIENCE, WELCOME

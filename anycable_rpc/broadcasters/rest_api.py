@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from .errors import BroadcastFailed, InvalidData, RequestFailed
+from ..errors import BroadcastFailed, InvalidData, RequestFailed
+from ..protocol import json_text
+from ..protocol.messages import stream_name
 from .http_client import COMMON_ADVICE, SEE_LOG, HTTPClient, NoAnswer, Wording
-from .protocol import json_text
-from .protocol.messages import stream_name
 from .retries import DEADLINE, insist
 
 __all__ = ["Presence", "PresenceRecord", "RestAPI"]

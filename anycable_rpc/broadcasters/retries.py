@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from time import monotonic, sleep
 
-from .errors import RequestFailed
+from ..errors import RequestFailed
 
 __all__ = ["DEADLINE", "insist"]
 
