@@ -9,7 +9,6 @@ from functools import cached_property
 from time import time
 from typing import TYPE_CHECKING, Any
 
-from . import runner
 from .actions import actions_of
 from .channel import Channel
 from .connection import Connection
@@ -22,6 +21,7 @@ from .protocol.messages import Env
 from .publishing import turbo
 from .publishing.publisher import Publishing
 from .statelessness import guard
+from .transports import runner
 
 if TYPE_CHECKING:
     from .broadcasters.choose import Broadcaster

@@ -22,16 +22,16 @@ from grpc_health.v1.health import aio as aio_health
 
 from .errors import BindError
 from .hanging_up import hang_up
-from .listening import check_free, key_pair
 from .protocol.messages import SERVICE
-from .runner import until
-from .threads import Threads
-from .watching import Refusals, Watch
-from .wire import METHODS
+from .transports.protobuf import METHODS
+from .transports.runner import until
+from .transports.sockets import check_free, key_pair
+from .transports.threads import Threads
+from .transports.watch import Refusals, Watch
 
 if TYPE_CHECKING:
-    from .service import Service
     from .settings import Settings
+    from .transports.service import Service
 
 __all__ = ["AsyncServer", "LoopServer", "ThreadedServer", "options"]
 

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from google.protobuf.internal import api_implementation
 
 from .errors import ConfigurationError
-from .runner import is_interrupt
-from .service import Service
+from .transports.runner import is_interrupt
+from .transports.service import Service
 
 if TYPE_CHECKING:
     from .cable import Cable

@@ -18,7 +18,7 @@ from anycable_rpc.protocol.messages import (
     Response,
     Status,
 )
-from anycable_rpc.wire import encode_request, encode_response
+from anycable_rpc.transports.protobuf import encode_request, encode_response
 
 __all__ = ["COOKIE", "IDENTIFIER", "IDENTIFIERS", "MESSAGE", "REQUESTS", "RESPONSES", "method_of", "write_calls"]
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from anycable_rpc.protocol.messages import Status
-from anycable_rpc.wire import decode_request, decode_response
+from anycable_rpc.transports.protobuf import decode_request, decode_response
 from benchmarks.calls import REQUESTS, write_calls
 from benchmarks.report import Goal, Report, Table
 from benchmarks.rounds import Spread, in_turns, number, ratio, spread

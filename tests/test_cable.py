@@ -14,7 +14,7 @@ from anycable_rpc import Cable, Channel, ConfigurationError, Connection, Invalid
 from anycable_rpc.identity.tokens import verify_stream
 from anycable_rpc.protocol.messages import ConnectionRequest, ConnectionResponse
 from anycable_rpc.rpc.command import respond
-from anycable_rpc.runner import run
+from anycable_rpc.transports.runner import run
 
 from .colours import settings
 

@@ -21,7 +21,7 @@ from anycable_rpc.protocol.messages import (
 )
 from anycable_rpc.rpc.call import Callback
 from anycable_rpc.rpc.command import respond
-from anycable_rpc.runner import arun, run
+from anycable_rpc.transports.runner import arun, run
 
 from .colours import settings
 

@@ -14,7 +14,7 @@ from anycable_rpc import Cable, Connection, IdentifiersCodec, InvalidIdentifiers
 from anycable_rpc.identity.dialects import DIALECTS, Floats
 from anycable_rpc.protocol.messages import ConnectionRequest, ConnectionResponse
 from anycable_rpc.rpc.command import respond
-from anycable_rpc.runner import run
+from anycable_rpc.transports.runner import run
 
 from . import colours, issuers
 

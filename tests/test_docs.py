@@ -32,9 +32,9 @@ from anycable_rpc.protocol.messages import (
     Status,
 )
 from anycable_rpc.rpc.command import respond
-from anycable_rpc.runner import run
 from anycable_rpc.settings import Settings
 from anycable_rpc.settings.sources import variables
+from anycable_rpc.transports.runner import run
 
 from .e2e.processes import environment
 from .gateway.verdicts import OTHER, SECRET, token

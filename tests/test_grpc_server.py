@@ -15,7 +15,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from anycable_rpc import Cable, Channel, ConfigurationError, Connection, action, http2, threads, wire
+from anycable_rpc import Cable, Channel, ConfigurationError, Connection, action, http2
 from anycable_rpc.errors import BindError
 from anycable_rpc.grpc_server import AsyncServer, ThreadedServer, options
 from anycable_rpc.protocol.messages import (
@@ -28,7 +28,9 @@ from anycable_rpc.protocol.messages import (
     Request,
     Status,
 )
-from anycable_rpc.service import Service
+from anycable_rpc.transports import protobuf as wire
+from anycable_rpc.transports import threads
+from anycable_rpc.transports.service import Service
 
 from .colours import async_twin, settings
 

@@ -20,7 +20,7 @@ from anycable_rpc.identity.tokens import TokenSigner, TokenVerifier
 from anycable_rpc.protocol.messages import ConnectionRequest, ConnectionResponse
 from anycable_rpc.publishing.payloads import remote_disconnect
 from anycable_rpc.rpc.command import respond
-from anycable_rpc.runner import run
+from anycable_rpc.transports.runner import run
 
 from .colours import settings
 from .strategies import json_values, names

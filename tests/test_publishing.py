@@ -15,7 +15,7 @@ from anycable_rpc import Cable, Channel, ConfigurationError, Connection, action
 from anycable_rpc.errors import InvalidData, InvalidIdentifiers, UnknownOption
 from anycable_rpc.protocol.messages import CommandMessage, Env
 from anycable_rpc.rpc.command import respond
-from anycable_rpc.runner import arun, run
+from anycable_rpc.transports.runner import arun, run
 
 from .colours import settings
 

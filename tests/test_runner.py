@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from anycable_rpc import Callback, Channel, Connection, runner
+from anycable_rpc import Callback, Channel, Connection
 from anycable_rpc.protocol.messages import (
     CommandMessage,
     CommandResponse,
@@ -19,6 +19,7 @@ from anycable_rpc.protocol.messages import (
     Status,
 )
 from anycable_rpc.rpc.command import respond
+from anycable_rpc.transports import runner
 
 from .colours import App
 

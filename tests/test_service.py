@@ -19,8 +19,8 @@ from anycable_rpc.protocol.messages import (
     Request,
     Status,
 )
-from anycable_rpc.service import Service
-from anycable_rpc.wire import decode_response, encode_request
+from anycable_rpc.transports.protobuf import decode_response, encode_request
+from anycable_rpc.transports.service import Service
 
 from .colours import App, settings
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import pytest
 
-from anycable_rpc import threads as module
-from anycable_rpc.threads import Threads, adjusted
+from anycable_rpc.transports import threads as module
+from anycable_rpc.transports.threads import Threads, adjusted
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import grpc
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from anycable_rpc import Cable, Channel, ConfigurationError, Connection, InvalidToken, action, wire
+from anycable_rpc import Cable, Channel, ConfigurationError, Connection, InvalidToken, action
 from anycable_rpc.gateway import Gateway, GatewayOptions
 from anycable_rpc.gateway.authentication import AskApp, Authenticator, Identified, Refused, Verdict
 from anycable_rpc.grpc_server import AsyncServer, ThreadedServer
@@ -28,8 +28,9 @@ from anycable_rpc.protocol.messages import (
     Response,
     Status,
 )
-from anycable_rpc.service import Service
 from anycable_rpc.settings import Settings
+from anycable_rpc.transports import protobuf as wire
+from anycable_rpc.transports.service import Service
 
 from .colours import App, settings
 from .e2e.processes import free_port, python, running

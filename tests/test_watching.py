@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from anycable_rpc import Cable, Channel, Connection, runner
+from anycable_rpc import Cable, Channel, Connection
 from anycable_rpc.http2.calls import Call, Calls
 from anycable_rpc.protocol.messages import CommandMessage
-from anycable_rpc.service import Service
-from anycable_rpc.watching import Refusals, Watch
-from anycable_rpc.wire import encode_request
+from anycable_rpc.transports import runner
+from anycable_rpc.transports.protobuf import encode_request
+from anycable_rpc.transports.service import Service
+from anycable_rpc.transports.watch import Refusals, Watch
 
 from .colours import settings
 
@@ -182,7 +183,7 @@ def test_a_callback_that_outlives_its_deadline_is_named_once_with_its_stack(
     assert said.startswith(f"{channel.__name__}.subscribed has not returned")
     assert "in subscribed" in said
     assert "release.wait(20)" in said or "asyncio.sleep(0.01)" in said
-    assert "anycable_rpc/runner.py" not in said
+    assert "anycable_rpc/transports/runner.py" not in said
 
 
 def test_no_more_than_ten_stacks_are_told_a_minute(release: threading.Event, caplog: pytest.LogCaptureFixture) -> None:

@@ -29,7 +29,7 @@ from anycable_rpc.protocol.messages import (
     Response,
     Status,
 )
-from anycable_rpc.wire import METHODS, decode_request, decode_response, encode_request, encode_response
+from anycable_rpc.transports.protobuf import METHODS, decode_request, decode_response, encode_request, encode_response
 
 FIELDS = {
     "Env": {"url": 1, "headers": 2, "cstate": 3, "istate": 4},
@@ -239,7 +239,7 @@ def test_garbage_is_read_or_refused_and_nothing_else(method: str, data: bytes) -
 def test_bytes_that_are_not_utf8_are_refused_by_protobuf_without_its_c_code_too() -> None:
     script = (
         "from anycable_rpc.errors import ProtocolError\n"
-        "from anycable_rpc.wire import decode_request\n"
+        "from anycable_rpc.transports.protobuf import decode_request\n"
         "try: decode_request('Connect', b'\\x1a\\x03\\x0a\\x01\\xff')\n"
         "except ProtocolError as error: print(error)\n"
     )

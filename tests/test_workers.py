@@ -24,7 +24,7 @@ import pytest
 from anycable_rpc import Cable, Connection
 from anycable_rpc.errors import BindError, ConfigurationError
 from anycable_rpc.protocol.messages import ConnectionRequest, ConnectionResponse
-from anycable_rpc.wire import decode_response, encode_request
+from anycable_rpc.transports.protobuf import decode_response, encode_request
 from anycable_rpc.workers import addresses, serve, where
 from anycable_rpc.workers.process import Worker, delay
 from anycable_rpc.workers.supervisor import Supervisor

@@ -7,7 +7,6 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol, TypeVar
 
-from .. import wire
 from ..hub import Session
 from ..protocol import transmissions
 from ..protocol.messages import (
@@ -21,6 +20,7 @@ from ..protocol.messages import (
     Response,
     Status,
 )
+from ..transports import protobuf as wire
 from . import frames
 from .options import GatewayOptions
 

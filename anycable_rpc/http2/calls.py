@@ -15,12 +15,12 @@ from time import monotonic
 from types import coroutine
 from typing import TYPE_CHECKING, Any, cast
 
-from ..threads import Threads
-from ..watching import Refusals
+from ..transports.threads import Threads
+from ..transports.watch import Refusals
 from .messages import Refused, Status
 
 if TYPE_CHECKING:
-    from ..service import Service
+    from ..transports.service import Service
 
 __all__ = ["Call", "Calls"]
 

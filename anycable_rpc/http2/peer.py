@@ -10,7 +10,7 @@ from functools import partial
 from typing import cast
 
 from ..protocol.messages import SERVICE
-from ..wire import METHODS
+from ..transports.protobuf import METHODS
 from .budget import Budget
 from .calls import Call, Calls
 from .connection import Connection

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigurationError
-from ..listening import key_pair, listeners
-from ..watching import Watch
+from ..transports.sockets import key_pair, listeners
+from ..transports.watch import Watch
 from .budget import Budget
 from .calls import Calls
 from .health import Health
@@ -22,8 +22,8 @@ from .limits import Limits
 from .peer import Peer, Shared
 
 if TYPE_CHECKING:
-    from ..service import Service
     from ..settings import Settings
+    from ..transports.service import Service
 
 __all__ = ["Server", "limits"]
 

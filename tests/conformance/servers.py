@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 from anycable_rpc import Cable
 from anycable_rpc.grpc_server import ThreadedServer
-from anycable_rpc.service import Service
 from anycable_rpc.settings import Settings
+from anycable_rpc.transports.service import Service
 
 from ..gateway.client import Client
 from ..gateway.conftest import GATEWAY

@@ -22,7 +22,7 @@ from anycable_rpc.protocol.messages import (
     Response,
     Status,
 )
-from anycable_rpc.wire import decode_request, encode_response
+from anycable_rpc.transports.protobuf import decode_request, encode_response
 
 PATIENCE = 10.0
 LAST = '{"channel":"$pubsub"}'

@@ -20,7 +20,7 @@ from anycable_rpc.errors import ConfigurationError
 from anycable_rpc.http2 import frames
 from anycable_rpc.http2.frames import PREFACE, Type, frame, window_update
 from anycable_rpc.http2.server import limits
-from anycable_rpc.service import Service
+from anycable_rpc.transports.service import Service
 
 from ..colours import settings
 from ..test_grpc_server import METADATA, LoopThread, self_signed, unary

@@ -8,7 +8,6 @@ from time import monotonic
 import pytest
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
-from anycable_rpc import wire
 from anycable_rpc.protocol.messages import (
     CommandMessage,
     CommandResponse,
@@ -20,6 +19,7 @@ from anycable_rpc.protocol.messages import (
     EnvResponse,
     Status,
 )
+from anycable_rpc.transports import protobuf as wire
 
 from .callers import (
     CANCELLED,

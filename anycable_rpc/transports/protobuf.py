@@ -7,9 +7,9 @@ from typing import Any, cast
 
 from google.protobuf.message import DecodeError
 
-from ._pb import rpc_pb2 as pb
-from .errors import ProtocolError
-from .protocol.messages import (
+from .._pb import rpc_pb2 as pb
+from ..errors import ProtocolError
+from ..protocol.messages import (
     UNCHANGED,
     CommandMessage,
     CommandResponse,
@@ -24,7 +24,7 @@ from .protocol.messages import (
     Response,
     Status,
 )
-from .received import ReceivedEnv
+from .lazy_env import ReceivedEnv
 
 __all__ = ["METHODS", "decode_request", "decode_response", "encode_request", "encode_response"]
 

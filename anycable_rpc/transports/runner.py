@@ -18,9 +18,9 @@ from functools import lru_cache, partial
 from time import monotonic
 from typing import Any
 
-from .errors import ConfigurationError
-from .protocol.messages import Response
-from .rpc.call import CALLER, Callback, Steps
+from ..errors import ConfigurationError
+from ..protocol.messages import Response
+from ..rpc.call import CALLER, Callback, Steps
 
 __all__ = [
     "CallbackThreads",

@@ -8,10 +8,10 @@ from errno import EACCES, EADDRINUSE
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import BindError, ConfigurationError
+from ..errors import BindError, ConfigurationError
 
 if TYPE_CHECKING:
-    from .settings import Settings
+    from ..settings import Settings
 
 __all__ = ["check_free", "key_pair", "listeners"]
 

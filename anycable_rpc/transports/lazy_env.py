@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .protocol.messages import Env
+from ..protocol.messages import Env
 
 __all__ = ["ReceivedEnv"]
 

@@ -6,13 +6,14 @@ import logging
 from collections.abc import Callable, Mapping
 from time import perf_counter
 
-from . import runner, wire
-from .cable import Cable
-from .errors import AnswerTooLarge, ProtocolError, RequestTooLarge
-from .protocol.log_lines import happened
-from .protocol.messages import MESSAGE_SIZE, CommandMessage, ConnectionRequest, DisconnectRequest, Request
-from .rpc.call import Call, Steps
-from .rpc.command import answer, call_for, check_version, error_response, fail
+from ..cable import Cable
+from ..errors import AnswerTooLarge, ProtocolError, RequestTooLarge
+from ..protocol.log_lines import happened
+from ..protocol.messages import MESSAGE_SIZE, CommandMessage, ConnectionRequest, DisconnectRequest, Request
+from ..rpc.call import Call, Steps
+from ..rpc.command import answer, call_for, check_version, error_response, fail
+from . import protobuf as wire
+from . import runner
 
 __all__ = ["Service"]
 
