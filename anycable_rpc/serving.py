@@ -220,7 +220,7 @@ def _warn_of_cut() -> None:
 def _serve_threaded(service: Service, settings: Settings, say: Say) -> bool:
     stop = threading.Event()
     on_signals(stop.set, settings.shutdown_timeout)
-    from .grpc_server import ThreadedServer  # not above: the other engine does without grpcio
+    from .transports.grpcio.server import ThreadedServer  # not above: the other engine does without grpcio
 
     server = ThreadedServer(service, settings)
     server.start()
@@ -248,7 +248,7 @@ def rpc_server(service: Service, settings: Settings) -> RPCServer:
         from .http2 import Server
 
         return Server(service, settings)
-    from .grpc_server import AsyncServer, LoopServer
+    from .transports.grpcio.server import AsyncServer, LoopServer
 
     return AsyncServer(service, settings) if service.is_async else LoopServer(service, settings)
 

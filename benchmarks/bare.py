@@ -10,9 +10,9 @@ from typing import Any
 import grpc
 
 from anycable_rpc._pb import rpc_pb2 as pb
-from anycable_rpc.grpc_server import options
 from anycable_rpc.protocol.messages import SERVICE
 from anycable_rpc.settings import Settings
+from anycable_rpc.transports.grpcio.server import options
 
 CONNECTED: dict[str, Any] = {"status": 1, "identifiers": '{"user_id":"42"}', "transmissions": ['{"type":"welcome"}']}
 DONE: dict[str, Any] = {"status": 1, "transmissions": ['{"identifier":"{}","type":"confirm_subscription"}']}

@@ -17,7 +17,6 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from anycable_rpc import Cable, Channel, ConfigurationError, Connection, action, http2
 from anycable_rpc.errors import BindError
-from anycable_rpc.grpc_server import AsyncServer, ThreadedServer, options
 from anycable_rpc.protocol.messages import (
     CommandMessage,
     ConnectionRequest,
@@ -30,6 +29,7 @@ from anycable_rpc.protocol.messages import (
 )
 from anycable_rpc.transports import protobuf as wire
 from anycable_rpc.transports import threads
+from anycable_rpc.transports.grpcio.server import AsyncServer, ThreadedServer, options
 from anycable_rpc.transports.service import Service
 
 from .colours import async_twin, settings

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from anycable_rpc.hanging_up import hang_up
+from anycable_rpc.transports.grpcio.close_port import hang_up
 
 
 class Pair:

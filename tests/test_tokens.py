@@ -16,7 +16,6 @@ from websockets.exceptions import ConnectionClosed
 from anycable_rpc import Cable, Channel, ConfigurationError, Connection, InvalidToken, action
 from anycable_rpc.gateway import Gateway, GatewayOptions
 from anycable_rpc.gateway.authentication import AskApp, Authenticator, Identified, Refused, Verdict
-from anycable_rpc.grpc_server import AsyncServer, ThreadedServer
 from anycable_rpc.identity.tokens import TokenSigner, TokenVerifier
 from anycable_rpc.protocol.messages import (
     CommandMessage,
@@ -30,6 +29,7 @@ from anycable_rpc.protocol.messages import (
 )
 from anycable_rpc.settings import Settings
 from anycable_rpc.transports import protobuf as wire
+from anycable_rpc.transports.grpcio.server import AsyncServer, ThreadedServer
 from anycable_rpc.transports.service import Service
 
 from .colours import App, settings

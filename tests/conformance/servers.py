@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from anycable_rpc import Cable
-from anycable_rpc.grpc_server import ThreadedServer
 from anycable_rpc.settings import Settings
+from anycable_rpc.transports.grpcio.server import ThreadedServer
 from anycable_rpc.transports.service import Service
 
 from ..gateway.client import Client

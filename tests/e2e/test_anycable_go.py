@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from anycable_rpc import Cable
-from anycable_rpc.grpc_server import ThreadedServer
 from anycable_rpc.protocol.messages import CommandMessage, DisconnectRequest
 from anycable_rpc.settings import Settings
 from anycable_rpc.transports import protobuf as wire
+from anycable_rpc.transports.grpcio.server import ThreadedServer
 from anycable_rpc.transports.service import Service
 from app_example.chat import ChatChannel, ChatConnection
 

@@ -20,18 +20,18 @@ import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as aio_health
 
-from .errors import BindError
-from .hanging_up import hang_up
-from .protocol.messages import SERVICE
-from .transports.protobuf import METHODS
-from .transports.runner import until
-from .transports.sockets import check_free, key_pair
-from .transports.threads import Threads
-from .transports.watch import Refusals, Watch
+from ...errors import BindError
+from ...protocol.messages import SERVICE
+from ..protobuf import METHODS
+from ..runner import until
+from ..sockets import check_free, key_pair
+from ..threads import Threads
+from ..watch import Refusals, Watch
+from .close_port import hang_up
 
 if TYPE_CHECKING:
-    from .settings import Settings
-    from .transports.service import Service
+    from ...settings import Settings
+    from ..service import Service
 
 __all__ = ["AsyncServer", "LoopServer", "ThreadedServer", "options"]
 
