@@ -245,7 +245,7 @@ async def _serve_async(service: Service, settings: Settings, say: Say) -> bool:
 def rpc_server(service: Service, settings: Settings) -> RPCServer:
     """The engine that the settings name, for the running event loop."""
     if settings.rpc_engine == "asyncio":
-        from .http2 import Server
+        from .transports.asyncio import Server
 
         return Server(service, settings)
     from .transports.grpcio.server import AsyncServer, LoopServer

@@ -15,7 +15,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from anycable_rpc import Cable, Channel, ConfigurationError, Connection, action, http2
+from anycable_rpc import Cable, Channel, ConfigurationError, Connection, action
 from anycable_rpc.errors import BindError
 from anycable_rpc.protocol.messages import (
     CommandMessage,
@@ -27,6 +27,7 @@ from anycable_rpc.protocol.messages import (
     Request,
     Status,
 )
+from anycable_rpc.transports import asyncio as http2
 from anycable_rpc.transports import protobuf as wire
 from anycable_rpc.transports import threads
 from anycable_rpc.transports.grpcio.server import AsyncServer, ThreadedServer, options

@@ -277,5 +277,5 @@ print(*sys.modules)
 
     said, loaded = done.stdout.splitlines()
     assert said == "Broadcasts go to http://localhost:8080/_broadcast (HTTPBroadcaster)"
-    assert {"anycable_rpc.http2.server", "anycable_rpc.cli"} <= set(loaded.split())
+    assert {"anycable_rpc.transports.asyncio.server", "anycable_rpc.cli"} <= set(loaded.split())
     assert {"grpc", "jwt", "urllib3", "http.client", "html", "uvicorn"}.isdisjoint(loaded.split())

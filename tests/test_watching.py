@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from anycable_rpc import Cable, Channel, Connection
-from anycable_rpc.http2.calls import Call, Calls
 from anycable_rpc.protocol.messages import CommandMessage
 from anycable_rpc.transports import runner
+from anycable_rpc.transports.asyncio.calls import Call, Calls
 from anycable_rpc.transports.protobuf import encode_request
 from anycable_rpc.transports.service import Service
 from anycable_rpc.transports.watch import Refusals, Watch

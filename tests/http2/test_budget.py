@@ -10,10 +10,10 @@ import pytest
 from anycable_rpc.http2.budget import Budget
 from anycable_rpc.http2.connection import Connection
 from anycable_rpc.http2.frames import PREFACE, Type, frame
-from anycable_rpc.http2.heap import trim
 from anycable_rpc.http2.limits import Limits
 from anycable_rpc.http2.messages import HEADERS, OK
 from anycable_rpc.http2.streams import Request
+from anycable_rpc.transports.asyncio.heap import trim
 
 from .frames import ACKNOWLEDGED, HELLO, block, call, data, framed, headers, resized, said
 

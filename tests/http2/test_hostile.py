@@ -15,11 +15,12 @@ from typing import Any
 import grpc
 import pytest
 
-from anycable_rpc import Cable, Connection, http2
+from anycable_rpc import Cable, Connection
 from anycable_rpc.errors import ConfigurationError
 from anycable_rpc.http2 import frames
 from anycable_rpc.http2.frames import PREFACE, Type, frame, window_update
-from anycable_rpc.http2.server import limits
+from anycable_rpc.transports import asyncio as http2
+from anycable_rpc.transports.asyncio.server import limits
 from anycable_rpc.transports.service import Service
 
 from ..colours import settings
@@ -146,7 +147,7 @@ def test_unfinished_requests_of_many_connections_are_bounded_and_forgotten_with_
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trimmed = threading.Event()
-    monkeypatch.setattr("anycable_rpc.http2.server.trim", trimmed.set)
+    monkeypatch.setattr("anycable_rpc.transports.asyncio.server.trim", trimmed.set)
     server = serve()
     budget = server._shared.budget
     request = b"".join(

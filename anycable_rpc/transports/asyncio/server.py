@@ -11,19 +11,19 @@ from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import ConfigurationError
-from ..transports.sockets import key_pair, listeners
-from ..transports.watch import Watch
-from .budget import Budget
+from ...errors import ConfigurationError
+from ...http2.budget import Budget
+from ...http2.limits import Limits
+from ..sockets import key_pair, listeners
+from ..watch import Watch
 from .calls import Calls
 from .health import Health
 from .heap import trim
-from .limits import Limits
 from .peer import Peer, Shared
 
 if TYPE_CHECKING:
-    from ..settings import Settings
-    from ..transports.service import Service
+    from ...settings import Settings
+    from ..service import Service
 
 __all__ = ["Server", "limits"]
 

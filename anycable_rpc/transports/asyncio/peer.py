@@ -9,15 +9,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import cast
 
-from ..protocol.messages import SERVICE
-from ..transports.protobuf import METHODS
-from .budget import Budget
-from .calls import Call, Calls
-from .connection import Connection
-from .heads import Line
-from .health import CHECK, WATCH, Health
-from .limits import Limits
-from .messages import (
+from ...http2.budget import Budget
+from ...http2.connection import Connection
+from ...http2.heads import Line
+from ...http2.limits import Limits
+from ...http2.messages import (
     HEADERS,
     NO_CALL,
     OK,
@@ -31,7 +27,11 @@ from .messages import (
     seconds,
     unframed,
 )
-from .streams import Cancelled, Request
+from ...http2.streams import Cancelled, Request
+from ...protocol.messages import SERVICE
+from ..protobuf import METHODS
+from .calls import Call, Calls
+from .health import CHECK, WATCH, Health
 
 __all__ = ["Peer", "Shared"]
 

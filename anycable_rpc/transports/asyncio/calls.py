@@ -15,12 +15,12 @@ from time import monotonic
 from types import coroutine
 from typing import TYPE_CHECKING, Any, cast
 
-from ..transports.threads import Threads
-from ..transports.watch import Refusals
-from .messages import Refused, Status
+from ...http2.messages import Refused, Status
+from ..threads import Threads
+from ..watch import Refusals
 
 if TYPE_CHECKING:
-    from ..transports.service import Service
+    from ..service import Service
 
 __all__ = ["Call", "Calls"]
 
