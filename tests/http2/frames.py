@@ -7,12 +7,21 @@ from collections.abc import Callable, Iterable
 from hpack import Encoder
 from hyperframe.frame import Frame
 
-from anycable_rpc.http2 import frames
-from anycable_rpc.http2.connection import Connection
-from anycable_rpc.http2.frames import ACK, END_HEADERS, END_STREAM, PREFACE, Setting, Type, frame, window_update
-from anycable_rpc.http2.heads import Line
-from anycable_rpc.http2.limits import Limits
-from anycable_rpc.http2.streams import Cancelled, Request
+from anycable_rpc.transports.http2 import frames
+from anycable_rpc.transports.http2.connection import Connection
+from anycable_rpc.transports.http2.frames import (
+    ACK,
+    END_HEADERS,
+    END_STREAM,
+    PREFACE,
+    Setting,
+    Type,
+    frame,
+    window_update,
+)
+from anycable_rpc.transports.http2.limits import Limits
+from anycable_rpc.transports.http2.request_headers import Line
+from anycable_rpc.transports.http2.streams import Cancelled, Request
 
 CALL = {
     ":method": "POST",

@@ -15,11 +15,11 @@ from time import monotonic
 from hpack import Encoder
 from hyperframe.frame import GoAwayFrame
 
-from anycable_rpc.http2.connection import Connection
-from anycable_rpc.http2.heads import Line
-from anycable_rpc.http2.limits import Limits
-from anycable_rpc.http2.messages import HEADERS, OK, framed
-from anycable_rpc.http2.streams import Cancelled, Request
+from anycable_rpc.transports.http2.connection import Connection
+from anycable_rpc.transports.http2.grpc_framing import HEADERS, OK, framed
+from anycable_rpc.transports.http2.limits import Limits
+from anycable_rpc.transports.http2.request_headers import Line
+from anycable_rpc.transports.http2.streams import Cancelled, Request
 
 from .frames import CALL, HELLO, parsed
 

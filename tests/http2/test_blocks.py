@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anycable_rpc.http2 import huffman
-from anycable_rpc.http2.blocks import BlockReader, literal
-from anycable_rpc.http2.frames import ConnectionFault, ErrorCode
+from anycable_rpc.transports.http2 import huffman
+from anycable_rpc.transports.http2.frames import ConnectionFault, ErrorCode
+from anycable_rpc.transports.http2.header_blocks import BlockReader, literal
 
 NAMES = st.text("abcdefghijklmnopqrstuvwxyz0123456789-_", min_size=1, max_size=40)
 VALUES = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=200)

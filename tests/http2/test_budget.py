@@ -7,13 +7,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from anycable_rpc.http2.budget import Budget
-from anycable_rpc.http2.connection import Connection
-from anycable_rpc.http2.frames import PREFACE, Type, frame
-from anycable_rpc.http2.limits import Limits
-from anycable_rpc.http2.messages import HEADERS, OK
-from anycable_rpc.http2.streams import Request
 from anycable_rpc.transports.asyncio.heap import trim
+from anycable_rpc.transports.http2.budget import Budget
+from anycable_rpc.transports.http2.connection import Connection
+from anycable_rpc.transports.http2.frames import PREFACE, Type, frame
+from anycable_rpc.transports.http2.grpc_framing import HEADERS, OK
+from anycable_rpc.transports.http2.limits import Limits
+from anycable_rpc.transports.http2.streams import Request
 
 from .frames import ACKNOWLEDGED, HELLO, block, call, data, framed, headers, resized, said
 

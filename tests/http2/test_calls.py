@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
-from anycable_rpc.http2.messages import Refused, Status
 from anycable_rpc.transports import threads
 from anycable_rpc.transports.asyncio.calls import Call, Calls
 from anycable_rpc.transports.asyncio.health import Health
+from anycable_rpc.transports.http2.grpc_framing import Refused, Status
 
 
 class Service:

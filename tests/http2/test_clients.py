@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anycable_rpc.http2.connection import Connection
-from anycable_rpc.http2.messages import HEADERS, OK
-from anycable_rpc.http2.streams import Cancelled, Request
+from anycable_rpc.transports.http2.connection import Connection
+from anycable_rpc.transports.http2.grpc_framing import HEADERS, OK
+from anycable_rpc.transports.http2.streams import Cancelled, Request
 
 from .frames import CALL, HELLO, call, framed, headers
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from anycable_rpc.http2 import frames
-from anycable_rpc.http2.connection import Connection
-from anycable_rpc.http2.frames import ACK, PADDED, PREFACE, PRIORITIZED, Setting, Type, frame, window_update
-from anycable_rpc.http2.limits import Limits
-from anycable_rpc.http2.messages import HEADERS, OK
-from anycable_rpc.http2.streams import Cancelled, Request
+from anycable_rpc.transports.http2 import frames
+from anycable_rpc.transports.http2.connection import Connection
+from anycable_rpc.transports.http2.frames import ACK, PADDED, PREFACE, PRIORITIZED, Setting, Type, frame, window_update
+from anycable_rpc.transports.http2.grpc_framing import HEADERS, OK
+from anycable_rpc.transports.http2.limits import Limits
+from anycable_rpc.transports.http2.streams import Cancelled, Request
 
 from .frames import (
     ACKNOWLEDGED,

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anycable_rpc.http2 import heads
-from anycable_rpc.http2.blocks import literal
-from anycable_rpc.http2.frames import ErrorCode, StreamFault
-from anycable_rpc.http2.heads import Head, HeadReader, Line, check_trailers
+from anycable_rpc.transports.http2 import request_headers as heads
+from anycable_rpc.transports.http2.frames import ErrorCode, StreamFault
+from anycable_rpc.transports.http2.header_blocks import literal
+from anycable_rpc.transports.http2.request_headers import Head, HeadReader, Line, check_trailers
 
 from .frames import CALL, block
 

@@ -17,10 +17,10 @@ import pytest
 
 from anycable_rpc import Cable, Connection
 from anycable_rpc.errors import ConfigurationError
-from anycable_rpc.http2 import frames
-from anycable_rpc.http2.frames import PREFACE, Type, frame, window_update
 from anycable_rpc.transports import asyncio as http2
 from anycable_rpc.transports.asyncio.server import limits
+from anycable_rpc.transports.http2 import frames
+from anycable_rpc.transports.http2.frames import PREFACE, Type, frame, window_update
 from anycable_rpc.transports.service import Service
 
 from ..colours import settings

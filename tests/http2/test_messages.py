@@ -9,8 +9,16 @@ from math import inf
 import hpack
 import pytest
 
-from anycable_rpc.http2 import messages
-from anycable_rpc.http2.messages import Refused, Status, http_refusal, refusal, seconds, trailers, unframed
+from anycable_rpc.transports.http2 import grpc_framing as messages
+from anycable_rpc.transports.http2.grpc_framing import (
+    Refused,
+    Status,
+    http_refusal,
+    refusal,
+    seconds,
+    trailers,
+    unframed,
+)
 
 from .frames import framed
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from anycable_rpc.http2 import frames
-from anycable_rpc.http2.budget import Budget
-from anycable_rpc.http2.limits import Limits
 from anycable_rpc.transports.asyncio.calls import Calls
 from anycable_rpc.transports.asyncio.health import Health
 from anycable_rpc.transports.asyncio.peer import Peer, Shared
+from anycable_rpc.transports.http2 import frames
+from anycable_rpc.transports.http2.budget import Budget
+from anycable_rpc.transports.http2.limits import Limits
 
 from .frames import ACKNOWLEDGED, CALL, HELLO, block, call, data, framed, headers, said
 

@@ -15,7 +15,7 @@ from time import monotonic
 from types import coroutine
 from typing import TYPE_CHECKING, Any, cast
 
-from ...http2.messages import Refused, Status
+from ..http2.grpc_framing import Refused, Status
 from ..threads import Threads
 from ..watch import Refusals
 

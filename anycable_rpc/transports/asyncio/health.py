@@ -7,8 +7,8 @@ from collections.abc import Callable
 from google.protobuf.message import DecodeError
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
-from ...http2.messages import Refused, Status
 from ...protocol.messages import SERVICE
+from ..http2.grpc_framing import Refused, Status
 
 __all__ = ["CHECK", "WATCH", "Health"]
 

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import cast
 
-from ...http2.budget import Budget
-from ...http2.connection import Connection
-from ...http2.heads import Line
-from ...http2.limits import Limits
-from ...http2.messages import (
+from ...protocol.messages import SERVICE
+from ..http2.budget import Budget
+from ..http2.connection import Connection
+from ..http2.grpc_framing import (
     HEADERS,
     NO_CALL,
     OK,
@@ -27,8 +26,9 @@ from ...http2.messages import (
     seconds,
     unframed,
 )
-from ...http2.streams import Cancelled, Request
-from ...protocol.messages import SERVICE
+from ..http2.limits import Limits
+from ..http2.request_headers import Line
+from ..http2.streams import Cancelled, Request
 from ..protobuf import METHODS
 from .calls import Call, Calls
 from .health import CHECK, WATCH, Health

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import ConfigurationError
-from ...http2.budget import Budget
-from ...http2.limits import Limits
+from ..http2.budget import Budget
+from ..http2.limits import Limits
 from ..sockets import key_pair, listeners
 from ..watch import Watch
 from .calls import Calls

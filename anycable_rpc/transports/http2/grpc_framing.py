@@ -10,7 +10,7 @@ from enum import IntEnum
 from functools import lru_cache
 from math import inf
 
-from .blocks import literal
+from .header_blocks import literal
 
 __all__ = [
     "HEADERS",

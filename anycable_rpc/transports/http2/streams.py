@@ -17,10 +17,10 @@ from .frames import (
     StreamFault,
     Type,
 )
-from .heads import Head, HeadReader, Line, check_trailers
+from .grpc_framing import PREFIX, announced
 from .limits import Limits, Noise
-from .messages import PREFIX, announced
-from .outbox import Outbox
+from .request_headers import Head, HeadReader, Line, check_trailers
+from .send_queue import Outbox
 
 __all__ = ["WINDOW", "Cancelled", "Request", "Streams"]
 

@@ -25,9 +25,9 @@ from .frames import (
     StreamFault,
     Type,
 )
-from .heads import HeadReader, Line
 from .limits import Limits, Noise
-from .outbox import Outbox
+from .request_headers import HeadReader, Line
+from .send_queue import Outbox
 from .streams import WINDOW, Cancelled, Request, Streams
 
 __all__ = ["Connection"]

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from .blocks import OVERHEAD, BlockReader, Field
 from .frames import ErrorCode, StreamFault
+from .header_blocks import OVERHEAD, BlockReader, Field
 
 __all__ = ["Head", "HeadReader", "Line", "check_trailers"]
 
