@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anycable_rpc.history import History, Position
-from anycable_rpc.hub import Broadcast
+from anycable_rpc.gateway.core.history import History, Position
+from anycable_rpc.gateway.core.hub import Broadcast
 
 NOW = 1_700_000_000.5
 SECOND = int(NOW)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anycable_rpc.hub import Broadcast, Delivery, Hub, Session, frame, merge
+from anycable_rpc.gateway.core.hub import Broadcast, Delivery, Hub, Session, frame, merge
 from anycable_rpc.protocol.messages import (
     CommandMessage,
     CommandResponse,

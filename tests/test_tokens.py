@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed
 
 from anycable_rpc import Cable, Channel, ConfigurationError, Connection, InvalidToken, action
 from anycable_rpc.gateway import Gateway, GatewayOptions
-from anycable_rpc.gateway.authentication import AskApp, Authenticator, Identified, Refused, Verdict
+from anycable_rpc.gateway.core.authentication import AskApp, Authenticator, Identified, Refused, Verdict
 from anycable_rpc.identity.tokens import TokenSigner, TokenVerifier
 from anycable_rpc.protocol.messages import (
     CommandMessage,

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from .app import ASGI, Gateway
 from .calls import RPC
-from .options import GatewayOptions, uvicorn_options
+from .core.options import GatewayOptions, uvicorn_options
 
 __all__ = ["ASGI", "RPC", "Gateway", "GatewayOptions", "uvicorn_options"]

@@ -15,11 +15,11 @@ from ..errors import shorten
 from . import endpoints
 from .calls import RPC
 from .client import Client, Receive
+from .core.options import GatewayOptions
+from .core.publications import Publication, RoundedNumbers, read
 from .handshake import SUBPROTOCOLS, Handshake, Scope, header, in_origin_form, is_allowed, route
 from .node import Node
-from .options import GatewayOptions
 from .outbox import NoClose, Send
-from .publications import Publication, RoundedNumbers, read
 
 __all__ = ["ASGI", "Gateway"]
 

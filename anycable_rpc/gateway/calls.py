@@ -7,7 +7,6 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol, TypeVar
 
-from ..hub import Session
 from ..protocol import transmissions
 from ..protocol.messages import (
     PROTOCOL_VERSION,
@@ -21,8 +20,9 @@ from ..protocol.messages import (
     Status,
 )
 from ..transports import protobuf as wire
-from . import frames
-from .options import GatewayOptions
+from .core import server_frames as frames
+from .core.hub import Session
+from .core.options import GatewayOptions
 
 __all__ = ["RPC", "Calls", "NoCalls", "RemoteCalls", "calls_for"]
 

@@ -10,15 +10,15 @@ from time import time
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidData, shorten
-from ..hub import Session, merge
 from ..protocol import go_json, transmissions
 from ..protocol.log_lines import named, refused
 from ..protocol.messages import CommandResponse, PresenceResponse, Status
 from ..state import PRESENCE_KEY
-from . import frames
-from .authentication import AskApp, Failed, Identified, Refused
 from .commands import COMMANDS
-from .messages import Present, decode
+from .core import server_frames as frames
+from .core.authentication import AskApp, Failed, Identified, Refused
+from .core.client_frames import Present, decode
+from .core.hub import Session, merge
 from .outbox import Close, Ending, NoClose, Outbox, Send, size_of
 
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from ..hub import frame
 from ..protocol.log_lines import happened
 from ..protocol.messages import CommandResponse, Status
 from ..state import PRESENCE_KEY
-from . import frames
-from .messages import Message
+from .core import server_frames as frames
+from .core.client_frames import Message
+from .core.hub import frame
 
 if TYPE_CHECKING:
     from .client import Client

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-from ..hub import Session
 from ..protocol.messages import DisconnectRequest
 from .calls import Calls
+from .core.hub import Session
 
 __all__ = ["Disconnects"]
 

@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 
 from ..errors import ProtocolError
-from .publications import Publication, read
+from .core.publications import Publication, read
 
 __all__ = [
     "BROADCAST_PATH",

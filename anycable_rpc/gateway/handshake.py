@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from ..identity.token_location import token_header
-from .options import GatewayOptions
+from .core.options import GatewayOptions
 
 __all__ = ["SUBPROTOCOLS", "Handshake", "Scope", "header", "in_origin_form", "is_allowed", "route"]
 

@@ -8,17 +8,17 @@ from collections import deque
 from collections.abc import Iterable
 
 from ..errors import shorten
-from ..hub import Broadcast, Delivery, Hub, RemoteDisconnect, Session
 from ..protocol import transmissions
-from .authentication import Authenticator
-from .broker import broker_for
 from .calls import RPC, calls_for
 from .client import CLOSED_REMOTELY, SERVER_RESTART, Client
+from .core.authentication import Authenticator
+from .core.broker import broker_for
+from .core.client_frames import Present
+from .core.hub import Broadcast, Delivery, Hub, RemoteDisconnect, Session
+from .core.options import GatewayOptions
+from .core.publications import Publication
+from .core.signed_channels import Streams
 from .disconnects import Disconnects
-from .messages import Present
-from .options import GatewayOptions
-from .publications import Publication
-from .streams import Streams
 
 __all__ = ["Node"]
 

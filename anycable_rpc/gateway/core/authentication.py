@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from time import time
 
-from ..errors import AnyCableError, ExpiredToken, InvalidToken, MissingIdentifiers, ProtocolError
-from ..identity.token_location import find_token
-from ..identity.tokens import TokenVerifier
-from ..protocol.json_text import dumps
+from ...errors import AnyCableError, ExpiredToken, InvalidToken, MissingIdentifiers, ProtocolError
+from ...identity.token_location import find_token
+from ...identity.tokens import TokenVerifier
+from ...protocol.json_text import dumps
 from .options import GatewayOptions
 
 __all__ = ["AskApp", "Authenticator", "Failed", "Identified", "Refused", "Verdict"]

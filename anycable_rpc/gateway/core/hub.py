@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
-from .errors import InvalidData
-from .protocol import go_json
-from .protocol.messages import CommandMessage, CommandResponse, ConnectionRequest, DisconnectRequest, Env, Status
-from .state import WHISPER_KEY
+from ...errors import InvalidData
+from ...protocol import go_json
+from ...protocol.messages import CommandMessage, CommandResponse, ConnectionRequest, DisconnectRequest, Env, Status
+from ...state import WHISPER_KEY
 
 __all__ = ["Broadcast", "Delivery", "Hub", "RemoteDisconnect", "Session", "frame", "merge"]
 

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from ..errors import InvalidData, ProtocolError, shorten
-from ..hub import Broadcast, RemoteDisconnect
-from ..protocol import go_json
+from ...errors import InvalidData, ProtocolError, shorten
+from ...protocol import go_json
+from .hub import Broadcast, RemoteDisconnect
 
 __all__ = ["Publication", "RoundedNumbers", "read"]
 

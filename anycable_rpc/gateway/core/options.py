@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 if TYPE_CHECKING:
-    from ..settings import Settings
+    from ...settings import Settings
 
 __all__ = ["GatewayOptions", "uvicorn_options"]
 
@@ -137,7 +137,7 @@ def uvicorn_options(options: GatewayOptions) -> dict[str, Any]:
     A socket that uvicorn is given should be made with `proto=socket.IPPROTO_TCP`: asyncio sets TCP_NODELAY only
     then, and without it the second of two frames waits 40 ms.
     """
-    from .requests import MAX_HEAD_SIZE, Requests  # options are also for programs without uvicorn
+    from ..requests import MAX_HEAD_SIZE, Requests  # options are also for programs without uvicorn
 
     return {
         "http": Requests,

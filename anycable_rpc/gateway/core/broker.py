@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable
 from time import monotonic, time
 from typing import Protocol
 
-from ..history import History, Position
-from ..hub import Broadcast, Session
-from ..presences import Presences
-from ..state import PRESENCE_KEY
-from . import messages
-from .messages import Present
+from ...state import PRESENCE_KEY
+from . import client_frames as messages
+from .client_frames import Present
+from .history import History, Position
+from .hub import Broadcast, Session
 from .options import GatewayOptions
+from .presence import Presences
 from .resumable import Resumable
 
 __all__ = ["Broker", "MemoryBroker", "NoBroker", "broker_for"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..protocol.go_json import dumps
+from ...protocol.go_json import dumps
 
 __all__ = ["PONG", "confirm_subscription", "history", "ping", "presence", "reject_subscription", "restored"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 
+from ...protocol.go_json import dumps
 from .hub import Broadcast
-from .protocol.go_json import dumps
 
 __all__ = ["Presences"]
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import InvalidData
-from ..history import Position
-from ..protocol import go_json
+from ...errors import InvalidData
+from ...protocol import go_json
+from .history import Position
 
 __all__ = ["History", "Message", "Present", "decode"]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..errors import InvalidData, InvalidSignedStream
-from ..identity import tokens as signing
-from ..protocol import go_json
-from ..protocol.messages import CommandResponse, EnvResponse, Status
-from ..state import PRESENCE_KEY, WHISPER_KEY
-from . import frames
+from ...errors import InvalidData, InvalidSignedStream
+from ...identity import tokens as signing
+from ...protocol import go_json
+from ...protocol.messages import CommandResponse, EnvResponse, Status
+from ...state import PRESENCE_KEY, WHISPER_KEY
+from . import server_frames as frames
 from .options import GatewayOptions
 
 __all__ = ["Streams"]
