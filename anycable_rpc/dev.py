@@ -17,7 +17,7 @@ import uvicorn
 
 from .errors import AnyCableError, BindError
 from .gateway import ASGI, Gateway, GatewayOptions, uvicorn_options
-from .gateway.endpoints import BROADCAST_PATH
+from .gateway.http_endpoints import BROADCAST_PATH
 from .serving import Say, drained, listening, rpc_server, run_loop, service_of, stop_event, stopping
 
 if TYPE_CHECKING:

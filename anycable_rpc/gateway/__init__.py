@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .app import ASGI, Gateway
-from .calls import RPC
+from .app_calls import RPC
 from .core.options import GatewayOptions, uvicorn_options
 
 __all__ = ["ASGI", "RPC", "Gateway", "GatewayOptions", "uvicorn_options"]

@@ -12,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from ..errors import shorten
-from . import endpoints
-from .calls import RPC
+from . import http_endpoints as endpoints
+from .app_calls import RPC
 from .client import Client, Receive
 from .core.options import GatewayOptions
 from .core.publications import Publication, RoundedNumbers, read

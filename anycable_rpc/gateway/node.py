@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from ..errors import shorten
 from ..protocol import transmissions
-from .calls import RPC, calls_for
+from .app_calls import RPC, calls_for
 from .client import CLOSED_REMOTELY, SERVER_RESTART, Client
 from .core.authentication import Authenticator
 from .core.broker import broker_for
@@ -18,7 +18,7 @@ from .core.hub import Broadcast, Delivery, Hub, RemoteDisconnect, Session
 from .core.options import GatewayOptions
 from .core.publications import Publication
 from .core.signed_channels import Streams
-from .disconnects import Disconnects
+from .disconnect_queue import Disconnects
 
 __all__ = ["Node"]
 

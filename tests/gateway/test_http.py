@@ -18,7 +18,7 @@ from starlette.websockets import WebSocket
 from websockets.exceptions import InvalidStatus
 
 from anycable_rpc.gateway import Gateway, GatewayOptions
-from anycable_rpc.gateway.endpoints import MAX_BODY_SIZE
+from anycable_rpc.gateway.http_endpoints import MAX_BODY_SIZE
 from anycable_rpc.identity.tokens import BROADCAST_KEY, derive_key
 
 from .client import Client

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from anycable_rpc.gateway.app import dropped
-from anycable_rpc.gateway.calls import NoCalls
+from anycable_rpc.gateway.app_calls import NoCalls
 from anycable_rpc.gateway.core.hub import Session
 from anycable_rpc.gateway.outbox import Close, Ending, NoClose, Outbox, size_of
 from anycable_rpc.protocol.messages import CommandResponse, ConnectionResponse, DisconnectResponse, Status

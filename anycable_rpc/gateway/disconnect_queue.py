@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 
 from ..protocol.messages import DisconnectRequest
-from .calls import Calls
+from .app_calls import Calls
 from .core.hub import Session
 
 __all__ = ["Disconnects"]
