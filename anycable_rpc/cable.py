@@ -26,7 +26,7 @@ from .transports import runner
 if TYPE_CHECKING:
     from .broadcasters.choose import Broadcaster
     from .broadcasters.rest_api import Presence, RestAPI
-    from .settings import Settings
+    from .settings.model import Settings
 
 __all__ = ["Cable"]
 
@@ -143,7 +143,7 @@ class Cable(Publishing):
     def settings(self) -> Settings:
         """The settings; found on first use. Setting them afterwards makes everything start anew."""
         if self._settings is None:
-            from .settings import load
+            from .settings.model import load
 
             self._settings = load()
         return self._settings

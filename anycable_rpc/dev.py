@@ -22,7 +22,7 @@ from .serving import Say, drained, listening, rpc_server, run_loop, service_of, 
 
 if TYPE_CHECKING:
     from .cable import Cable
-    from .settings import Settings
+    from .settings.model import Settings
 
 __all__ = ["run"]
 

@@ -27,7 +27,7 @@ from .transports.service import Service
 
 if TYPE_CHECKING:
     from .cable import Cable
-    from .settings import Settings
+    from .settings.model import Settings
 
 __all__ = [
     "RPCServer",

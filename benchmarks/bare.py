@@ -11,7 +11,7 @@ import grpc
 
 from anycable_rpc._pb import rpc_pb2 as pb
 from anycable_rpc.protocol.messages import SERVICE
-from anycable_rpc.settings import Settings
+from anycable_rpc.settings.model import Settings
 from anycable_rpc.transports.grpcio.server import options
 
 CONNECTED: dict[str, Any] = {"status": 1, "identifiers": '{"user_id":"42"}', "transmissions": ['{"type":"welcome"}']}

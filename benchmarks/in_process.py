@@ -13,7 +13,7 @@ from anycable_rpc import Cable, Channel, IdentifiersCodec
 from anycable_rpc._pb import rpc_pb2 as pb
 from anycable_rpc.identity.tokens import TokenSigner, TokenVerifier
 from anycable_rpc.protocol.messages import CommandMessage, Env, Request
-from anycable_rpc.settings import Settings
+from anycable_rpc.settings.model import Settings
 from anycable_rpc.transports.protobuf import encode_request
 from anycable_rpc.transports.service import Service
 

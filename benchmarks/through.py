@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from anycable_rpc.settings import Settings
+from anycable_rpc.settings.model import Settings
 
 from . import apps
 from .calls import COOKIE, IDENTIFIER, MESSAGE, write_calls

@@ -11,7 +11,7 @@ from anycable_rpc import Cable, Channel, Connection
 from anycable_rpc.actions import is_action
 from anycable_rpc.protocol.messages import Request, Response
 from anycable_rpc.rpc.command import respond
-from anycable_rpc.settings import Settings
+from anycable_rpc.settings.model import Settings
 from anycable_rpc.transports import runner
 
 CALLBACKS = ("connect", "disconnect", "subscribed", "unsubscribed")

@@ -30,7 +30,7 @@ from anycable_rpc.cli import program
 from anycable_rpc.cli.go_options import IGNORED, SWITCHES
 from anycable_rpc.errors import BindError
 from anycable_rpc.identity.tokens import TokenVerifier
-from anycable_rpc.settings import Settings
+from anycable_rpc.settings.model import Settings
 
 ROOT = Path(__file__).parent.parent
 SENTINEL = "s3ntinel-of-a-secret"

@@ -32,7 +32,7 @@ from anycable_rpc.protocol.messages import (
     Status,
 )
 from anycable_rpc.rpc.command import respond
-from anycable_rpc.settings import Settings
+from anycable_rpc.settings.model import Settings
 from anycable_rpc.settings.sources import variables
 from anycable_rpc.transports.runner import run
 

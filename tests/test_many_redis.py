@@ -17,7 +17,7 @@ from anycable_rpc.broadcasters import redis_clients
 from anycable_rpc.broadcasters.choose import broadcaster_for
 from anycable_rpc.broadcasters.redis import RedisBroadcaster, RedisStreamsBroadcaster
 from anycable_rpc.errors import BroadcastFailed, ConfigurationError
-from anycable_rpc.settings import load
+from anycable_rpc.settings.model import load
 
 from .message_servers import cluster, redis_server, redis_version, running, sentinels
 

@@ -13,7 +13,7 @@ import pytest
 from anycable_rpc import BroadcastFailed, Cable, Connection, RequestFailed
 from anycable_rpc.broadcasters.rest_api import Presence, PresenceRecord, RestAPI
 from anycable_rpc.errors import ConfigurationError, InvalidData
-from anycable_rpc.settings import Settings
+from anycable_rpc.settings.model import Settings
 
 from .broadcast_server import NO_ANSWER, BroadcastServer, running
 

@@ -14,9 +14,9 @@ from pydantic import SecretStr, ValidationError
 
 from anycable_rpc import ConfigurationError
 from anycable_rpc.identity.tokens import BROADCAST_KEY, derive_key
-from anycable_rpc.settings import Settings, load, warnings_for
-from anycable_rpc.settings.conflicts import conflicts
+from anycable_rpc.settings.model import Settings, load, warnings_for
 from anycable_rpc.settings.sources import described, variables
+from anycable_rpc.settings.warnings import conflicts
 
 SENTINEL = "s3ntinel-of-a-secret"
 LONG = "k" * 32
@@ -133,7 +133,7 @@ class TestDefaults:
 
     def test_importing_them_loads_no_server(self) -> None:
         heavy = "{'grpc', 'uvicorn', 'starlette', 'google.protobuf'}"
-        code = f"import sys, anycable_rpc, anycable_rpc.settings; print(sorted({heavy} & set(sys.modules)))"
+        code = f"import sys, anycable_rpc, anycable_rpc.settings.model; print(sorted({heavy} & set(sys.modules)))"
         root = str(Path(__file__).parent.parent)
 
         done = subprocess.run(

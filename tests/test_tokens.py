@@ -27,7 +27,7 @@ from anycable_rpc.protocol.messages import (
     Response,
     Status,
 )
-from anycable_rpc.settings import Settings
+from anycable_rpc.settings.model import Settings
 from anycable_rpc.transports import protobuf as wire
 from anycable_rpc.transports.grpcio.server import AsyncServer, ThreadedServer
 from anycable_rpc.transports.service import Service

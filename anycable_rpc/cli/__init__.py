@@ -17,7 +17,7 @@ from .. import __version__
 from ..errors import AnyCableError
 from ..identity.identifiers import IdentifiersCodec
 from ..protocol.messages import PROTOCOL_VERSION
-from ..settings import Settings, warnings_for
+from ..settings.model import Settings, warnings_for
 from .issuing import identifiers, issue
 from .launching import cable_of, check_broadcaster, codec_of, in_new_process, prepared, settings_of, started, web_of
 from .misspelt import misspelt

@@ -17,7 +17,7 @@ from .verdicts import Reading, Verdict
 from .wording import MOST, as_json, kind, listed, moment, shown
 
 if TYPE_CHECKING:
-    from ..settings import Settings
+    from ..settings.model import Settings
 
 __all__ = ["CURRENT", "OLD", "UNUSED", "Explanation", "Key", "explain", "keys_of"]
 

@@ -14,7 +14,7 @@ from ..protocol import json_text
 from ..settings.kinds import seconds
 
 if TYPE_CHECKING:
-    from ..settings import Settings
+    from ..settings.model import Settings
 
 __all__ = ["identifiers", "issue"]
 

@@ -14,9 +14,9 @@ import click
 from ..cable import Cable
 from ..errors import BindError, ConfigurationError
 from ..identity.identifiers import IdentifiersCodec
-from ..settings import Settings, load, warnings_for
-from ..settings.conflicts import conflicts
+from ..settings.model import Settings, load, warnings_for
 from ..settings.sources import described, origins
+from ..settings.warnings import conflicts
 from . import loading
 from .misspelt import misspelt
 from .options import given

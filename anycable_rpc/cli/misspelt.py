@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from ..settings import Settings
+from ..settings.model import Settings
 from ..settings.sources import variables
 from .go_options import IGNORED
 

@@ -11,8 +11,8 @@ from typing import Any, cast
 import click
 
 from ..errors import ConfigurationError
-from ..settings import Settings
 from ..settings.kinds import Group
+from ..settings.model import Settings
 from ..settings.sources import kind_of, variables
 from . import go_options
 from .loading import BrokenModule

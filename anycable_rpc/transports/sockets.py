@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import BindError, ConfigurationError
 
 if TYPE_CHECKING:
-    from ..settings import Settings
+    from ..settings.model import Settings
 
 __all__ = ["check_free", "key_pair", "listeners"]
 

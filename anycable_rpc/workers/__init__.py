@@ -13,7 +13,7 @@ from .process import Load, Worker
 from .supervisor import Supervisor
 
 if TYPE_CHECKING:
-    from ..settings import Settings
+    from ..settings.model import Settings
 
 __all__ = ["addresses", "serve", "where"]
 

@@ -24,7 +24,7 @@ from ..errors import AnyCableError, BindError, ConfigurationError
 
 if TYPE_CHECKING:
     from ..cable import Cable
-    from ..settings import Settings
+    from ..settings.model import Settings
 
 __all__ = ["Load", "Worker", "delay"]
 

@@ -18,7 +18,7 @@ from .health import answering
 from .process import Worker
 
 if TYPE_CHECKING:
-    from ..settings import Settings
+    from ..settings.model import Settings
 
 __all__ = ["Supervisor"]
 

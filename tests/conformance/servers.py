@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from anycable_rpc import Cable
-from anycable_rpc.settings import Settings
+from anycable_rpc.settings.model import Settings
 from anycable_rpc.transports.grpcio.server import ThreadedServer
 from anycable_rpc.transports.service import Service
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from anycable_rpc import Cable
-from anycable_rpc.settings import Settings
+from anycable_rpc.settings.model import Settings
 from app_example.chat import ChatConnection
 
 from .processes import Program, free_port, python, running

@@ -11,7 +11,7 @@ import pytest
 
 from anycable_rpc import Cable
 from anycable_rpc.protocol.messages import CommandMessage, DisconnectRequest
-from anycable_rpc.settings import Settings
+from anycable_rpc.settings.model import Settings
 from anycable_rpc.transports import protobuf as wire
 from anycable_rpc.transports.grpcio.server import ThreadedServer
 from anycable_rpc.transports.service import Service

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from anycable_rpc import Cable
-from anycable_rpc.settings import Settings
+from anycable_rpc.settings.model import Settings
 from app_example.chat import ChatConnection
 
 from ..message_servers import cluster, nats_server, redis_server, redis_version, running, sentinels

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from anycable_rpc import Cable
-from anycable_rpc.settings import Settings
+from anycable_rpc.settings.model import Settings
 
 from . import servers
 from .features import User

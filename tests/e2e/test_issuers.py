@@ -20,7 +20,7 @@ from urllib.parse import quote
 import pytest
 
 from anycable_rpc import Cable
-from anycable_rpc.settings import Settings
+from anycable_rpc.settings.model import Settings
 
 from . import servers
 from .client import Client

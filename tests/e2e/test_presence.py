@@ -9,7 +9,7 @@ import pytest
 
 from anycable_rpc import Cable, Channel, Connection, RequestFailed, action
 from anycable_rpc.broadcasters.rest_api import Presence, PresenceRecord
-from anycable_rpc.settings import Settings
+from anycable_rpc.settings.model import Settings
 from anycable_rpc.transports.grpcio.server import ThreadedServer
 from anycable_rpc.transports.service import Service
 

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from anycable_rpc import Cable
-from anycable_rpc.settings import Settings
+from anycable_rpc.settings.model import Settings
 
 from . import servers
 from .processes import free_port

@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed
 from anycable_rpc.gateway import GatewayOptions
 from anycable_rpc.gateway.core.authentication import AskApp, Authenticator, Failed, Identified, Refused, Verdict
 from anycable_rpc.gateway.handshake import Handshake, is_allowed
-from anycable_rpc.settings import Settings
+from anycable_rpc.settings.model import Settings
 
 from .client import Client
 from .scripted import ScriptedApp

@@ -4,7 +4,7 @@ import pytest
 
 from anycable_rpc.gateway import GatewayOptions, uvicorn_options
 from anycable_rpc.identity.tokens import API_KEY, BROADCAST_KEY, derive_key
-from anycable_rpc.settings import Settings
+from anycable_rpc.settings.model import Settings
 
 from .verdicts import OTHER, SECRET
 

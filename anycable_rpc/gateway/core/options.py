@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 if TYPE_CHECKING:
-    from ...settings import Settings
+    from ...settings.model import Settings
 
 __all__ = ["GatewayOptions", "uvicorn_options"]
 

@@ -22,7 +22,7 @@ from .heap import trim
 from .peer import Peer, Shared
 
 if TYPE_CHECKING:
-    from ...settings import Settings
+    from ...settings.model import Settings
     from ..service import Service
 
 __all__ = ["Server", "limits"]

@@ -30,7 +30,7 @@ from ..watch import Refusals, Watch
 from .close_port import hang_up
 
 if TYPE_CHECKING:
-    from ...settings import Settings
+    from ...settings.model import Settings
     from ..service import Service
 
 __all__ = ["AsyncServer", "LoopServer", "ThreadedServer", "options"]

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from . import Settings
+    from .model import Settings
 
 __all__ = ["conflicts"]
 
