@@ -20,7 +20,7 @@ from .identity.token_location import find_token
 from .protocol.messages import Env
 from .publishing import turbo
 from .publishing.publisher import Publishing
-from .statelessness import guard
+from .serving.lost_attributes import guard
 from .transports import runner
 
 if TYPE_CHECKING:

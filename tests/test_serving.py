@@ -22,7 +22,7 @@ import pytest
 
 from anycable_rpc import Cable, Connection
 from anycable_rpc.protocol.messages import CommandMessage, ConnectionRequest, Env, Status
-from anycable_rpc.serving import service_of
+from anycable_rpc.serving.server import service_of
 from anycable_rpc.settings.model import Settings
 from anycable_rpc.transports.protobuf import decode_response, encode_request
 

@@ -24,10 +24,10 @@ import pytest
 from anycable_rpc import Cable, Connection
 from anycable_rpc.errors import BindError, ConfigurationError
 from anycable_rpc.protocol.messages import ConnectionRequest, ConnectionResponse
+from anycable_rpc.serving.workers.process import Worker, delay
+from anycable_rpc.serving.workers.start import addresses, serve, where
+from anycable_rpc.serving.workers.supervisor import Supervisor
 from anycable_rpc.transports.protobuf import decode_response, encode_request
-from anycable_rpc.workers import addresses, serve, where
-from anycable_rpc.workers.process import Worker, delay
-from anycable_rpc.workers.supervisor import Supervisor
 
 from .colours import settings
 from .e2e.processes import Program, environment, free_port, python

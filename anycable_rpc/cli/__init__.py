@@ -101,11 +101,11 @@ def serve(ctx: click.Context, /, words: tuple[str, ...], **values: Any) -> None:
 
     def start() -> None:
         if settings.workers > 1 or settings.worker_cpu_affinity or settings.http_health_port:
-            from ..workers import serve as run_workers
+            from ..serving.workers.start import serve as run_workers
 
             run_workers(in_new_process, settings, click.echo)
         else:
-            from ..serving import serve as run
+            from ..serving.server import serve as run
 
             run(cable, settings, click.echo)
 

@@ -17,7 +17,7 @@ from anycable_rpc.protocol.messages import (
     Env,
     Status,
 )
-from anycable_rpc.statelessness import guard
+from anycable_rpc.serving.lost_attributes import guard
 
 from ..colours import App
 

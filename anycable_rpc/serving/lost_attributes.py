@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .errors import near
-from .state import State
+from ..errors import near
+from ..state import State
 
 __all__ = ["LostAttribute", "guard"]
 

@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from ..errors import BindError, ConfigurationError
+from ...errors import BindError, ConfigurationError
 from .process import Load, Worker
 from .supervisor import Supervisor
 
 if TYPE_CHECKING:
-    from ..settings.model import Settings
+    from ...settings.model import Settings
 
 __all__ = ["addresses", "serve", "where"]
 

@@ -13,12 +13,12 @@ from multiprocessing.connection import wait
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
-from ..errors import AnyCableError, ConfigurationError
-from .health import answering
+from ...errors import AnyCableError, ConfigurationError
+from ...observability.health import answering
 from .process import Worker
 
 if TYPE_CHECKING:
-    from ..settings.model import Settings
+    from ...settings.model import Settings
 
 __all__ = ["Supervisor"]
 

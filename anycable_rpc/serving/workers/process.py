@@ -20,11 +20,11 @@ from multiprocessing.context import SpawnProcess
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from ..errors import AnyCableError, BindError, ConfigurationError
+from ...errors import AnyCableError, BindError, ConfigurationError
 
 if TYPE_CHECKING:
-    from ..cable import Cable
-    from ..settings.model import Settings
+    from ...cable import Cable
+    from ...settings.model import Settings
 
 __all__ = ["Load", "Worker", "delay"]
 
@@ -119,7 +119,7 @@ def _work(number: int, load: Load, settings: Settings, news: Any) -> None:
     for name in ("anycable_rpc", "grpc"):
         logging.getLogger(name).addFilter(_Numbered(number))
 
-    from ..serving import serve  # not in the supervisor: it needs no gRPC
+    from ..server import serve  # not in the supervisor: it needs no gRPC
 
     try:
         serve(load(settings), settings, tell, tell)

@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from google.protobuf.internal import api_implementation
 
-from .errors import ConfigurationError
-from .transports.runner import is_interrupt
-from .transports.service import Service
+from ..errors import ConfigurationError
+from ..transports.runner import is_interrupt
+from ..transports.service import Service
 
 if TYPE_CHECKING:
-    from .cable import Cable
-    from .settings.model import Settings
+    from ..cable import Cable
+    from ..settings.model import Settings
 
 __all__ = [
     "RPCServer",
@@ -220,7 +220,7 @@ def _warn_of_cut() -> None:
 def _serve_threaded(service: Service, settings: Settings, say: Say) -> bool:
     stop = threading.Event()
     on_signals(stop.set, settings.shutdown_timeout)
-    from .transports.grpcio.server import ThreadedServer  # not above: the other engine does without grpcio
+    from ..transports.grpcio.server import ThreadedServer  # not above: the other engine does without grpcio
 
     server = ThreadedServer(service, settings)
     server.start()
@@ -245,10 +245,10 @@ async def _serve_async(service: Service, settings: Settings, say: Say) -> bool:
 def rpc_server(service: Service, settings: Settings) -> RPCServer:
     """The engine that the settings name, for the running event loop."""
     if settings.rpc_engine == "asyncio":
-        from .transports.asyncio import Server
+        from ..transports.asyncio import Server
 
         return Server(service, settings)
-    from .transports.grpcio.server import AsyncServer, LoopServer
+    from ..transports.grpcio.server import AsyncServer, LoopServer
 
     return AsyncServer(service, settings) if service.is_async else LoopServer(service, settings)
 
