@@ -615,10 +615,10 @@ class TestExitCodes:
     def test_without_the_extra(self, package: str, servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
         class Missing:
             def find_spec(self, name: str, *_: object) -> None:
-                if name == "anycable_rpc.dev":
+                if name == "anycable_rpc.dev.server":
                     raise ModuleNotFoundError(f"No module named {package!r}", name=package)
 
-        monkeypatch.delitem(sys.modules, "anycable_rpc.dev")
+        monkeypatch.delitem(sys.modules, "anycable_rpc.dev.server")
         monkeypatch.setattr(sys, "meta_path", [Missing(), *sys.meta_path])
 
         assert f"{package} is not installed: pip install 'anycable-rpc[gateway]'" in refused("dev", "chat:cable")

@@ -129,7 +129,7 @@ def dev(ctx: click.Context, /, words: tuple[str, ...], **values: Any) -> None:
     web = web_of(settings)
 
     def start() -> None:
-        from ..dev import run
+        from ..dev.server import run
 
         run(cable, settings, web, click.echo)
 

@@ -15,14 +15,14 @@ from urllib.parse import urlsplit
 
 import uvicorn
 
-from .errors import AnyCableError, BindError
-from .gateway import ASGI, Gateway, GatewayOptions, uvicorn_options
-from .gateway.http_endpoints import BROADCAST_PATH
-from .serving.server import Say, drained, listening, rpc_server, run_loop, service_of, stop_event, stopping
+from ..errors import AnyCableError, BindError
+from ..gateway import ASGI, Gateway, GatewayOptions, uvicorn_options
+from ..gateway.http_endpoints import BROADCAST_PATH
+from ..serving.server import Say, drained, listening, rpc_server, run_loop, service_of, stop_event, stopping
 
 if TYPE_CHECKING:
-    from .cable import Cable
-    from .settings.model import Settings
+    from ..cable import Cable
+    from ..settings.model import Settings
 
 __all__ = ["run"]
 
