@@ -14,8 +14,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from anycable_rpc import IdentifiersCodec
-from anycable_rpc.cli.inspecting import OLD, UNUSED, Explanation, Key, explain, keys_of
-from anycable_rpc.cli.verdicts import (
+from anycable_rpc.cli.token.explain import OLD, UNUSED, Explanation, Key, explain, keys_of
+from anycable_rpc.cli.token.verdicts import (
     ERROR,
     TOKEN_EXPIRED,
     UNAUTHORIZED,
@@ -26,7 +26,7 @@ from anycable_rpc.cli.verdicts import (
     judge_signed,
     read,
 )
-from anycable_rpc.cli.wording import distance
+from anycable_rpc.cli.token.wording import distance
 from anycable_rpc.identity.tokens import TokenSigner
 
 from .colours import settings

@@ -18,10 +18,10 @@ from ..errors import AnyCableError
 from ..identity.identifiers import IdentifiersCodec
 from ..protocol.messages import PROTOCOL_VERSION
 from ..settings.model import Settings, warnings_for
-from .issuing import identifiers, issue
 from .launching import cable_of, check_broadcaster, codec_of, in_new_process, prepared, settings_of, started, web_of
 from .misspelt import misspelt
 from .options import SettingsCommand, first_word, given
+from .token.issue import identifiers, issue
 
 __all__ = ["main", "program"]
 
@@ -187,7 +187,7 @@ def _explain(ctx: click.Context, settings: Settings, word: str, flags: dict[str,
     text = _given_token(ctx, word)
     with redirect_stdout(sys.stderr):
         codec = codec_of(ctx, settings, flags)
-    from .inspecting import explain, keys_of
+    from .token.explain import explain, keys_of
 
     explanation = explain(text, keys_of(settings), time(), codec)
     for line in (*warnings_for(settings), *misspelt(os.environ)):

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ConfigurationError, InvalidData
-from ..identity.dialects import DIALECTS
-from ..identity.identifiers import IdentifiersCodec
+from ...errors import ConfigurationError, InvalidData
+from ...identity.dialects import DIALECTS
+from ...identity.identifiers import IdentifiersCodec
 from . import verdicts
 from .verdicts import Reading, Verdict
 from .wording import MOST, as_json, kind, listed, moment, shown
 
 if TYPE_CHECKING:
-    from ..settings.model import Settings
+    from ...settings.model import Settings
 
 __all__ = ["CURRENT", "OLD", "UNUSED", "Explanation", "Key", "explain", "keys_of"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from ..errors import InvalidData, shorten
-from ..protocol import json_text
+from ...errors import InvalidData, shorten
+from ...protocol import json_text
 
 __all__ = ["MOST", "as_json", "distance", "kind", "listed", "moment", "shown"]
 

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from ..errors import ExpiredToken, InvalidData, InvalidToken, MissingIdentifiers
-from ..identity.tokens import TokenVerifier
-from ..protocol import go_json
+from ...errors import ExpiredToken, InvalidData, InvalidToken, MissingIdentifiers
+from ...identity.tokens import TokenVerifier
+from ...protocol import go_json
 
 __all__ = [
     "ERROR", "TOKEN_EXPIRED", "UNAUTHORIZED", "WELCOME", "Reading", "Verdict", "is_signed_by", "judge", "judge_by_1_5",

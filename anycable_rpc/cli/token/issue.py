@@ -7,14 +7,14 @@ from datetime import datetime
 from time import time
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ConfigurationError, InvalidData
-from ..identity.identifiers import RESERVED_NAMES, IdentifiersCodec
-from ..identity.tokens import TokenSigner, expiry
-from ..protocol import json_text
-from ..settings.kinds import seconds
+from ...errors import ConfigurationError, InvalidData
+from ...identity.identifiers import RESERVED_NAMES, IdentifiersCodec
+from ...identity.tokens import TokenSigner, expiry
+from ...protocol import json_text
+from ...settings.kinds import seconds
 
 if TYPE_CHECKING:
-    from ..settings.model import Settings
+    from ...settings.model import Settings
 
 __all__ = ["identifiers", "issue"]
 
