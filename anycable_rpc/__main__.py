@@ -1,5 +1,5 @@
 """`python -m anycable_rpc`."""
 
-from .cli import main
+from .cli.main import main
 
 main()

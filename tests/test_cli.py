@@ -26,8 +26,8 @@ from click.testing import CliRunner, Result
 from jwt.utils import base64url_decode
 
 from anycable_rpc import Cable
-from anycable_rpc.cli import program
 from anycable_rpc.cli.go_options import IGNORED, SWITCHES
+from anycable_rpc.cli.main import program
 from anycable_rpc.errors import BindError
 from anycable_rpc.identity.tokens import TokenVerifier
 from anycable_rpc.settings.model import Settings
@@ -941,7 +941,7 @@ class TestProcess:
     """The same, as a shell sees it."""
 
     MODULE = ("-m", "anycable_rpc")
-    SCRIPT = ("-c", "import sys; sys.argv[0] = '/usr/bin/anycable-rpc'; from anycable_rpc.cli import main; main()")
+    SCRIPT = ("-c", "import sys; sys.argv[0] = '/usr/bin/anycable-rpc'; from anycable_rpc.cli.main import main; main()")
 
     @staticmethod
     def launch(*arguments: str) -> subprocess.Popen[str]:
@@ -1023,7 +1023,7 @@ class TestProcess:
         assert TokenVerifier([LONG]).verify(out.removesuffix("\n")) == '{"user_id":"42"}'
 
     def test_the_version_is_told_without_loading_grpc(self) -> None:
-        code = "import sys; from anycable_rpc.cli import program; program(['version'], standalone_mode=False); " \
+        code = "import sys; from anycable_rpc.cli.main import program; program(['version'], standalone_mode=False); " \
             "print('grpc' in sys.modules)"  # fmt: skip
 
         _, out, err = self.outcome("-c", code)

@@ -19,8 +19,8 @@ import pytest
 
 import anycable_rpc
 from anycable_rpc import Cable, Channel, Connection
-from anycable_rpc.cli import program
 from anycable_rpc.cli.go_options import IGNORED
+from anycable_rpc.cli.main import program
 from anycable_rpc.gateway import GatewayOptions
 from anycable_rpc.gateway.core.authentication import Authenticator, Identified, Verdict
 from anycable_rpc.protocol.messages import (

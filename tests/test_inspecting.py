@@ -570,7 +570,7 @@ class TestCommand:
 
 
 def _program() -> Any:
-    from anycable_rpc.cli import program
+    from anycable_rpc.cli.main import program
 
     return program
 

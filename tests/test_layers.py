@@ -258,7 +258,7 @@ from anycable_rpc import Cable, Connection
 from anycable_rpc.http2 import Server
 from anycable_rpc.serving import broadcasting, service_of
 from anycable_rpc.settings import Settings
-import anycable_rpc.cli, asyncio
+import anycable_rpc.cli.main, asyncio
 
 settings = Settings(secret="s" * 32, rpc_host="127.0.0.1:0")
 cable = Cable(Connection)
@@ -277,5 +277,5 @@ print(*sys.modules)
 
     said, loaded = done.stdout.splitlines()
     assert said == "Broadcasts go to http://localhost:8080/_broadcast (HTTPBroadcaster)"
-    assert {"anycable_rpc.transports.asyncio.server", "anycable_rpc.cli"} <= set(loaded.split())
+    assert {"anycable_rpc.transports.asyncio.server", "anycable_rpc.cli.main"} <= set(loaded.split())
     assert {"grpc", "jwt", "urllib3", "http.client", "html", "uvicorn"}.isdisjoint(loaded.split())

@@ -15,7 +15,7 @@ from ..settings.kinds import Group
 from ..settings.model import Settings
 from ..settings.sources import kind_of, variables
 from . import go_options
-from .loading import BrokenModule
+from .find_app import BrokenModule
 
 __all__ = ["SettingOption", "SettingsCommand", "first_word", "given"]
 

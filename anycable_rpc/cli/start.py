@@ -17,7 +17,7 @@ from ..identity.identifiers import IdentifiersCodec
 from ..settings.model import Settings, load, warnings_for
 from ..settings.sources import described, origins
 from ..settings.warnings import conflicts
-from . import loading
+from . import find_app as loading
 from .misspelt import misspelt
 from .options import given
 from .requirements import check_protobuf

@@ -1,0 +1,233 @@
+"""The command line: `python -m anycable_rpc`, also installed as `anycable-rpc`."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from contextlib import redirect_stdout
+from difflib import get_close_matches
+from importlib.metadata import PackageNotFoundError, version
+from time import time
+from typing import Any, NoReturn
+
+import click
+
+from .. import __version__
+from ..errors import AnyCableError
+from ..identity.identifiers import IdentifiersCodec
+from ..protocol.messages import PROTOCOL_VERSION
+from ..settings.model import Settings, warnings_for
+from .misspelt import misspelt
+from .options import SettingsCommand, first_word, given
+from .start import cable_of, check_broadcaster, codec_of, in_new_process, prepared, settings_of, started, web_of
+from .token.issue import identifiers, issue
+
+__all__ = ["main", "program"]
+
+_LONGEST_TOKEN = 4 * 1024 * 1024
+
+
+class Program(click.Group):
+    """The commands; `serve` need not be named, and options may stand before a command."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the command first."""
+        return super().parse_args(ctx, args if args[:1] in (["-h"], ["--help"], ["--version"]) else self._ordered(args))
+
+    def _ordered(self, args: list[str]) -> list[str]:
+        commands = [command for command in self.commands.values() if isinstance(command, SettingsCommand)]
+        place = first_word(args, {option for command in commands for option in command.valued()})
+        if place is None or ":" in args[place]:
+            return ["serve", *args]
+        word = args[place]
+        if word not in self.commands:
+            raise click.UsageError(self._unknown(word))
+        return [word, *args[:place], *args[place + 1 :]]
+
+    def _unknown(self, word: str) -> str:
+        """The word is quoted only when it is like a command: it may be a part of a secret with a space in it."""
+        near = get_close_matches(word, self.commands, n=1)
+        said = f"{word} is not a command; did you mean {near[0]}?" if near else "there is no such command."
+        return f"{said} The commands are {', '.join(self.commands)}; an app is named as module:attr."
+
+
+def _print_versions(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        click.echo(_versions())
+        ctx.exit()
+
+
+@click.group(
+    cls=Program,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="""\b
+Examples:
+  anycable-rpc chat:cable               serve the app to anycable-go
+  anycable-rpc dev chat:cable           serve it to browsers, without anycable-go
+  anycable-rpc token user_id=42         issue a token
+  anycable-rpc serve --show-settings    print each setting and where it came from
+
+Each option of a command is also a variable (--rpc-host is ANYCABLE_RPC_HOST) and a key in anycable_rpc.toml and
+in [tool.anycable_rpc] of pyproject.toml (rpc_host).""",
+)
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_versions,
+              help="print the versions, and end")  # fmt: skip
+def program() -> None:
+    """The AnyCable RPC server for Python.
+
+    Without a command it is serve: `anycable-rpc chat:cable`.
+    """
+
+
+@program.command(
+    cls=SettingsCommand,
+    epilog="""\b
+Examples:
+  anycable-rpc chat:cable
+  anycable-rpc chat:cable --rpc-host 0.0.0.0:50051 --secret "$SECRET"
+  ANYCABLE_APP=chat:cable anycable-rpc
+
+The first SIGTERM or SIGINT lets calls under way end; the second ends them. With --workers SIGHUP replaces the
+workers one at a time. Exit codes: 0 stopped, 1 crash,
+2 wrong usage or an app that cannot be imported, 3 the address is refused.""",
+)
+@click.argument("words", nargs=-1, metavar="[MODULE:ATTR]")
+@click.pass_context
+def serve(ctx: click.Context, /, words: tuple[str, ...], **values: Any) -> None:
+    """Serve an app to anycable-go, over gRPC."""
+    settings, cable = prepared(ctx, words, values)
+    check_broadcaster(cable)
+
+    def start() -> None:
+        if settings.workers > 1 or settings.worker_cpu_affinity or settings.http_health_port:
+            from ..serving.workers.start import serve as run_workers
+
+            run_workers(in_new_process, settings, click.echo)
+        else:
+            from ..serving.server import serve as run
+
+            run(cable, settings, click.echo)
+
+    started(start)
+
+
+@program.command(
+    cls=SettingsCommand,
+    epilog="""\b
+Examples:
+  anycable-rpc dev chat:cable
+  anycable-rpc dev chat:cable --port 3334 --secret "$SECRET" --enforce-jwt
+
+The other options of anycable-go are taken too; those that have no effect here say so.""",
+)
+@click.argument("words", nargs=-1, metavar="[MODULE:ATTR]")
+@click.pass_context
+def dev(ctx: click.Context, /, words: tuple[str, ...], **values: Any) -> None:
+    """Serve an app to browsers, with a gateway in place of anycable-go, for development."""
+    settings, cable = prepared(ctx, words, values)
+    web = web_of(settings)
+
+    def start() -> None:
+        from ..dev.server import run
+
+        run(cable, settings, web, click.echo)
+
+    started(start)
+
+
+@program.command(
+    cls=SettingsCommand,
+    epilog="""\b
+Examples:
+  anycable-rpc token user_id=42 --ttl 10m           the text "42"
+  anycable-rpc token user_id:=42 tenant:=null       the number 42, another identity
+  anycable-rpc token user_id=42 --app chat:cable    with the names and in the order of the app
+  anycable-rpc token --inspect - < token.txt        explain one; - keeps it out of the shell's history
+
+Exit codes of --inspect: 0 anycable-go would let the token in, 1 it would not, 2 wrong usage.""",
+)
+@click.argument("words", nargs=-1, metavar="NAME=TEXT|NAME:=JSON…")
+@click.option("--ttl", metavar="SECONDS", help="how long it is valid: 3600, 10m, 1h30m; only none is for ever")
+@click.option("--expires-at", metavar="TIME", help="until when: epoch seconds, or 2030-01-01T00:00:00Z")
+@click.option("--inspect", metavar="TOKEN", help="explain this token instead; - reads it from standard input")
+@click.pass_context
+def token(
+    ctx: click.Context,
+    /,
+    words: tuple[str, ...],
+    ttl: str | None,
+    expires_at: str | None,
+    inspect: str | None,
+    **values: Any,
+) -> None:
+    """Issue a token, and print nothing else. It needs no app; with --app the names are checked."""
+    settings = settings_of(ctx, values)
+    if inspect is not None:
+        if words or ttl is not None or expires_at is not None:
+            raise click.UsageError("--inspect explains a token and issues none: give nothing to issue with it", ctx)
+        _explain(ctx, settings, inspect, given(values))
+    named = identifiers(words)
+    if not named and not values["app"]:
+        raise click.UsageError("name an identifier, for example user_id=42", ctx)
+    with redirect_stdout(sys.stderr):  # an app may print
+        codec = cable_of(ctx, settings, given(values)).codec if values["app"] else IdentifiersCodec(named)
+    try:
+        issued, expires = issue(settings, codec, named, ttl, expires_at)
+    except AnyCableError as error:
+        raise click.UsageError(str(error), ctx) from None
+    for line in (*warnings_for(settings), *misspelt(os.environ)):
+        click.echo(f"warning: {line}", err=True)
+    if expires is None:
+        click.echo("warning: this token never expires, because its lifetime is none", err=True)
+    click.echo(issued)
+
+
+def _explain(ctx: click.Context, settings: Settings, word: str, flags: dict[str, Any]) -> NoReturn:
+    text = _given_token(ctx, word)
+    with redirect_stdout(sys.stderr):
+        codec = codec_of(ctx, settings, flags)
+    from .token.explain import explain, keys_of
+
+    explanation = explain(text, keys_of(settings), time(), codec)
+    for line in (*warnings_for(settings), *misspelt(os.environ)):
+        click.echo(f"warning: {line}", err=True)
+    click.echo(str(explanation))
+    ctx.exit(0 if explanation.is_welcome else 1)
+
+
+def _given_token(ctx: click.Context, word: str) -> str:
+    """The word; for `-` what standard input has, without the line break at its end."""
+    if word == "-":
+        data = sys.stdin.buffer.read(_LONGEST_TOKEN + 1)
+        word = data.decode(errors="replace").strip()
+    if not word:
+        raise click.UsageError("there is no token; to a server an empty one is none at all", ctx)
+    if len(word) > _LONGEST_TOKEN:
+        raise click.UsageError(f"this is longer than {_LONGEST_TOKEN} characters: no token", ctx)
+    return word
+
+
+@program.command("version")
+def print_version() -> None:
+    """Print the versions of this package, Python, grpcio, protobuf and the RPC protocol."""
+    click.echo(_versions())
+
+
+def _versions() -> str:
+    packages = ", ".join(f"{name} {_installed(name)}" for name in ("grpcio", "protobuf"))
+    return (
+        f"anycable-rpc {__version__} (Python {platform.python_version()}, {packages}, RPC protocol {PROTOCOL_VERSION})"
+    )
+
+
+def _installed(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def main() -> None:
+    """The console script."""
+    program()
