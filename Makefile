@@ -25,7 +25,7 @@ plain: install $(VENV)/.test ## the tests without uvloop, redis and nats; ARGS="
 	@.ci/plain $(ARGS)
 
 check: $(VENV)/.check ## style, types, layers, generated code
-	@$(BIN)/ruff check && $(BIN)/ruff format --check && $(BIN)/mypy && $(BIN)/basedpyright && $(BIN)/python -m pytest -q tests/test_layers.py && $(BIN)/python protos/generate.py --check
+	@$(BIN)/ruff check && $(BIN)/ruff format --check && $(BIN)/mypy && $(BIN)/basedpyright && $(BIN)/python -m pytest -q tests/architecture/test_layers.py && $(BIN)/python protos/generate.py --check
 
 coverage: $(VENV)/.test ## branch coverage of the core and the engine, which is 100 %
 	@$(BIN)/coverage run -m pytest -q --ignore tests/e2e && $(BIN)/coverage report --fail-under=100 --show-missing --include='$(subst $(space),$(comma),$(CORE:%=anycable_rpc/%.py)),anycable_rpc/http2/*.py'

@@ -16,7 +16,7 @@ from anycable_rpc.protocol.messages import ConnectionRequest, ConnectionResponse
 from anycable_rpc.rpc.command import respond
 from anycable_rpc.transports.runner import run
 
-from .colours import settings
+from .support.both_ways import settings
 
 SECRET = "a secret of thirty-two bytes....."
 

@@ -23,7 +23,7 @@ from anycable_rpc.rpc.call import Callback
 from anycable_rpc.rpc.command import respond
 from anycable_rpc.transports.runner import arun, run
 
-from .colours import settings
+from .support.both_ways import settings
 
 ROOM = '{"channel":"Room"}'
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from anycable_rpc.errors import InvalidState
 from anycable_rpc.state import PRESENCE_KEY, WHISPER_KEY, State
 
-from .strategies import json_values
+from .support.strategies import json_values
 
 RAW = {"room": '"lobby"', "count": "1", "tags": '["a"]', "$w": "chat/1", "$p": "chat/1"}
 

@@ -7,9 +7,9 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from ..e2e.processes import ROOT
+from ..support.paths import PROJECT
 
-PAGE = (ROOT / "docs" / "conformance.md").read_text("utf-8")
+PAGE = (PROJECT / "docs" / "conformance.md").read_text("utf-8")
 ROWS = re.findall(r"^\| `([^`]+)` \| (.+?) \| (.+?) \|$", PAGE, re.MULTILINE)
 NAMED = re.findall(r"`(test_\w+)`", PAGE)
 

@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, sleep
 
-ROOT = Path(__file__).parents[2]
+from ..support.paths import PROJECT
+
 STARTUP = 30.0
 SHUTDOWN = 20.0
 
@@ -22,7 +23,7 @@ SHUTDOWN = 20.0
 class Program:
     """A running program. `lines` is what it has said so far, both its streams together."""
 
-    def __init__(self, command: Sequence[str], settings: Mapping[str, str], folder: Path = ROOT) -> None:
+    def __init__(self, command: Sequence[str], settings: Mapping[str, str], folder: Path = PROJECT) -> None:
         self.command = list(command)
         self.lines: list[str] = []
         self._news = threading.Condition()
@@ -111,7 +112,7 @@ class Program:
 
 @contextmanager
 def running(
-    command: Sequence[str], settings: Mapping[str, str], folder: Path = ROOT, *, ends_with: Sequence[int] = (0,)
+    command: Sequence[str], settings: Mapping[str, str], folder: Path = PROJECT, *, ends_with: Sequence[int] = (0,)
 ) -> Generator[Program]:
     """A program that is ended by SIGTERM, and then has one of these exit codes."""
     program = Program(command, settings, folder)

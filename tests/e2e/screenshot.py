@@ -11,8 +11,8 @@ from base64 import b64encode
 
 from playwright.sync_api import Browser, expect, sync_playwright
 
+from ..support.paths import PROJECT
 from .browser import launch
-from .processes import ROOT
 from .servers import gateway
 from .visitor import Visitor
 
@@ -80,4 +80,4 @@ def picture(visitor: Visitor) -> str:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else str(ROOT / "docs/chat.png"))
+    main(sys.argv[1] if len(sys.argv) > 1 else str(PROJECT / "docs/chat.png"))

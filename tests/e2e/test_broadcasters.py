@@ -12,7 +12,7 @@ from anycable_rpc import Cable
 from anycable_rpc.settings.model import Settings
 from app_example.chat import ChatConnection
 
-from ..message_servers import cluster, nats_server, redis_server, redis_version, running, sentinels
+from ..support.message_servers import cluster, nats_server, redis_server, redis_version, running, sentinels
 from .client import Client
 from .processes import free_port
 from .servers import SECRET, anycable_go_version, running_anycable_go, running_rpc_server

@@ -13,7 +13,8 @@ from urllib.request import ProxyHandler, Request, build_opener
 import pytest
 from playwright.sync_api import Browser, expect
 
-from .processes import ROOT, Program, free_port, python, running
+from ..support.paths import PROJECT
+from .processes import Program, free_port, python, running
 from .servers import ADDRESS, SECRET, TERMINATED
 from .visitor import Visitor
 
@@ -22,7 +23,7 @@ _open = build_opener(ProxyHandler({})).open
 
 
 @contextmanager
-def page_server(settings: Mapping[str, str], *options: str, folder: Path = ROOT) -> Generator[str]:
+def page_server(settings: Mapping[str, str], *options: str, folder: Path = PROJECT) -> Generator[str]:
     """The server on a free port, and its address."""
     command = python("app_example", "--port=0", *options)
     with running(command, settings, folder, ends_with=(0, TERMINATED)) as program:
@@ -95,8 +96,8 @@ def test_without_a_secret_there_is_no_way_in_by_token(page_packages: None, brows
 
 
 def test_without_the_npm_packages_the_page_says_what_to_do(browser: Browser, tmp_path: Path) -> None:
-    shutil.copytree(ROOT / "app_example", tmp_path / "app_example", ignore=shutil.ignore_patterns("node_modules"))
-    with page_server({**WITH_SECRET, "PYTHONPATH": str(ROOT)}, folder=tmp_path) as server:
+    shutil.copytree(PROJECT / "app_example", tmp_path / "app_example", ignore=shutil.ignore_patterns("node_modules"))
+    with page_server({**WITH_SECRET, "PYTHONPATH": str(PROJECT)}, folder=tmp_path) as server:
         assert ask(server + "/modules/@anycable/web/index.js")[0] == 404
         visitor = Visitor.arrive(browser, server)
         expect(visitor.page.get_by_text("make install")).to_be_visible()

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from ..support.paths import PROJECT
 from . import servers
 from .client import Client
-from .processes import ROOT, Program, free_port
+from .processes import Program, free_port
 
 LIMIT = 4 * 2**20
 APP = """
@@ -76,7 +77,7 @@ APP = """
 def serving(kind: str, colour: str, folder: Path, **settings: str) -> Generator[tuple[str, Program]]:
     """The app behind the gateway, or behind anycable-go with an engine; the address of its WebSocket."""
     (folder / "greedy.py").write_text(textwrap.dedent(APP).replace("COLOUR", colour))
-    path = os.pathsep.join((str(folder), str(ROOT)))
+    path = os.pathsep.join((str(folder), str(PROJECT)))
     own = {"ANYCABLE_APP": "greedy:cable", "PYTHONPATH": path, **settings}
     if kind == "gateway":
         with servers.gateway(0, **own) as chat:

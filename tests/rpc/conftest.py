@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from ..colours import App
+from ..support.both_ways import App
 
 
 @pytest.fixture(params=["def", "async"])

@@ -13,7 +13,7 @@ from anycable_rpc import Connection
 from anycable_rpc.identity.tokens import TokenSigner
 from anycable_rpc.protocol.messages import ConnectionRequest, ConnectionResponse, Env, EnvResponse, Status
 
-from ..colours import App, settings
+from ..support.both_ways import App, settings
 
 MakeApp = Callable[..., App]
 SECRET = "a secret of thirty-two bytes....."

@@ -10,7 +10,7 @@ import pytest
 from anycable_rpc import Channel, Connection
 from anycable_rpc.protocol.messages import DisconnectRequest, DisconnectResponse, Env, Status
 
-from ..colours import App
+from ..support.both_ways import App
 
 MakeApp = Callable[..., App]
 DONE = DisconnectResponse(Status.SUCCESS)

@@ -19,7 +19,7 @@ from anycable_rpc.protocol.messages import (
 )
 from anycable_rpc.serving.lost_attributes import guard
 
-from ..colours import App
+from ..support.both_ways import App
 
 IDENTIFIER = '{"channel":"Room"}'
 said: list[str] = []

@@ -13,7 +13,7 @@ from anycable_rpc import Channel, Connection, action
 from anycable_rpc.errors import shorten
 from anycable_rpc.protocol.messages import CommandMessage, CommandResponse, Env, EnvResponse, Status
 
-from ..colours import App
+from ..support.both_ways import App
 
 MakeApp = Callable[..., App]
 IDENTIFIER = '{"channel":"Chat"}'

@@ -10,7 +10,7 @@ import pytest
 from anycable_rpc import Channel, Connection
 from anycable_rpc.protocol.messages import CommandMessage, CommandResponse, Env, EnvResponse, PresenceResponse, Status
 
-from ..colours import App
+from ..support.both_ways import App
 
 MakeApp = Callable[..., App]
 IDENTIFIER = '{"channel":"Chat","room":"1"}'

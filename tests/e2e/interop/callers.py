@@ -13,7 +13,8 @@ from itertools import count
 from types import TracebackType
 from typing import Any, Self
 
-from ..processes import ROOT, environment
+from ...support.paths import PROJECT
+from ..processes import environment
 
 PATIENCE = 60.0
 METADATA = (("sid", "s1"), ("protov", "v1"))
@@ -38,7 +39,7 @@ class Caller:
 
     def __init__(self, command: Sequence[str]) -> None:
         self._process = subprocess.Popen(
-            command, cwd=ROOT, env=environment({}), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            command, cwd=PROJECT, env=environment({}), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         self._numbers = count(1)
         self._news: dict[int, queue.SimpleQueue[dict[str, Any]]] = {}

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ...test_grpc_server import self_signed
+from ...transports.grpcio.test_server import self_signed
 from ..conftest import missing
 from ..processes import environment, python
 from .callers import Caller

@@ -1,0 +1,362 @@
+"""What the pages say is so: programs run, commands print what is shown, links lead somewhere, names exist."""
+
+from __future__ import annotations
+
+import doctest
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import anycable_rpc
+from anycable_rpc import Cable, Channel, Connection
+from anycable_rpc.cli.go_options import IGNORED
+from anycable_rpc.cli.main import program
+from anycable_rpc.gateway import GatewayOptions
+from anycable_rpc.gateway.core.authentication import Authenticator, Identified, Verdict
+from anycable_rpc.protocol.messages import (
+    CommandMessage,
+    CommandResponse,
+    ConnectionRequest,
+    ConnectionResponse,
+    Env,
+    Status,
+)
+from anycable_rpc.rpc.command import respond
+from anycable_rpc.settings.model import Settings
+from anycable_rpc.settings.sources import variables
+from anycable_rpc.transports.runner import run
+
+from ..e2e.processes import environment
+from ..gateway.verdicts import OTHER, SECRET, token
+from ..support.paths import PROJECT
+
+PAGES = sorted([PROJECT / "README.md", *(PROJECT / "docs").glob("*.md")])
+JWT = PROJECT / "docs" / "jwt.md"
+REPORTS = '{"channel":"ReportsChannel"}'
+NOT_EXECUTED = "<!-- not executed -->"
+"""Above a block that cannot run here."""
+
+_BLOCK = re.compile(r"(?P<above>[^\n]*)\n+```(?P<language>\w+)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
+_ENDS_BY_ITSELF = re.compile(r"python -m anycable_rpc (token|version|(serve |dev )?--(show-settings|version|help))\b")
+_EXPORT = re.compile(r"export (\w+)=([\w-]+)\s*(#.*)?$")
+_DISTANCE = re.compile(r"in \d+ (year|day|hour|minute)s?")
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block of code on a page; `shown` is the block of text that follows it at once."""
+
+    page: Path
+    line: int
+    language: str
+    text: str
+    is_executed: bool
+    shown: str | None
+
+    def __str__(self) -> str:
+        return f"{self.page.name}:{self.line}"
+
+
+def blocks(page: Path, *languages: str) -> list[Block]:
+    source = page.read_text("utf-8")
+    return [block for block in _blocks(page, source) if block.language in languages]
+
+
+def _blocks(page: Path, source: str) -> Iterator[Block]:
+    found = list(_BLOCK.finditer("\n" + source))
+    for place, match in enumerate(found):
+        after = found[place + 1] if place + 1 < len(found) else None
+        is_output = after is not None and after["language"] == "text" and not _between(source, match, after).strip()
+        shown = after["text"] if after is not None and is_output else None
+        line = source.count("\n", 0, match.start("text"))
+        yield Block(page, line, match["language"], match["text"], NOT_EXECUTED not in match["above"], shown)
+
+
+def _between(source: str, one: re.Match[str], other: re.Match[str]) -> str:
+    return ("\n" + source)[one.end() : other.start("language") - 3]
+
+
+def exports(page: Path) -> dict[str, str]:
+    """The variables that a page sets to a plain text: its examples run with them."""
+    lines = (line for block in blocks(page, "sh") for line in block.text.splitlines())
+    return {found[1]: found[2] for found in map(_EXPORT.match, lines) if found}
+
+
+def runs(block: Block) -> bool:
+    """Whether a block of commands ends by itself and needs nothing that is not here."""
+    lines = [line for line in block.text.splitlines() if line and not line.startswith("#")]
+    return block.is_executed and all(_ENDS_BY_ITSELF.match(line) for line in lines)
+
+
+def write_modules(page: Path, folder: Path) -> None:
+    """The files that a page shows: blocks that begin with their name."""
+    for block in blocks(page, "python"):
+        if found := re.match(r"# (\w+\.py)\n", block.text):
+            (folder / found[1]).write_text(block.text, "utf-8")
+
+
+WITH_PYTHON = [page for page in PAGES if any(block.is_executed for block in blocks(page, "python"))]
+COMMANDS = [block for page in PAGES for block in blocks(page, "sh") if runs(block)]
+
+
+def table(page: Path, first: str) -> list[list[str]]:
+    """The rows of the table whose first column has this title."""
+    lines = page.read_text("utf-8").splitlines()
+    begin = next(place for place, line in enumerate(lines) if line.startswith(f"| {first} |"))
+    rows = takewhile(lambda line: line.startswith("|"), lines[begin + 2 :])
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A current folder that modules are imported from, and forgotten afterwards."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    before = set(sys.modules)
+    yield tmp_path
+    for name in set(sys.modules) - before:
+        if (tmp_path / f"{name}.py").exists():
+            del sys.modules[name]
+
+
+@pytest.fixture
+def run_page(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], dict[str, Any]]:
+    """Runs the blocks of a page in their order, in one namespace; nothing is published outside the process."""
+
+    def run_page(page: Path) -> dict[str, Any]:
+        usual = {"ANYCABLE_SECRET": "s" * 32, "ANYCABLE_BROADCAST_ADAPTER": "memory"}
+        for name, value in {**usual, **exports(page)}.items():
+            monkeypatch.setenv(name, value)
+        write_modules(page, folder)
+        namespace: dict[str, Any] = {"__name__": page.stem}
+        for block in blocks(page, "python"):
+            if block.is_executed:
+                execute(block, namespace)
+        return namespace
+
+    return run_page
+
+
+@pytest.mark.parametrize("page", WITH_PYTHON, ids=lambda page: page.name)
+def test_python_runs(page: Path, run_page: Callable[[Path], dict[str, Any]]) -> None:
+    assert run_page(page)["cable"].settings.broadcast_adapter == "memory"
+
+
+def execute(block: Block, namespace: dict[str, Any]) -> None:
+    if not block.text.lstrip().startswith(">>> "):
+        exec(compile("\n" * block.line + block.text, str(block.page), "exec"), namespace)
+        return
+    said: list[str] = []
+    test = doctest.DocTestParser().get_doctest(block.text, namespace, str(block), str(block.page), block.line)
+    result = doctest.DocTestRunner(verbose=False).run(test, out=said.append, clear_globs=False)
+    namespace.update(test.globs)
+    assert not result.failed, "".join(said)
+
+
+@pytest.mark.parametrize("block", COMMANDS, ids=str)
+def test_commands_print_what_is_shown(block: Block, folder: Path) -> None:
+    write_modules(block.page, folder)
+    (folder / "bin").mkdir()
+    (folder / "bin" / "python").write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n')
+    (folder / "bin" / "python").chmod(0o755)
+    settings = {**exports(block.page), "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+    settings["PYTHONPATH"] = str(PROJECT)
+
+    command = ["sh", "-e", "-c", block.text]
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=environment(settings),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    if block.shown is not None:
+        assert _DISTANCE.sub("in …", done.stdout) == _DISTANCE.sub("in …", block.shown)
+
+
+def test_the_pages_have_programs_and_commands() -> None:
+    """So that no test above is empty because the pages are read wrongly."""
+    assert PROJECT / "README.md" in WITH_PYTHON
+    assert PROJECT / "docs" / "jwt.md" in WITH_PYTHON
+    assert len([block for block in COMMANDS if block.shown]) >= 2
+
+
+def subscribe(cable: Cable, identifiers: str) -> CommandResponse:
+    response = run(respond(cable, CommandMessage("subscribe", REPORTS, identifiers), "s1"), cable.middleware)
+    assert isinstance(response, CommandResponse)
+    return response
+
+
+class TestThePageAboutTokens:
+    """Its app does what it says, and its tables are true of the gateway, which answers as anycable-go does."""
+
+    def test_both_kinds_of_connections_are_prepared(self, run_page: Callable[[Path], dict[str, Any]]) -> None:
+        cable = run_page(JWT)["cable"]
+        by_cookie = ConnectionRequest(Env("http://x/cable", {"cookie": "session=s3ss10n"}))
+        by_token = ConnectionRequest(Env(f"http://x/cable?jid={cable.token(user_id=42, tenant='acme')}"))
+
+        one, other = (run(respond(cable, request), cable.middleware) for request in (by_cookie, by_token))
+        reports = subscribe(cable, '{"user_id":42,"tenant":"acme"}')
+
+        assert isinstance(one, ConnectionResponse)
+        assert isinstance(other, ConnectionResponse)
+        assert one.identifiers == other.identifiers == '{"user_id":42,"tenant":"acme"}'
+        assert [response.env and response.env.cstate for response in (one, other)] == [{"plan": '"paid"'}, {}]
+        assert (reports.status, reports.streams) == (Status.SUCCESS, ("reports/acme/paid",))
+        assert reports.env is not None
+        assert reports.env.cstate == {"plan": '"paid"'}
+
+    def test_who_is_blocked_gets_nothing(self, run_page: Callable[[Path], dict[str, Any]]) -> None:
+        namespace = run_page(JWT)
+
+        refused = subscribe(namespace["cable"], '{"user_id":7,"tenant":"acme"}')
+
+        published = [json.loads(payload)["payload"] for payload in namespace["cable"].broadcaster.payloads]
+        assert (refused.status, refused.streams) == (Status.FAILURE, ())
+        assert '{"type":"disconnect","reason":"blocked","reconnect":false}' in refused.transmissions
+        assert published == [{"identifier": '{"user_id":7,"tenant":"acme"}', "reconnect": False}] * 10
+
+    @pytest.mark.parametrize("row", table(JWT, "options of anycable-go"), ids=lambda row: str(row[0]))
+    def test_what_anycable_go_does_by_its_options(self, row: list[str]) -> None:
+        options, *cells = row
+        flags = set(re.findall(r"--(\w+)", options))
+        has_secret = options.startswith(("`--secret", "…"))
+        switches: dict[str, Any] = dict.fromkeys(flags & {"enforce_jwt", "noauth", "public", "norpc"}, True)
+        authenticator = Authenticator(GatewayOptions(jwt_secrets=(SECRET,) if has_secret else (), **switches))
+        tokens = (token(), token(OTHER), "")
+
+        seen = [authenticator.identify("s1", f"http://x/cable?jid={text}", {}) for text in tokens]
+
+        assert [said_of(verdict) for verdict in seen] == [meant(cell, cells[0]) for cell in cells]
+
+    def test_every_row_of_the_options_is_read(self) -> None:
+        assert len(table(JWT, "options of anycable-go")) == 10
+
+
+def said_of(verdict: Verdict) -> str:
+    sid = Identified('{"sid":"s1"}', is_anonymous=True)
+    return "sid" if verdict == sid else type(verdict).__name__
+
+
+def meant(cell: str, first: str) -> str:
+    """What a cell says, as the name of a verdict."""
+    if cell == "the same":
+        return meant(first, "")
+    words = {"welcome as": "sid", "welcome": "Identified", "refused": "Refused", "`una": "Refused", "RPC Co": "AskApp"}
+    return next(name for begins, name in words.items() if cell.startswith(begins))
+
+
+def test_a_block_may_be_marked_as_not_executed(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"{NOT_EXECUTED}\n```python\n1 / 0\n```\n\n```python\n2\n```\n")
+
+    assert [(block.line, block.is_executed) for block in blocks(page, "python")] == [(2, False), (6, True)]
+
+
+def prose(page: Path) -> str:
+    """A page without its blocks of code."""
+    return _BLOCK.sub("", "\n" + page.read_text("utf-8"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
+        if not target.startswith(("https://", "http://")):
+            path, _, anchor = target.partition("#")
+            linked = page.parent / path if path else page
+            assert linked.exists(), f"{page.name}: {target}"
+            assert not anchor or anchor in anchors(linked), f"{page.name}: {target}"
+
+
+def anchors(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_every_page_is_linked() -> None:
+    linked = "".join(prose(page) for page in PAGES)
+
+    assert [page.name for page in PAGES if page.name != "README.md" and page.name not in linked] == []
+
+
+OF_TOOLS = ("quick", "only", "seconds", "clients", "messages", "processes", "picture")
+"""Flags of the benchmarks and the fuzzer."""
+
+
+def known_flags() -> set[str]:
+    """Without dashes inside: anycable-go's are written with underscores, ours with either."""
+    own = {option for command in program.commands.values() for parameter in command.params for option in parameter.opts}
+    names = {*Settings.model_fields, *IGNORED, *own, "help", "version", "rpc_host", "broadcast_adapter", *OF_TOOLS}
+    return {re.sub("[-_]", "", name) for name in names}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_flags_exist(page: Path) -> None:
+    text = page.read_text("utf-8")
+    known = known_flags()
+
+    named = {flag: re.sub("[-_]", "", flag) for flag in re.findall(r"(?<![\w<-])--[a-z][\w-]+", text)}
+    assert [flag for flag, bare in named.items() if not {bare, bare.removeprefix("no")} & known] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_variables_exist(page: Path) -> None:
+    known = {variable for name in Settings.model_fields for variable in variables(name)}
+    known |= {f"ANYCABLE_{name.replace('-', '_').upper()}" for name in IGNORED}
+
+    known.add("ANYCABLE_GO_BIN")  # for the tests and the benchmarks
+
+    assert set(re.findall(r"\bANYCABLE_[A-Z_]*[A-Z]", page.read_text("utf-8"))) - known == set()
+
+
+_OBJECTS: dict[str, list[Any]] = {
+    "cable": [Cable],
+    "Cable": [Cable],
+    "connection": [Connection],
+    "Connection": [Connection],
+    "Channel": [Channel],
+    "channel": [Channel],
+    "self": [Connection, Channel],
+    "anycable_rpc": [anycable_rpc],
+}
+"""What a word in front of a dot stands for on the pages."""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_names_of_the_api_exist(page: Path) -> None:
+    """In `code` among the words, tables included: `cable.token`, `self.query_params`."""
+    for code in re.findall(r"`([^`\n]+)`", prose(page)):
+        for owner, name in re.findall(rf"(?<![\w./-])({'|'.join(_OBJECTS)})\.(?!toml)([a-z_]\w*)", code):
+            assert any(hasattr(of, name) or name in instance_names(of) for of in _OBJECTS[owner]), f"{owner}.{name}"
+
+
+def instance_names(of: Any) -> set[str]:
+    """Attributes that objects get when they are made."""
+    initialiser = getattr(of, "__init__", None)
+    code = getattr(initialiser, "__code__", None)
+    return {*getattr(of, "__annotations__", {}), *(code.co_names if code else ())}
+
+
+def test_modules_in_the_architecture_exist() -> None:
+    rows = re.findall(
+        r"^\|[^|]*\|([^|]+)\|[^|]+\|$", (PROJECT / "docs" / "architecture.md").read_text("utf-8"), re.MULTILINE
+    )
+    named = {name for row in rows for name in re.findall(r"`(\w+)/?`", row)}
+    package = PROJECT / "anycable_rpc"
+
+    assert len(named) > 20
+    assert {name for name in named if not (package / f"{name}.py").exists() and not (package / name).is_dir()} == set()

@@ -1,0 +1,50 @@
+"""The source distribution: whoever unpacks it has what make, the tests and the links of the README need."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tarfile
+
+import pytest
+
+from ..support.paths import PROJECT
+
+FOLDERS = (".ci", "anycable_rpc", "app_example", "benchmarks", "docs", "examples", "protos", "tests")
+MADE_LATER = {"node_modules", "__pycache__", "bin", ".hypothesis"}
+
+pytest.importorskip("hatchling", reason="hatchling is not installed: make test does it")
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    """The files in the archive, as they are called inside its folder."""
+    folder = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(folder)]
+    subprocess.run(command, cwd=PROJECT, check=True, capture_output=True, timeout=120)
+    (archive,) = folder.glob("*.tar.gz")
+    with tarfile.open(archive) as content:
+        return {name.partition("/")[2] for name in content.getnames()}
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_folder_is_there_as_a_whole(folder: str, packed: set[str]) -> None:
+    files = (file.relative_to(PROJECT) for file in (PROJECT / folder).rglob("*") if file.is_file())
+    needed = {str(file) for file in files if not MADE_LATER & set(file.parts)}
+
+    assert {name for name in needed - packed if not name.endswith((".pyc", "fuzz-found.hex"))} == set()
+
+
+def test_so_are_the_files_beside_them(packed: set[str]) -> None:
+    assert {"Makefile", "README.md", "CHANGELOG.md", "LICENSE", "pyproject.toml", ".gitignore"} <= packed
+
+
+def test_what_make_puts_beside_them_is_not(packed: set[str]) -> None:
+    assert [name for name in packed if re.search(r"(^|/)(\.venv|node_modules|__pycache__|\.git/)", name)] == []
+
+
+def test_relative_links_of_the_readme_lead_into_it(packed: set[str]) -> None:
+    targets = re.findall(r"\]\(([^)\s#]+)", (PROJECT / "README.md").read_text("utf-8"))
+
+    assert {target for target in targets if "://" not in target} <= packed

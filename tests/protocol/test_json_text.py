@@ -1,0 +1,170 @@
+"""JSON as it goes over the wire."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from anycable_rpc.errors import InvalidData
+from anycable_rpc.identity.dialect_writer import JSONWriter
+from anycable_rpc.identity.dialects import DIALECTS
+from anycable_rpc.protocol.json_text import dumps, loads
+
+from ..support.strategies import json_values
+
+
+def nested(depth: int) -> list[Any]:
+    value: list[Any] = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "null"),
+        ("42", '"42"'),
+        ("чат</script>&\u2028", '"чат</script>&\u2028"'),
+        ({"b": [1, 1.5, True], "a": {}}, '{"b":[1,1.5,true],"a":{}}'),
+        (12345678901234567890, "12345678901234567890"),
+        ('\x00"\\\n', r'"\u0000\"\\\n"'),
+    ],
+)
+def test_text_is_compact_and_raw_utf8(value: object, text: str) -> None:
+    assert dumps(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (float("nan"), "Out of range float values"),
+        ([float("inf")], "Out of range float values"),
+        ("\ud800", "a lone surrogate"),
+        ({"\udfff": 1}, "a lone surrogate"),
+        (object(), "object is not a JSON type; convert it first: a dict of what clients may see"),
+        ({(1, 2): 3}, "keys must be str"),
+        (10**5000, "Exceeds the limit"),
+        (nested(100_000), "nested too deeply"),
+    ],
+    ids=["NaN", "infinity", "surrogate", "surrogate in a key", "object", "key", "huge integer", "deep"],
+)
+def test_what_is_no_json_value_is_refused_with_a_reason(value: object, said: str) -> None:
+    with pytest.raises(InvalidData, match=said):
+        dumps(value)
+
+
+class Colour(Enum):
+    RED = 1
+
+
+class Model(BaseModel):
+    text: str = ""
+
+
+@dataclass
+class Plain:
+    text: str = ""
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (
+            b"x",
+            r"bytes is not a JSON type; convert it first: decode\(\) what is a text, base64.b64encode\(\) what is not",
+        ),
+        (bytearray(b"x"), "bytearray is not a JSON type; .*b64encode"),
+        (Model(), r'Model is not a JSON type; convert it first: its model_dump\(mode="json"\)'),
+        (Plain(), r"convert it first: dataclasses.asdict\(\)"),
+        ({1, 2}, r"convert it first: list\(\)"),
+        (datetime(2026, 1, 2, tzinfo=UTC), r"convert it first: isoformat\(\)"),
+        (Decimal("1.5"), r"convert it first: str\(\)"),
+        (UUID(int=1), r"convert it first: str\(\)"),
+        (Colour.RED, "convert it first: its value"),
+    ],
+)
+@pytest.mark.parametrize("write", [dumps, JSONWriter(DIALECTS["canonical"]).dumps])
+def test_each_kind_of_value_is_told_its_own_way_into_json(write: Any, value: object, said: str) -> None:
+    with pytest.raises(InvalidData, match=said):
+        write({"deep": [value]})
+
+
+def test_a_value_that_holds_itself_is_refused() -> None:
+    value: list[Any] = []
+    value.append(value)
+
+    with pytest.raises(InvalidData, match="Circular reference"):
+        dumps(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        (' {"a": [1, 2.5, null]} ', {"a": [1, 2.5, None]}),
+        ('"\\u0447\\/"', "ч/"),
+        ('{"a":1,"a":2}', {"a": 2}),
+        ("1e308", 1e308),
+    ],
+)
+def test_any_json_text_is_read(text: str, value: object) -> None:
+    assert loads(text) == value
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "nul",
+        "'a'",
+        "[1,]",
+        "\ufeff1",
+        "NaN",
+        "-Infinity",
+        "[1e999]",
+        "-1e999",
+        "9" * 5000,
+        "[" * 10**5,
+    ],
+    ids=lambda text: f"{text[:10]!r}",
+)
+def test_what_is_no_json_is_refused(text: str) -> None:
+    with pytest.raises(InvalidData, match=r"^not JSON: "):
+        loads(text)
+
+
+def test_the_error_does_not_repeat_the_text() -> None:
+    with pytest.raises(InvalidData) as caught:
+        loads('{"password": "hunter2"')
+
+    assert "hunter2" not in str(caught.value)
+
+
+@given(json_values)
+def test_what_is_written_is_read_back(value: Any) -> None:
+    assert loads(dumps(value)) == value
+
+
+@given(json_values)
+def test_other_readers_agree(value: Any) -> None:
+    assert json.loads(dumps(value)) == value
+
+
+@given(st.text(st.sampled_from('[]{}",:0123456789.eE+-truefalsn\\ud8 \n')))
+def test_garbage_is_read_or_refused_and_nothing_else(text: str) -> None:
+    try:
+        value = loads(text)
+    except InvalidData:
+        return
+    assert loads(json.dumps(value)) == value
