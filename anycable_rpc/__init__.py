@@ -2,6 +2,7 @@
 
 from .actions import action
 from .cable import Cable
+from .callbacks import Callback
 from .channel import Channel
 from .connection import Connection
 from .errors import (
@@ -18,7 +19,6 @@ from .errors import (
 )
 from .identity.global_id import GlobalID
 from .identity.identifiers import IdentifiersCodec
-from .rpc.call import Callback
 from .state import State
 
 __all__ = [

@@ -10,7 +10,7 @@ from typing import Any, Never, TypeVar, get_type_hints
 from pydantic import PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from .declarations import is_generator
+from .callbacks import is_generator
 from .errors import ConfigurationError, InvalidPayload, shorten
 
 __all__ = ["Action", "action", "actions_of"]

@@ -10,18 +10,18 @@ from time import time
 from typing import TYPE_CHECKING, Any
 
 from .actions import actions_of
+from .callbacks import Middleware, is_async, is_async_middleware
 from .channel import Channel
 from .connection import Connection
 from .errors import ConfigurationError, UnknownAction, near
-from .identity import stream_names
-from .identity import tokens as signing
+from .identity import stream_names, tokens
 from .identity.identifiers import IdentifiersCodec, Objects
+from .identity.signed_streams import sign_stream
 from .identity.token_location import find_token
 from .protocol.messages import Env
 from .publishing import turbo
 from .publishing.publisher import Publishing
 from .serving.lost_attributes import guard
-from .transports import runner
 
 if TYPE_CHECKING:
     from .broadcasters.choose import Broadcaster
@@ -59,7 +59,7 @@ class Cable(Publishing):
         connection_class: type[Connection],
         channels: Iterable[type[Channel]] = (),
         *,
-        middleware: Iterable[runner.Middleware] = (),
+        middleware: Iterable[Middleware] = (),
         on_error: Callable[..., Any] | None = None,
         settings: Settings | None = None,
         broadcaster: Broadcaster | None = None,
@@ -100,12 +100,12 @@ class Cable(Publishing):
         """
         if ttl is None and expires_at is None:
             ttl = self.settings.jwt_ttl
-        exp = signing.expiry(ttl, expires_at, time())
+        exp = tokens.expiry(ttl, expires_at, time())
         return self._signer.sign(self.codec.dumps(identifiers), exp)
 
     def signed_stream_name(self, name: str) -> str:
         """Sign a stream's name, so that a client may subscribe to it without a channel (`$pubsub`)."""
-        return signing.sign_stream(name, self.settings.resolved_streams_secret() or "")
+        return sign_stream(name, self.settings.resolved_streams_secret() or "")
 
     def turbo_stream_from(self, stream: Any) -> str:
         """The element that subscribes a page to what `turbo_stream` broadcasts; it is markup, not to be escaped.
@@ -120,7 +120,7 @@ class Cable(Publishing):
         secret = self.settings.resolved_turbo_streams_secret()
         if secret is None:
             raise ConfigurationError("there is no secret to sign the stream with: set ANYCABLE_SECRET")
-        return turbo.turbo_stream_source(signing.sign_stream(stream_names.name_for(stream, self.objects), secret))
+        return turbo.turbo_stream_source(sign_stream(stream_names.name_for(stream, self.objects), secret))
 
     # What the program asks
 
@@ -177,7 +177,7 @@ class Cable(Publishing):
         methods += [self.on_error] if self.on_error else []
         around = [*self.middleware, *self.connection_class.middleware]
         around += [middleware for channel in self._actions for middleware in channel.middleware]
-        return any(map(runner.is_async, methods)) or any(map(runner.is_async_middleware, around))
+        return any(map(is_async, methods)) or any(map(is_async_middleware, around))
 
     def guard(self) -> None:
         """For development: setting an attribute that would be lost before the next call is an error."""
@@ -233,13 +233,13 @@ class Cable(Publishing):
         return RestAPI(self.settings.resolved_api_url(), self.settings.resolved_api_key())
 
     @cached_property
-    def _signer(self) -> signing.TokenSigner:
-        return signing.TokenSigner(self.settings.resolved_jwt_secret() or "")
+    def _signer(self) -> tokens.TokenSigner:
+        return tokens.TokenSigner(self.settings.resolved_jwt_secret() or "")
 
     @cached_property
-    def _verifier(self) -> signing.TokenVerifier | None:
+    def _verifier(self) -> tokens.TokenVerifier | None:
         secrets = self.settings.jwt_secrets()
-        return signing.TokenVerifier(secrets) if secrets else None
+        return tokens.TokenVerifier(secrets) if secrets else None
 
 
 def _check_class(value: object, base: type, what: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from .actions import is_action
-from .declarations import check_class
+from .callbacks import check_class
 from .errors import ConfigurationError, InvalidData, Rejected
 from .identity import stream_names
 from .once import once

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 from urllib.parse import parse_qsl, urlsplit
 
-from .declarations import check_class
+from .callbacks import check_class
 from .errors import ConfigurationError, Rejected
 from .identity.identifiers import IdentifiersCodec
 from .once import once

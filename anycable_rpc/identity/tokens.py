@@ -8,10 +8,8 @@ reads them: line breaks in base64 are skipped, and what is not Unicode becomes U
 
 from __future__ import annotations
 
-import codecs
-import hmac
 import re
-from base64 import b64decode, b64encode, urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -23,42 +21,20 @@ from ..errors import (
     ConfigurationError,
     ExpiredToken,
     InvalidData,
-    InvalidSignedStream,
     InvalidToken,
     MissingIdentifiers,
     shorten,
 )
 from ..protocol import go_json, json_text
-from ..protocol.messages import stream_name
 
 if TYPE_CHECKING:
     from jwt.algorithms import HMACAlgorithm
 
-__all__ = [
-    "API_KEY",
-    "BROADCAST_KEY",
-    "MINIMUM_SECRET_BYTES",
-    "TokenSigner",
-    "TokenVerifier",
-    "derive_key",
-    "expiry",
-    "sign_stream",
-    "verify_stream",
-]
+__all__ = ["TokenSigner", "TokenVerifier", "expiry", "without_line_breaks"]
 
-BROADCAST_KEY = "broadcast-cable"
-"""What the key for `/_broadcast` is derived from."""
-
-API_KEY = "api-cable"
-"""What the key for the REST API is derived from."""
-
-MINIMUM_SECRET_BYTES = 32
-"""HMAC-SHA256 wants a key as long as its output (RFC 7518, section 3.2)."""
 
 _ALGORITHMS = {"HS256": "SHA256", "HS384": "SHA384", "HS512": "SHA512"}
 _TOKEN = re.compile(r"([\w\r\n-]*)\.([\w\r\n-]*)\.([\w\r\n-]*)", re.ASCII)
-_PADDED_BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _END_OF_TIME = 2**63 - 62135596800  # Go counts from the year 1: a later second wraps round into the past
 
 
@@ -75,47 +51,6 @@ def _base64url(data: bytes) -> bytes:
 
 
 _HEADER = _base64url(b'{"alg":"HS256"}')  # the header of the Ruby and JS SDKs
-
-
-def derive_key(secret: str, purpose: str) -> str:
-    """Derive a key from the application secret: hex of HMAC-SHA256 (anycable-go, anycable-rb `config.rb`)."""
-    return hmac.digest(secret.encode(), purpose.encode(), "sha256").hex()
-
-
-def sign_stream(name: str, secret: str) -> str:
-    """Sign a stream name: standard padded base64 of its JSON text, `--`, hex of HMAC-SHA256.
-
-    anycable-go decodes the standard alphabet only (`streams/controller.go`).
-
-    Raises:
-        InvalidData: the name is not a text, is empty, or has a lone surrogate.
-    """
-    encoded = b64encode(json_text.dumps(stream_name(name)).encode()).decode()
-    return f"{encoded}--{_stream_digest(encoded, secret)}"
-
-
-def verify_stream(signed: str, secret: str) -> str:
-    """Read a signed stream name.
-
-    Raises:
-        InvalidSignedStream: the signature or what it signs is not right.
-    """
-    encoded, _, digest = signed.partition("--")
-    if not hmac.compare_digest(digest.encode(errors="replace"), _stream_digest(encoded, secret).encode()):
-        raise InvalidSignedStream("the signature of the stream name is not right")
-    try:
-        name = _read_json(_decode_padded(encoded))
-    except ValueError:
-        raise InvalidSignedStream("the signed stream name is not base64 of a JSON text") from None
-    if not isinstance(name, str) or not name:
-        raise InvalidSignedStream("the signed stream name is not a text, or is empty")
-    return _readable(name)
-
-
-def _stream_digest(encoded: str, secret: str) -> str:
-    if not secret:
-        raise ConfigurationError("signed streams need a secret: set ANYCABLE_SECRET or ANYCABLE_STREAMS_SECRET")
-    return hmac.digest(secret.encode(), encoded.encode(errors="replace"), "sha256").hex()
 
 
 def expiry(ttl: float | timedelta | None, expires_at: float | datetime | None, now: float) -> int | None:
@@ -180,7 +115,7 @@ class TokenVerifier:
         ext = claims.get("ext")
         if not isinstance(ext, str):
             raise MissingIdentifiers("the token has no identifiers: its claim 'ext' is missing or not a text")
-        return _readable(ext)
+        return go_json.readable(ext)
 
     def _claims(self, token: str) -> dict[str, Any]:
         segments = _TOKEN.fullmatch(token)
@@ -220,7 +155,7 @@ def _numeric_date(claims: dict[str, Any], name: str) -> float | None:
 
 def _json_object(segment: str, name: str) -> dict[str, Any]:
     try:
-        value = _read_json(_decode(segment, name))
+        value = go_json.loads_bytes(_decode(segment, name))
     except InvalidData:
         raise InvalidToken(f"the token's {name} is not JSON") from None
     if value is None:  # Go reads null into an empty map
@@ -231,35 +166,12 @@ def _json_object(segment: str, name: str) -> dict[str, Any]:
 
 
 def _decode(segment: str, name: str) -> bytes:
-    segment = _without_line_breaks(segment)
+    segment = without_line_breaks(segment)
     if len(segment) % 4 == 1:
         raise InvalidToken(f"the token's {name} is not base64url")
     return urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
 
 
-def _decode_padded(text: str) -> bytes:
-    text = _without_line_breaks(text)
-    if len(text) % 4 or not _PADDED_BASE64.fullmatch(text):
-        raise ValueError("not padded base64 of the standard alphabet")
-    return b64decode(text)
-
-
-def _without_line_breaks(text: str) -> str:
-    return text.replace("\r", "").replace("\n", "")
-
-
-def _read_json(data: bytes) -> Any:
-    return go_json.loads(data.decode("utf-8", "anycable_rpc.replace_bytes"))
-
-
-def _readable(text: str) -> str:
-    return _SURROGATE.sub("\ufffd", text)
-
-
-def _replace_byte(error: UnicodeError) -> tuple[str, int]:
-    """Go puts one U+FFFD for each byte that is not UTF-8; Python's own handler may put one for several."""
-    assert isinstance(error, UnicodeDecodeError)  # noqa: S101 - narrows the type for checkers
-    return "\ufffd", error.start + 1
-
-
-codecs.register_error("anycable_rpc.replace_bytes", _replace_byte)
+def without_line_breaks(base64: str) -> str:
+    """Return base64 without line breaks, which Go's decoder skips."""
+    return base64.replace("\r", "").replace("\n", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from typing import Any, NoReturn
 from ..errors import InvalidData, shorten
 from . import json_text
 
-__all__ = ["dumps", "fields", "loads"]
+__all__ = ["dumps", "fields", "loads", "loads_bytes", "readable"]
 
 _encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -33,7 +34,7 @@ def dumps(value: object) -> str:
         raise InvalidData("cannot write this value as JSON: it is nested too deeply") from None
     for character, escape in _ESCAPES.items():
         text = text.replace(character, escape)
-    return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
+    return text if text.isascii() else readable(text)
 
 
 def loads(text: str) -> Any:
@@ -43,6 +44,20 @@ def loads(text: str) -> Any:
         InvalidData: the text is not JSON.
     """
     return json_text.loads(text, _decoder)
+
+
+def loads_bytes(data: bytes) -> Any:
+    """Read JSON from bytes, with one U+FFFD for each byte that is not UTF-8.
+
+    Raises:
+        InvalidData: the bytes are not JSON.
+    """
+    return loads(data.decode("utf-8", "anycable_rpc.replace_bytes"))
+
+
+def readable(text: str) -> str:
+    """Return the string with U+FFFD for each lone surrogate."""
+    return _SURROGATE.sub("\ufffd", text)
 
 
 def fields(value: object, kinds: Mapping[str, type]) -> dict[str, Any]:
@@ -66,7 +81,7 @@ def fields(value: object, kinds: Mapping[str, type]) -> dict[str, Any]:
 def _of_kind(name: str, kind: type, item: Any) -> Any:
     if kind is not object and type(item) is not kind:
         raise InvalidData(f"{name} has a wrong type: {shorten(item)}")
-    return _SURROGATE.sub("\ufffd", item) if kind is str else item
+    return readable(item) if kind is str else item
 
 
 def _number(digits: str) -> int | float:
@@ -87,3 +102,12 @@ def _refuse(constant: str) -> NoReturn:
 
 
 _decoder = json.JSONDecoder(parse_constant=_refuse, parse_float=_number, parse_int=_integer)
+
+
+def _replace_byte(error: UnicodeError) -> tuple[str, int]:
+    """Go puts one U+FFFD for each byte that is not UTF-8; Python's own handler may put one for several."""
+    assert isinstance(error, UnicodeDecodeError)  # noqa: S101 - narrows the type for checkers
+    return "\ufffd", error.start + 1
+
+
+codecs.register_error("anycable_rpc.replace_bytes", _replace_byte)

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from contextlib import contextmanager
-from contextvars import ContextVar, Token
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Unpack
 
 from ..errors import ConfigurationError
 from ..identity import stream_names
-from ..rpc.call import CALLER
-from . import payloads as publications
-from . import turbo
+from . import payloads, turbo
+from .batch import Batch, collect
+from .caller import CALLER
 from .payloads import Meta
 
 if TYPE_CHECKING:
     from ..broadcasters.choose import Broadcaster
     from ..identity.identifiers import IdentifiersCodec, Objects
 
-__all__ = ["Batch", "Publishing"]
+__all__ = ["Publishing"]
 
 SOCKET_ID = "X-Socket-ID"
 """The header in which a page names its own connection (Action Cable and Pusher clients)."""
@@ -56,13 +55,13 @@ class Publishing:
             BroadcastFailed: nobody took it; the text names the address.
         """
         payload = _publication(stream, data, meta)
-        if not self._wait_in_batch(payload):
-            self.broadcaster.publish(payload)
+        if not collect(self, payload):
+            self._publish(payload)
 
     async def abroadcast(self, stream: str, data: Any, **meta: Unpack[Meta]) -> None:
         """`broadcast` for async code."""
         payload = _publication(stream, data, meta)
-        if not self._wait_in_batch(payload):
+        if not collect(self, payload):
             await self._apublish(payload)
 
     def broadcast_to(self, target: Any, data: Any, **meta: Unpack[Meta]) -> None:
@@ -135,7 +134,7 @@ class Publishing:
         Raises:
             BroadcastFailed: at the end of the block: nobody took it.
         """
-        return Batch(self)
+        return Batch(self, self._publish, self._apublish)
 
     @contextmanager
     def to_others(self, source: Any = None) -> Generator[None]:
@@ -162,101 +161,29 @@ class Publishing:
             InvalidIdentifiers: they are not those declared.
             BroadcastFailed: nobody took it; the text names the address.
         """
-        self.broadcaster.publish(publications.remote_disconnect(self.codec.dumps(identifiers), reconnect))
+        self._publish(payloads.remote_disconnect(self.codec.dumps(identifiers), reconnect))
 
     async def adisconnect(self, /, *, reconnect: bool = True, **identifiers: Any) -> None:
         """`disconnect` for async code."""
-        await self._apublish(publications.remote_disconnect(self.codec.dumps(identifiers), reconnect))
+        await self._apublish(payloads.remote_disconnect(self.codec.dumps(identifiers), reconnect))
+
+    def _publish(self, payload: str) -> None:
+        """Publish a JSON text; every broadcast, batch and remote disconnect ends here. A subclass may override it."""
+        self.broadcaster.publish(payload)
 
     async def _apublish(self, payload: str) -> None:
+        """`_publish` for async code."""
         apublish = getattr(self.broadcaster, "apublish", None)
         await (apublish(payload) if apublish else asyncio.to_thread(self.broadcaster.publish, payload))
 
-    def _wait_in_batch(self, payload: str) -> bool:
-        waiting = _OPEN.get().get(self)
-        return waiting is not None and waiting.add(payload)
 
-
-class _Waiting:
-    """What waits in a batch, from whatever thread."""
-
-    def __init__(self) -> None:
-        self._payloads: list[str] = []
-        self._is_open = True
-        self._lock = threading.Lock()
-
-    def __len__(self) -> int:
-        return len(self._payloads)
-
-    def add(self, payload: str) -> bool:
-        """Take it in; False when the batch is over."""
-        with self._lock:
-            if self._is_open:
-                self._payloads.append(payload)
-            return self._is_open
-
-    def forget(self, start: int) -> None:
-        """Drop what came after so many."""
-        with self._lock:
-            del self._payloads[start:]
-
-    def close(self) -> str:
-        """The JSON array of what came; empty when nothing did."""
-        with self._lock:
-            self._is_open = False
-            return f"[{','.join(self._payloads)}]" if self._payloads else ""
-
-
-_OPEN: ContextVar[Mapping[Publishing, _Waiting]] = ContextVar("anycable_rpc batches", default={})  # noqa: B039 - never changed in place
 _EXCLUDED: ContextVar[str | None] = ContextVar("anycable_rpc excluded", default=None)
-
-
-class Batch:
-    """What `Cable.batch()` returns; for one block."""
-
-    def __init__(self, publishing: Publishing) -> None:
-        self._publishing = publishing
-        self._token: Token[Mapping[Publishing, _Waiting]] | None = None
-        self._waiting = _Waiting()
-        self._start = 0
-
-    def __enter__(self) -> Self:
-        outer = _OPEN.get()
-        if self._publishing in outer:
-            self._waiting = outer[self._publishing]
-            self._start = len(self._waiting)
-        else:
-            self._token = _OPEN.set({**outer, self._publishing: self._waiting})
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        payload = self._end(failed=kind is not None)
-        if payload:
-            self._publishing.broadcaster.publish(payload)
-
-    async def __aenter__(self) -> Self:
-        return self.__enter__()
-
-    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        payload = self._end(failed=kind is not None)
-        if payload:
-            await self._publishing._apublish(payload)
-
-    def _end(self, failed: bool) -> str:
-        """What is to be published now."""
-        if failed:
-            self._waiting.forget(self._start)
-        if self._token is None:
-            return ""
-        _OPEN.reset(self._token)
-        self._token = None
-        return self._waiting.close()
 
 
 def _publication(stream: str, data: Any, meta: Meta) -> str:
     if meta.get("exclude_socket") is None:
         meta["exclude_socket"] = _EXCLUDED.get()
-    return publications.publication(stream, data, **meta)
+    return payloads.publication(stream, data, **meta)
 
 
 def _socket_of(source: Any) -> str | None:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator, Mapping
-from contextvars import ContextVar
-from dataclasses import dataclass, field
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
+from ..callbacks import Callback, check_returned
 from ..channel import Channel
 from ..connection import Connection
-from ..declarations import check_returned
 from ..errors import (
     AnswerTooLarge,
     InvalidData,
@@ -28,38 +27,15 @@ from ..protocol.messages import CommandMessage, ConnectionRequest, DisconnectReq
 if TYPE_CHECKING:
     from ..cable import Cable
 
-__all__ = ["CALLER", "SERVED_BY_GATEWAY", "Call", "Callback", "ServedByGateway", "Steps", "json_object"]
+__all__ = ["SERVED_BY_GATEWAY", "Call", "ServedByGateway", "Steps", "json_object"]
 
 logger = logging.getLogger("anycable_rpc")
 
-CALLER: ContextVar[str | None] = ContextVar("anycable_rpc caller", default=None)
-"""The `sid` of the connection whose callback is running."""
 
 _SHORT = 256  # characters of an identifier that is remembered
 
 SERVED_BY_GATEWAY = frozenset({"$pubsub", "Turbo::StreamsChannel", "CableReady::Stream"})
 """Channels of anycable-go's own: their messages and their end reach the RPC all the same."""
-
-
-@dataclass(slots=True)
-class Callback:
-    """One call of the user's code; what middleware gets.
-
-    `name` is `connect`, `subscribed`, `unsubscribed`, `disconnect`, an action's name or `on_error`.
-    """
-
-    name: str
-    function: Callable[..., Any]
-    connection: Connection
-    channel: Channel | None = None
-    arguments: Mapping[str, Any] = field(default_factory=dict)
-
-    def __call__(self) -> Any:
-        """Call the function; a coroutine of an `async def` is for the caller to await."""
-        return self.function(**self.arguments)
-
-    def __str__(self) -> str:
-        return f"{type(self.channel or self.connection).__name__}.{self.name}"
 
 
 Steps = Generator[Callback, Any, Response]

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from ..callbacks import Callback, check_returned
 from ..channel import Channel
 from ..connection import Connection
-from ..declarations import check_returned
 from ..errors import (
     ExpiredToken,
     IncompatibleClient,
@@ -40,7 +40,7 @@ from ..protocol.messages import (
     Status,
 )
 from ..state import changes_of
-from .call import Call, Callback, ServedByGateway, Steps, json_object
+from .call import Call, ServedByGateway, Steps, json_object
 
 if TYPE_CHECKING:
     from ..cable import Cable

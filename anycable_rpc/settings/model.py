@@ -9,7 +9,7 @@ from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from ..errors import ConfigurationError
-from ..identity import tokens as signing
+from ..identity import keys
 from ..protocol.messages import MESSAGE_SIZE
 from . import sources
 from .kinds import (
@@ -262,11 +262,11 @@ class Settings(BaseSettings):
 
     def resolved_broadcast_key(self) -> str | None:
         """What authorizes broadcasts; None when nothing does."""
-        return self._key(self.broadcast_key, signing.BROADCAST_KEY)
+        return self._key(self.broadcast_key, keys.BROADCAST_KEY)
 
     def resolved_api_key(self) -> str | None:
         """What authorizes requests to the REST API; None when nothing does."""
-        return self._key(self.api_secret, signing.API_KEY)
+        return self._key(self.api_secret, keys.API_KEY)
 
     def resolved_api_url(self) -> str:
         """Where the REST API is: on the server that takes broadcasts, and on its main port."""
@@ -287,7 +287,7 @@ class Settings(BaseSettings):
         if own:
             return _resolved(own)
         secret = _resolved(self.secret)
-        return signing.derive_key(secret, purpose) if secret else None
+        return keys.derive_key(secret, purpose) if secret else None
 
 
 def _resolved(secret: SecretStr | None) -> str | None:
@@ -307,10 +307,10 @@ def load(**values: Any) -> Settings:
 def warnings_for(settings: Settings) -> list[str]:
     """What a person who starts a server should know about its keys."""
     said = [
-        f"{name} is shorter than {signing.MINIMUM_SECRET_BYTES} bytes, so tokens can be forged by trying: "
+        f"{name} is shorter than {keys.MINIMUM_SECRET_BYTES} bytes, so tokens can be forged by trying: "
         "make a longer one, for example with `openssl rand -hex 32`"
         for name, texts in _verifying(settings).items()
-        if any(len(text.encode()) < signing.MINIMUM_SECRET_BYTES for text in texts)
+        if any(len(text.encode()) < keys.MINIMUM_SECRET_BYTES for text in texts)
     ]
     if settings.jwt_secrets_old and not settings.jwt_secrets():
         said.append("jwt_secrets_old has no effect: there is no jwt_secret and no secret")

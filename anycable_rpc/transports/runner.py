@@ -14,45 +14,19 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, ExitStack
 from contextvars import copy_context
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from time import monotonic
 from typing import Any
 
+from ..callbacks import Callback, Middleware, is_async
 from ..errors import ConfigurationError
 from ..protocol.messages import Response
-from ..rpc.call import CALLER, Callback, Steps
+from ..publishing.caller import CALLER
+from ..rpc.call import Steps
 
-__all__ = [
-    "CallbackThreads",
-    "Middleware",
-    "arun",
-    "is_async",
-    "is_async_middleware",
-    "is_interrupt",
-    "ordinary",
-    "run",
-    "until",
-]
+__all__ = ["CallbackThreads", "arun", "is_interrupt", "ordinary", "run", "until"]
 
 _LOOK = 0.01  # seconds between looks at whether something has ended
-
-Middleware = Callable[[Callback], Any]
-"""Takes the callback about to run, returns a context manager around it."""
-
-
-def is_async(function: Callable[..., Any]) -> bool:
-    """Whether calling the function (a method, an object) gives a coroutine."""
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(type(function), "__call__"))  # noqa: B004, B009
-
-
-def is_async_middleware(middleware: Middleware) -> bool:
-    """Whether the middleware is declared as an asynchronous context manager, and only as that."""
-    while isinstance(middleware, partial):
-        middleware = middleware.func
-    if inspect.isclass(middleware):
-        return hasattr(middleware, "__aenter__") and not hasattr(middleware, "__enter__")
-    called = middleware if inspect.isroutine(middleware) else getattr(type(middleware), "__call__")  # noqa: B004, B009
-    return inspect.isasyncgenfunction(inspect.unwrap(called))
 
 
 @dataclass(slots=True, eq=False)

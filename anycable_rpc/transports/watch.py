@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from . import runner
 
 if TYPE_CHECKING:
-    from ..rpc.call import Callback
+    from ..callbacks import Callback
     from .service import Service
 
 __all__ = ["Refusals", "UnderWay", "Watch"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from anycable_rpc.identity.tokens import sign_stream
+from anycable_rpc.identity.signed_streams import sign_stream
 
 from ..gateway.client import ACTION_CABLE, Client
 from .servers import SECRET, Serve, Served, confirmation

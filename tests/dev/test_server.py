@@ -18,7 +18,8 @@ import pytest
 from websockets.exceptions import ConnectionClosedError
 from websockets.sync.client import ClientConnection, connect
 
-from anycable_rpc.identity.tokens import BROADCAST_KEY, TokenSigner, derive_key
+from anycable_rpc.identity.keys import BROADCAST_KEY, derive_key
+from anycable_rpc.identity.tokens import TokenSigner
 
 APP = """
     import sys

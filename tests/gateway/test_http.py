@@ -19,7 +19,7 @@ from websockets.exceptions import InvalidStatus
 
 from anycable_rpc.gateway import Gateway, GatewayOptions
 from anycable_rpc.gateway.http_endpoints import MAX_BODY_SIZE
-from anycable_rpc.identity.tokens import BROADCAST_KEY, derive_key
+from anycable_rpc.identity.keys import BROADCAST_KEY, derive_key
 
 from .client import Client
 from .scripted import PATIENCE, ScriptedApp

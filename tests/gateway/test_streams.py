@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from anycable_rpc.identity.tokens import sign_stream
+from anycable_rpc.identity.signed_streams import sign_stream
 from anycable_rpc.protocol.messages import CommandMessage
 
 from .client import Client

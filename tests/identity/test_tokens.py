@@ -23,15 +23,9 @@ from anycable_rpc.errors import (
     MissingIdentifiers,
     shorten,
 )
-from anycable_rpc.identity.tokens import (
-    BROADCAST_KEY,
-    TokenSigner,
-    TokenVerifier,
-    derive_key,
-    expiry,
-    sign_stream,
-    verify_stream,
-)
+from anycable_rpc.identity.keys import BROADCAST_KEY, derive_key
+from anycable_rpc.identity.signed_streams import sign_stream, verify_stream
+from anycable_rpc.identity.tokens import TokenSigner, TokenVerifier, expiry
 
 from ..support.paths import DATA
 

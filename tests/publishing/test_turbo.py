@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from anycable_rpc import Cable, Connection
 from anycable_rpc.broadcasters.memory import MemoryBroadcaster
 from anycable_rpc.errors import ConfigurationError, InvalidData
-from anycable_rpc.identity.tokens import sign_stream
+from anycable_rpc.identity.signed_streams import sign_stream
 from anycable_rpc.publishing import turbo
 from anycable_rpc.publishing.turbo import turbo_stream
 

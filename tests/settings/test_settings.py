@@ -13,7 +13,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from anycable_rpc import ConfigurationError
-from anycable_rpc.identity.tokens import BROADCAST_KEY, derive_key
+from anycable_rpc.identity.keys import BROADCAST_KEY, derive_key
 from anycable_rpc.settings.model import Settings, load, warnings_for
 from anycable_rpc.settings.sources import described, variables
 from anycable_rpc.settings.warnings import conflicts

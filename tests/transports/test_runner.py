@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from anycable_rpc import Callback, Channel, Connection
+from anycable_rpc.callbacks import Middleware, is_async, is_async_middleware
 from anycable_rpc.protocol.messages import (
     CommandMessage,
     CommandResponse,
@@ -57,7 +58,7 @@ def places() -> Places:
     return Places()
 
 
-def plain(places: Places) -> runner.Middleware:
+def plain(places: Places) -> Middleware:
     @contextmanager
     def middleware(callback: Callback) -> Iterator[None]:
         places(f"enter {callback}")
@@ -69,7 +70,7 @@ def plain(places: Places) -> runner.Middleware:
     return middleware
 
 
-def asynchronous(places: Places) -> runner.Middleware:
+def asynchronous(places: Places) -> Middleware:
     @asynccontextmanager
     async def middleware(callback: Callback) -> AsyncIterator[None]:
         places(f"enter {callback} async")
@@ -320,9 +321,9 @@ class TestColours:
     async def __call__(self) -> None: ...
 
     def test_what_gives_a_coroutine_is_async(self) -> None:
-        assert runner.is_async(self.coroutine)
-        assert runner.is_async(self)
-        assert not runner.is_async(self.plain)
+        assert is_async(self.coroutine)
+        assert is_async(self)
+        assert not is_async(self.plain)
 
     def test_async_middleware_is_seen_by_its_declaration(self, places: Places) -> None:
         class Async:
@@ -342,12 +343,12 @@ class TestColours:
             async def __call__(self, callback: Callback) -> AsyncIterator[None]:
                 yield
 
-        assert runner.is_async_middleware(asynchronous(places))
-        assert runner.is_async_middleware(partial(asynchronous(places)))
-        assert runner.is_async_middleware(Async)
-        assert runner.is_async_middleware(Made())
-        assert not runner.is_async_middleware(Both)
-        assert not runner.is_async_middleware(plain(places))
+        assert is_async_middleware(asynchronous(places))
+        assert is_async_middleware(partial(asynchronous(places)))
+        assert is_async_middleware(Async)
+        assert is_async_middleware(Made())
+        assert not is_async_middleware(Both)
+        assert not is_async_middleware(plain(places))
 
     def test_an_app_is_async_when_anything_in_it_is(self, places: Places) -> None:
         async def on_error(error: Exception, callback: Callback | None) -> None: ...

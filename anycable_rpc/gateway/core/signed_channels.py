@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ...errors import InvalidData, InvalidSignedStream
-from ...identity import tokens as signing
+from ...identity.signed_streams import verify_stream
 from ...protocol import go_json
 from ...protocol.messages import CommandResponse, EnvResponse, Status
 from ...state import PRESENCE_KEY, WHISPER_KEY
@@ -61,7 +61,7 @@ class Streams:
         secret = self._secrets[channel]
         if not secret:  # anycable-go 1.6 verifies with an empty key then, so anybody can sign
             raise InvalidSignedStream("there is no secret to verify it with")
-        stream = signing.verify_stream(signed, secret)
+        stream = verify_stream(signed, secret)
         return stream, {PRESENCE_KEY: stream} if channel == PUBSUB else {}
 
     def _confirm(self, identifier: str, stream: str, istate: dict[str, str]) -> CommandResponse:

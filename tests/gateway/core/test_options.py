@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from anycable_rpc.gateway import GatewayOptions, uvicorn_options
-from anycable_rpc.identity.tokens import API_KEY, BROADCAST_KEY, derive_key
+from anycable_rpc.identity.keys import API_KEY, BROADCAST_KEY, derive_key
 from anycable_rpc.settings.model import Settings
 
 from ..verdicts import OTHER, SECRET

@@ -1,16 +1,63 @@
-"""Mistakes in callbacks that would do nothing in silence: seen where a class is declared, or in what a call returns."""
+"""Callbacks: the functions of an app that calls run, and the middleware around them."""
 
 from __future__ import annotations
 
 import dis
 import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 from types import CodeType, FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import ConfigurationError
 
-__all__ = ["check_class", "check_returned", "is_generator"]
+if TYPE_CHECKING:
+    from .channel import Channel
+    from .connection import Connection
+
+__all__ = ["Callback", "Middleware", "check_class", "check_returned", "is_async", "is_async_middleware", "is_generator"]
+
+
+@dataclass(slots=True)
+class Callback:
+    """One call of the user's code; what middleware gets.
+
+    `name` is `connect`, `subscribed`, `unsubscribed`, `disconnect`, an action's name or `on_error`.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    connection: Connection
+    channel: Channel | None = None
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+    def __call__(self) -> Any:
+        """Call the function; a coroutine of an `async def` is for the caller to await."""
+        return self.function(**self.arguments)
+
+    def __str__(self) -> str:
+        return f"{type(self.channel or self.connection).__name__}.{self.name}"
+
+
+Middleware = Callable[[Callback], Any]
+"""Takes the callback about to run, returns a context manager around it."""
+
+
+def is_async(function: Callable[..., Any]) -> bool:
+    """Whether calling the function (a method, an object) gives a coroutine."""
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(type(function), "__call__"))  # noqa: B004, B009
+
+
+def is_async_middleware(middleware: Middleware) -> bool:
+    """Whether the middleware is declared as an asynchronous context manager, and only as that."""
+    while isinstance(middleware, partial):
+        middleware = middleware.func
+    if inspect.isclass(middleware):
+        return hasattr(middleware, "__aenter__") and not hasattr(middleware, "__enter__")
+    called = middleware if inspect.isroutine(middleware) else getattr(type(middleware), "__call__")  # noqa: B004, B009
+    return inspect.isasyncgenfunction(inspect.unwrap(called))
 
 
 def check_class(cls: type, base: type, callbacks: tuple[str, ...]) -> None:

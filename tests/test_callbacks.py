@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from anycable_rpc import Cable, Channel, ConfigurationError, Connection, action
+from anycable_rpc.callbacks import Callback
 from anycable_rpc.protocol.messages import (
     CommandMessage,
     ConnectionRequest,
@@ -19,7 +20,6 @@ from anycable_rpc.protocol.messages import (
     Response,
     Status,
 )
-from anycable_rpc.rpc.call import Callback
 from anycable_rpc.rpc.command import respond
 from anycable_rpc.transports.runner import arun, run
 
