@@ -9,10 +9,9 @@ from .actions import is_action
 from .callbacks import check_class
 from .errors import ConfigurationError, InvalidData, Rejected
 from .identity import stream_names
-from .once import once
 from .protocol import json_text, transmissions
 from .protocol.messages import PresenceResponse, stream_name
-from .state import PRESENCE_KEY, WHISPER_KEY, State, changes_of
+from .state import PRESENCE_KEY, WHISPER_KEY, State, changes_of, lazy
 
 if TYPE_CHECKING:
     from .cable import Cable
@@ -40,10 +39,10 @@ class Channel:
     middleware: ClassVar[Sequence[Callable[..., Any]]] = ()
     """Around the callbacks of this channel, inside the connection's and the cable's (see `Cable`)."""
 
-    state: Any = once(lambda self: State(self._istate))
+    state: Any = lazy(lambda self: State(self._istate))
     """What anycable-go keeps for this subscription between calls: a mapping of JSON values (see `State`)."""
 
-    _istate: Any = once(lambda self: self.connection.env.istate)
+    _istate: Any = lazy(lambda self: self.connection.env.istate)
     _stop_all = False
     _presence: PresenceResponse | None = None
     _rejected: Rejected | None = None

@@ -10,10 +10,9 @@ from urllib.parse import parse_qsl, urlsplit
 from .callbacks import check_class
 from .errors import ConfigurationError, Rejected
 from .identity.identifiers import IdentifiersCodec
-from .once import once
 from .protocol import json_text, transmissions
 from .protocol.messages import Env
-from .state import State
+from .state import State, lazy
 
 if TYPE_CHECKING:
     from .cable import Cable
@@ -40,7 +39,7 @@ class Connection:
     middleware: ClassVar[Sequence[Callable[..., Any]]] = ()
     """Around every callback of this connection and its channels, inside the cable's (see `Cable`)."""
 
-    state: Any = once(lambda self: State(self.env.cstate))
+    state: Any = lazy(lambda self: State(self.env.cstate))
     """What anycable-go keeps for this connection between calls: a mapping of JSON values (see `State`)."""
 
     _farewell: tuple[str, ...] = ()
@@ -82,7 +81,7 @@ class Connection:
         """The URL of the client's WebSocket request. It may carry a token: keep it out of logs."""
         return self.env.url
 
-    @once
+    @lazy
     def query_params(self) -> Mapping[str, str]:
         """The parameters in the URL; of repeated ones the first."""
         try:
@@ -91,7 +90,7 @@ class Connection:
             return {}
         return dict(reversed(parse_qsl(query, keep_blank_values=True, errors="replace")))
 
-    @once
+    @lazy
     def headers(self) -> Mapping[str, str]:
         """The headers that anycable-go forwards (its option `--headers`, by default `cookie`), in lower case.
 
@@ -99,7 +98,7 @@ class Connection:
         """
         return {name: value for name, value in self.env.headers.items() if name != "REMOTE_ADDR"}
 
-    @once
+    @lazy
     def cookies(self) -> Mapping[str, str]:
         """The cookies by name, values as they were sent; of repeated ones the first."""
         pairs = [pair.partition("=") for pair in reversed(self.env.headers.get("cookie", "").split(";"))]

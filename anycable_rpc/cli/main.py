@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import platform
-import sys
-from contextlib import redirect_stdout
 from difflib import get_close_matches
 from importlib.metadata import PackageNotFoundError, version
-from time import time
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 
 from .. import __version__
-from ..errors import AnyCableError
-from ..identity.identifiers import IdentifiersCodec
 from ..protocol.messages import PROTOCOL_VERSION
-from ..settings.model import Settings, warnings_for
-from .misspelt import misspelt
-from .options import SettingsCommand, first_word, given
-from .start import cable_of, check_broadcaster, codec_of, in_new_process, prepared, settings_of, started, web_of
-from .token.issue import identifiers, issue
+from .options import SettingsCommand, first_word
+from .start import check_broadcaster, in_new_process, prepared, started, web_of
+from .token.command import token
 
 __all__ = ["main", "program"]
-
-_LONGEST_TOKEN = 4 * 1024 * 1024
 
 
 class Program(click.Group):
@@ -136,78 +126,6 @@ def dev(ctx: click.Context, /, words: tuple[str, ...], **values: Any) -> None:
     started(start)
 
 
-@program.command(
-    cls=SettingsCommand,
-    epilog="""\b
-Examples:
-  anycable-rpc token user_id=42 --ttl 10m           the text "42"
-  anycable-rpc token user_id:=42 tenant:=null       the number 42, another identity
-  anycable-rpc token user_id=42 --app chat:cable    with the names and in the order of the app
-  anycable-rpc token --inspect - < token.txt        explain one; - keeps it out of the shell's history
-
-Exit codes of --inspect: 0 anycable-go would let the token in, 1 it would not, 2 wrong usage.""",
-)
-@click.argument("words", nargs=-1, metavar="NAME=TEXT|NAME:=JSON…")
-@click.option("--ttl", metavar="SECONDS", help="how long it is valid: 3600, 10m, 1h30m; only none is for ever")
-@click.option("--expires-at", metavar="TIME", help="until when: epoch seconds, or 2030-01-01T00:00:00Z")
-@click.option("--inspect", metavar="TOKEN", help="explain this token instead; - reads it from standard input")
-@click.pass_context
-def token(
-    ctx: click.Context,
-    /,
-    words: tuple[str, ...],
-    ttl: str | None,
-    expires_at: str | None,
-    inspect: str | None,
-    **values: Any,
-) -> None:
-    """Issue a token, and print nothing else. It needs no app; with --app the names are checked."""
-    settings = settings_of(ctx, values)
-    if inspect is not None:
-        if words or ttl is not None or expires_at is not None:
-            raise click.UsageError("--inspect explains a token and issues none: give nothing to issue with it", ctx)
-        _explain(ctx, settings, inspect, given(values))
-    named = identifiers(words)
-    if not named and not values["app"]:
-        raise click.UsageError("name an identifier, for example user_id=42", ctx)
-    with redirect_stdout(sys.stderr):  # an app may print
-        codec = cable_of(ctx, settings, given(values)).codec if values["app"] else IdentifiersCodec(named)
-    try:
-        issued, expires = issue(settings, codec, named, ttl, expires_at)
-    except AnyCableError as error:
-        raise click.UsageError(str(error), ctx) from None
-    for line in (*warnings_for(settings), *misspelt(os.environ)):
-        click.echo(f"warning: {line}", err=True)
-    if expires is None:
-        click.echo("warning: this token never expires, because its lifetime is none", err=True)
-    click.echo(issued)
-
-
-def _explain(ctx: click.Context, settings: Settings, word: str, flags: dict[str, Any]) -> NoReturn:
-    text = _given_token(ctx, word)
-    with redirect_stdout(sys.stderr):
-        codec = codec_of(ctx, settings, flags)
-    from .token.explain import explain, keys_of
-
-    explanation = explain(text, keys_of(settings), time(), codec)
-    for line in (*warnings_for(settings), *misspelt(os.environ)):
-        click.echo(f"warning: {line}", err=True)
-    click.echo(str(explanation))
-    ctx.exit(0 if explanation.is_welcome else 1)
-
-
-def _given_token(ctx: click.Context, word: str) -> str:
-    """The word; for `-` what standard input has, without the line break at its end."""
-    if word == "-":
-        data = sys.stdin.buffer.read(_LONGEST_TOKEN + 1)
-        word = data.decode(errors="replace").strip()
-    if not word:
-        raise click.UsageError("there is no token; to a server an empty one is none at all", ctx)
-    if len(word) > _LONGEST_TOKEN:
-        raise click.UsageError(f"this is longer than {_LONGEST_TOKEN} characters: no token", ctx)
-    return word
-
-
 @program.command("version")
 def print_version() -> None:
     """Print the versions of this package, Python, grpcio, protobuf and the RPC protocol."""
@@ -226,6 +144,9 @@ def _installed(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return "not installed"
+
+
+program.add_command(token)
 
 
 def main() -> None:

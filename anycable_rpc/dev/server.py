@@ -18,7 +18,9 @@ import uvicorn
 from ..errors import AnyCableError, BindError
 from ..gateway import ASGI, Gateway, GatewayOptions, uvicorn_options
 from ..gateway.http_endpoints import BROADCAST_PATH
-from ..serving.server import Say, drained, listening, rpc_server, run_loop, service_of, stop_event, stopping
+from ..serving.lines import listening, stopping
+from ..serving.server import Say, drained, rpc_server, run_loop, service_of
+from ..serving.signals import stop_event
 
 if TYPE_CHECKING:
     from ..cable import Cable

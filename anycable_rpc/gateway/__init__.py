@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .app import ASGI, Gateway
 from .app_calls import RPC
-from .core.options import GatewayOptions, uvicorn_options
+from .core.options import GatewayOptions
+from .uvicorn_options import uvicorn_options
 
 __all__ = ["ASGI", "RPC", "Gateway", "GatewayOptions", "uvicorn_options"]

@@ -21,8 +21,8 @@ from ..protocol.messages import (
 )
 from ..transports import protobuf as wire
 from .core import server_frames as frames
-from .core.hub import Session
 from .core.options import GatewayOptions
+from .core.session import Session
 
 __all__ = ["RPC", "Calls", "NoCalls", "RemoteCalls", "calls_for"]
 

@@ -18,7 +18,7 @@ from .commands import COMMANDS
 from .core import server_frames as frames
 from .core.authentication import AskApp, Failed, Identified, Refused
 from .core.client_frames import Present, decode
-from .core.hub import Session, merge
+from .core.session import Session, merge
 from .outbox import Close, Ending, NoClose, Outbox, Send, size_of
 
 if TYPE_CHECKING:

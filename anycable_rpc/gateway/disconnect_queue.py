@@ -7,7 +7,7 @@ from collections import deque
 
 from ..protocol.messages import DisconnectRequest
 from .app_calls import Calls
-from .core.hub import Session
+from .core.session import Session
 
 __all__ = ["Disconnects"]
 

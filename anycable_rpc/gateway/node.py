@@ -14,9 +14,10 @@ from .client import CLOSED_REMOTELY, SERVER_RESTART, Client
 from .core.authentication import Authenticator
 from .core.broker import broker_for
 from .core.client_frames import Present
-from .core.hub import Broadcast, Delivery, Hub, RemoteDisconnect, Session
+from .core.hub import Delivery, Hub
 from .core.options import GatewayOptions
 from .core.publications import Publication
+from .core.session import Broadcast, RemoteDisconnect, Session
 from .core.signed_channels import Streams
 from .disconnect_queue import Disconnects
 

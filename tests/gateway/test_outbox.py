@@ -9,7 +9,7 @@ import pytest
 
 from anycable_rpc.gateway.app import dropped
 from anycable_rpc.gateway.app_calls import NoCalls
-from anycable_rpc.gateway.core.hub import Session
+from anycable_rpc.gateway.core.session import Session
 from anycable_rpc.gateway.outbox import Close, Ending, NoClose, Outbox, size_of
 from anycable_rpc.protocol.messages import CommandResponse, ConnectionResponse, DisconnectResponse, Status
 

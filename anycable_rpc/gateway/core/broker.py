@@ -11,10 +11,10 @@ from ...state import PRESENCE_KEY
 from . import client_frames as messages
 from .client_frames import Present
 from .history import History, Position
-from .hub import Broadcast, Session
 from .options import GatewayOptions
 from .presence import Presences
 from .resumable import Resumable
+from .session import Broadcast, Session
 
 __all__ = ["Broker", "MemoryBroker", "NoBroker", "broker_for"]
 

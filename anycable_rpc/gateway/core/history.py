@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
-from .hub import Broadcast
+from .session import Broadcast
 
 __all__ = ["History", "Position"]
 

@@ -6,7 +6,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 from ...protocol.go_json import dumps
-from .hub import Broadcast
+from .session import Broadcast
 
 __all__ = ["Presences"]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from ...errors import InvalidData, ProtocolError, shorten
 from ...protocol import go_json
-from .hub import Broadcast, RemoteDisconnect
+from .session import Broadcast, RemoteDisconnect
 
 __all__ = ["Publication", "RoundedNumbers", "read"]
 

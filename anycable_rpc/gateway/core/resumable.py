@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .hub import Session
+from .session import Session
 
 __all__ = ["Resumable"]
 

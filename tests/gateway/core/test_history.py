@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anycable_rpc.gateway.core.history import History, Position
-from anycable_rpc.gateway.core.hub import Broadcast
+from anycable_rpc.gateway.core.session import Broadcast
 
 NOW = 1_700_000_000.5
 SECOND = int(NOW)

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anycable_rpc.gateway.core.hub import Broadcast, Delivery, Hub, Session, frame, merge
+from anycable_rpc.gateway.core.hub import Delivery, Hub, frame
+from anycable_rpc.gateway.core.session import Broadcast, Session, merge
 from anycable_rpc.protocol.messages import (
     CommandMessage,
     CommandResponse,

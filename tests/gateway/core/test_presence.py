@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anycable_rpc.gateway.core.hub import Broadcast
 from anycable_rpc.gateway.core.presence import Presences
+from anycable_rpc.gateway.core.session import Broadcast
 
 NOW = 1000.0
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from anycable_rpc.gateway.core.hub import Session
 from anycable_rpc.gateway.core.resumable import Resumable
+from anycable_rpc.gateway.core.session import Session
 
 
 def test_a_session_is_found_while_it_is_here_and_for_a_while_after() -> None:
