@@ -21,7 +21,6 @@ from .identity.token_location import find_token
 from .protocol.messages import Env
 from .publishing import turbo
 from .publishing.publisher import Publishing
-from .serving.lost_attributes import guard
 
 if TYPE_CHECKING:
     from .broadcasters.choose import Broadcaster
@@ -178,11 +177,6 @@ class Cable(Publishing):
         around = [*self.middleware, *self.connection_class.middleware]
         around += [middleware for channel in self._actions for middleware in channel.middleware]
         return any(map(is_async, methods)) or any(map(is_async_middleware, around))
-
-    def guard(self) -> None:
-        """For development: setting an attribute that would be lost before the next call is an error."""
-        for cls in (self.connection_class, *self._actions):
-            guard(cls)
 
     # What the RPC asks
 

@@ -20,7 +20,7 @@ from anycable_rpc.protocol.messages import (
     Response,
     Status,
 )
-from anycable_rpc.rpc.command import respond
+from anycable_rpc.rpc.respond import respond
 from anycable_rpc.transports.runner import arun, run
 
 from .support.both_ways import settings

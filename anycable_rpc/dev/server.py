@@ -19,6 +19,7 @@ from ..errors import AnyCableError, BindError
 from ..gateway import ASGI, Gateway, GatewayOptions, uvicorn_options
 from ..gateway.http_endpoints import BROADCAST_PATH
 from ..serving.lines import listening, stopping
+from ..serving.lost_attributes import forbid
 from ..serving.server import Say, drained, rpc_server, run_loop, service_of
 from ..serving.signals import stop_event
 
@@ -45,7 +46,7 @@ def run(cable: Cable, settings: Settings, web: ASGI | None, say: Say) -> None:
 
 async def _run(cable: Cable, settings: Settings, web: ASGI | None, say: Say) -> bool:
     stop = stop_event(settings.shutdown_timeout)
-    cable.guard()
+    forbid(cable)
     service = service_of(cable, settings)
     gateway = Gateway(service.ahandle, GatewayOptions.of(settings), web)
     cable.broadcaster = gateway

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import near
 from ..state import State
 
-__all__ = ["LostAttribute", "guard"]
+if TYPE_CHECKING:
+    from ..cable import Cable
+
+__all__ = ["LostAttribute", "forbid"]
 
 _FRAMEWORK = frozenset({"cable", "connection", "env", "identifier", "params", "sid", "state"})
 
@@ -16,12 +19,17 @@ class LostAttribute(AttributeError):
     """An attribute was set on a connection or a channel, whose object ends with the call."""
 
 
-def guard(cls: type) -> None:
-    """Let objects of the class refuse public attributes that it does not declare.
+def forbid(cable: Cable) -> None:
+    """Make it an error to set a public attribute that a connection or channel class of the cable does not declare.
 
-    What the class has already (a property, a default value) may be set, and so may names that begin with an
-    underscore: those are for what one call keeps for itself. A class with a `__setattr__` of its own is left alone.
+    A name that the class has already (a property, a default value) may be set, and so may a name that begins with an
+    underscore, which one call keeps for itself. A class with a `__setattr__` of its own is left alone.
     """
+    for cls in (cable.connection_class, *cable.channels.values()):
+        _forbid(cls)
+
+
+def _forbid(cls: type) -> None:
     if "__setattr__" not in {name for base in cls.__mro__[:-1] for name in vars(base)}:
         type.__setattr__(cls, "__setattr__", _setattr)
 

@@ -20,6 +20,7 @@ from ..errors import ConfigurationError
 from ..transports.runner import is_interrupt
 from ..transports.service import Service
 from .lines import broadcasting, listening, stopping
+from .lost_attributes import forbid
 from .signals import claim_wakeup_fd, on_signals, stop_event, warn_of_cut
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def service_of(cable: Cable, settings: Settings) -> Service:
             "PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION, or reinstall it with pip install --force-reinstall protobuf"
         )
     if settings.debug:
-        cable.guard()
+        forbid(cable)
     return Service(
         cable,
         version_check=settings.version_check_enabled,

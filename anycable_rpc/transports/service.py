@@ -11,7 +11,7 @@ from ..errors import AnswerTooLarge, ProtocolError, RequestTooLarge
 from ..protocol.log_lines import happened
 from ..protocol.messages import MESSAGE_SIZE, CommandMessage, ConnectionRequest, DisconnectRequest, Request
 from ..rpc.call import Call, Steps
-from ..rpc.command import answer, call_for, check_version, error_response, fail
+from ..rpc.respond import answer, call_for, check_version, error_response, fail
 from . import protobuf as wire
 from . import runner
 

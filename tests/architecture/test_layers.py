@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,60 +15,31 @@ from ..support.paths import PROJECT
 
 PACKAGE = "anycable_rpc"
 FOLDER = PROJECT / PACKAGE
+FOLDERS = {path.name for path in FOLDER.iterdir() if (path / "__init__.py").exists()}
+FILES = {path.stem for path in FOLDER.glob("*.py")}
 
-CORE = (
-    "errors",
-    "once",
-    "json_text",
-    "go_json",
-    "protocol",
-    "transmissions",
-    "dialects",
-    "json_writer",
-    "identifiers",
-    "global_id",
-    "state",
-    "signing",
-    "publications",
-    "credentials",
-    "stream_names",
-    "turbo",
-    "statelessness",
-    "declarations",
-    "actions",
-    "connection",
-    "channel",
-    "call",
-    "rpc",
-    "journal",
-    "hub",
-    "history",
-    "presences",
-)
-"""Each may import those before it."""
+PURE = ("errors", "protocol", "identity", "callbacks", "state", "actions", "connection", "channel", "rpc")
+"""No input or output, no concurrency; each may import those before it."""
 
-SHARED = (
-    "publishing",
-    "threads",
-    "runner",
-    "cable",
-    "received",
-    "wire",
-    "service",
-    "watching",
-    "retries",
-    "tls_errors",
-    "http_pool",
-    "http_client",
-    "listening",
-    "hanging_up",
-)
-"""Each may import the core and those before it."""
+API = ("publishing", "cable")
+"""May import what is pure, and those before; `cable` imports edges inside its methods."""
 
-EDGES = ("settings", "broadcasters", "rest_api", "grpc_server", "http2", "http_rpc", "gateway", "contrib")
-"""Each may import the core, what is shared, and itself. What is not listed here joins edges and may import all."""
+EDGES = ("broadcasters", "settings", "transports", "gateway", "observability")
+"""May import the above and themselves, never each other …"""
 
-CORE_THIRD_PARTY = {"jwt", "pydantic"}
+SHARED = {"gateway": ("transports.protobuf",)}
+"""… but for what is named here."""
+
+PROGRAMS = ("serving", "dev", "cli", "contrib", "testing", "schema")
+"""May import all."""
+
+ALSO_PURE = ("gateway.core", "transports.http2")
+"""No input or output here either."""
+
+ALONE = ("transports.http2",)
+"""Imports nothing else of the package: it could be a library of its own."""
+
+PURE_THIRD_PARTY = {"jwt", "pydantic", "hpack"}
 INPUT_OUTPUT = {
     *("asyncio", "concurrent", "ctypes", "fcntl", "ftplib", "glob", "http", "io", "mmap", "multiprocessing", "os"),
     *("pathlib", "queue", "sched", "select", "selectors", "shutil", "signal", "smtplib", "socket"),
@@ -116,62 +87,100 @@ def _is_type_checking(test: ast.expr) -> bool:
     return ast.unparse(test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
 
 
-def broken_rules(part: str, imports: Iterable[Import]) -> list[str]:
-    """What `anycable_rpc.<part>` imports and may not."""
-    return [imported.name for imported in imports if not _may_import(part, imported)]
+def broken_rules(module: str, imports: Iterable[Import]) -> list[str]:
+    """Return what `anycable_rpc.<module>` imports and may not."""
+    return [imported.name for imported in imports if not _may_import(module, imported)]
 
 
-def _may_import(part: str, imported: Import) -> bool:
+def _may_import(module: str, imported: Import) -> bool:
     if not imported.is_in([PACKAGE]):
-        return part not in CORE or _is_pure(imported)
-    target = imported.name.split(".")[1]
-    if target == "_pb":
-        return part in ("wire", "_pb")
+        return not _is_in(module, (*PURE, *ALSO_PURE)) or _is_pure(imported)
+    target = imported.name.removeprefix(f"{PACKAGE}.")
+    part, target_part = module.split(".")[0], target.split(".")[0]
+    if target_part == "_pb":
+        return _is_in(module, ("transports.protobuf", "_pb"))
+    if _is_in(module, ALONE):
+        return _is_in(target, ALONE)
     lazy = part == "cable" and imported.in_function
-    return imported.type_only or lazy or target in _reach(part, target)
+    return imported.type_only or lazy or target_part in _reach(part) or _is_in(target, SHARED.get(part, ()))
+
+
+def _is_in(module: str, places: Iterable[str]) -> bool:
+    return any(f"{module}.".startswith(f"{place}.") for place in places)
 
 
 def _is_pure(imported: Import) -> bool:
     if imported.is_in(sys.stdlib_module_names):
         return not imported.is_in(INPUT_OUTPUT)
-    return imported.is_in(CORE_THIRD_PARTY)
+    return imported.is_in(PURE_THIRD_PARTY)
 
 
-def _reach(part: str, target: str) -> Iterable[str]:
-    if part in CORE:
-        return CORE[: CORE.index(part)]
-    if part in SHARED:
-        return CORE + SHARED[: SHARED.index(part)]
-    return {*CORE, *SHARED, part} if part in EDGES else {target}
+def _reach(part: str) -> Iterable[str]:
+    if part in PURE:
+        return PURE[: PURE.index(part) + (part in FOLDERS)]
+    if part in API:
+        return (*PURE, *API[: API.index(part) + (part in FOLDERS)])
+    return {*PURE, *API, part} if part in EDGES else FOLDERS | FILES | {"__version__"}
 
 
 def modules() -> list[Path]:
     return sorted(FOLDER.rglob("*.py"))
 
 
+def name_of(path: Path) -> str:
+    parts = path.relative_to(FOLDER).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports_in(path: Path) -> list[Import]:
+    return imports_of(path.read_text("utf-8"), ".".join((PACKAGE, *path.relative_to(FOLDER).parts[:-1])))
+
+
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(FOLDER)))
 def test_a_module_imports_only_what_it_may(path: Path) -> None:
-    parts = path.relative_to(FOLDER).with_suffix("").parts
-    package = ".".join((PACKAGE, *parts[:-1]))
-
-    broken = broken_rules(parts[0], imports_of(path.read_text("utf-8"), package))
-
-    assert broken == []
+    assert broken_rules(name_of(path), imports_in(path)) == []
 
 
-def test_only_wire_touches_the_generated_code() -> None:
-    users = {
-        path.name
-        for path in FOLDER.glob("*.py")
-        for imported in imports_of(path.read_text("utf-8"), PACKAGE)
-        if imported.is_in([f"{PACKAGE}._pb"])
+def test_every_part_has_a_layer() -> None:
+    api = {"__init__", "__main__"}
+
+    assert FOLDERS - {"_pb"} <= {*PURE, *API, *EDGES, *PROGRAMS}
+    assert FILES - api <= {*PURE, *API}
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    names = {f"{PACKAGE}.{name_of(path)}".rstrip("."): path for path in modules()}
+    targets = {
+        name: {_module_in(imported.name, names) for imported in imports_in(path) if _runs_at_import(imported)}
+        - {name, ""}
+        for name, path in names.items()
     }
 
-    assert users == {"wire.py"}
+    assert _circles(targets) == []
+
+
+def _runs_at_import(imported: Import) -> bool:
+    return not (imported.type_only or imported.in_function)
+
+
+def _module_in(name: str, names: Iterable[str]) -> str:
+    """Return the longest module name that an imported name begins with; a package's own `__init__` aside."""
+    return max(
+        (known for known in names if f"{name}.".startswith(f"{known}.") and known != PACKAGE), key=len, default=""
+    )
+
+
+def _circles(targets: Mapping[str, set[str]]) -> list[str]:
+    """Return the modules that are left when those without imports are taken away, again and again."""
+    left = dict(targets)
+    while free := [name for name, imported in left.items() if not imported & left.keys()]:
+        for name in free:
+            del left[name]
+    return sorted(left)
 
 
 @pytest.mark.parametrize(
-    ("part", "source"),
+    ("module", "source"),
     [
         ("state", "import os"),
         ("state", "import os.path"),
@@ -191,43 +200,55 @@ def test_only_wire_touches_the_generated_code() -> None:
         ("state", "import anycable_rpc.connection"),
         ("state", "from anycable_rpc import Cable"),
         ("state", "from .state import State"),
-        ("state", "if not TYPE_CHECKING:\n    from .rpc import respond"),
-        ("state", "if TYPE_CHECKING: ...\nelse:\n    from .rpc import respond"),
-        ("state", "def f():\n    from .rpc import respond"),
-        ("rpc", "from .cable import Cable"),
-        ("rpc", "from .wire import METHODS"),
-        ("runner", "from .cable import Cable"),
-        ("service", "from ._pb import rpc_pb2"),
-        ("cable", "from .settings import load"),
-        ("grpc_server", "from .settings import Settings"),
-        ("grpc_server", "from .gateway.app import Gateway"),
-        ("settings", "def f():\n    from .broadcasters import broadcaster_for"),
-        ("settings", "from .cli import main"),
+        ("state", "if not TYPE_CHECKING:\n    from .rpc.respond import respond"),
+        ("state", "if TYPE_CHECKING: ...\nelse:\n    from .rpc.respond import respond"),
+        ("state", "def f():\n    from .rpc.respond import respond"),
+        ("rpc.command", "from .cable import Cable"),
+        ("rpc.command", "from .transports.protobuf import METHODS"),
+        ("publishing.publisher", "from .cable import Cable"),
+        ("transports.service", "from ._pb import rpc_pb2"),
+        ("transports.service", "from .settings.model import load"),
+        ("cable", "from .settings.model import load"),
+        ("transports.grpcio.server", "from .settings.model import Settings"),
+        ("transports.grpcio.server", "from .gateway.app import Gateway"),
+        ("settings.model", "def f():\n    from .broadcasters.choose import broadcaster_for"),
+        ("settings.model", "from .cli.main import main"),
+        ("gateway.node", "from .transports.runner import run"),
+        ("gateway.core.hub", "import asyncio"),
+        ("transports.http2.streams", "import socket"),
+        ("transports.http2.streams", "from .errors import AnyCableError"),
+        ("transports.http2.streams", "from .transports.threads import Threads"),
     ],
 )
-def test_what_is_not_allowed_is_noticed(part: str, source: str) -> None:
-    assert len(broken_rules(part, imports_of(source, PACKAGE))) == 1
+def test_what_is_not_allowed_is_noticed(module: str, source: str) -> None:
+    assert len(broken_rules(module, imports_of(source, PACKAGE))) == 1
 
 
 @pytest.mark.parametrize(
-    ("part", "source"),
+    ("module", "source"),
     [
         ("state", "import json, re, logging, urllib.parse, collections.abc"),
         ("state", "from jwt.utils import base64url_encode"),
-        ("state", "from . import json_text, errors"),
+        ("state", "from . import errors\nfrom .protocol import json_text"),
         ("state", "if TYPE_CHECKING:\n    from .cable import Cable"),
         ("state", "if typing.TYPE_CHECKING:\n    from .cable import Cable"),
-        ("wire", "from ._pb import rpc_pb2"),
-        ("runner", "import asyncio, threading\nfrom .rpc import respond"),
-        ("cable", "def f():\n    from .settings import load"),
-        ("service", "from . import cable, runner, wire"),
-        ("grpc_server", "import grpc\nfrom .service import Service"),
-        ("settings", "from . import signing\nfrom .settings import sources"),
-        ("cli", "from . import settings, broadcasters, gateway, grpc_server"),
+        ("transports.protobuf", "from ._pb import rpc_pb2"),
+        ("transports.runner", "import asyncio, threading\nfrom .rpc.respond import respond"),
+        ("cable", "def f():\n    from .settings.model import load"),
+        ("transports.service", "from . import cable\nfrom .transports import runner, protobuf"),
+        ("transports.grpcio.server", "import grpc\nfrom .transports.service import Service"),
+        ("transports.http2.streams", "import hpack\nfrom .transports.http2 import frames"),
+        ("settings.model", "from .identity import keys\nfrom .settings import sources"),
+        ("gateway.app_calls", "from .transports import protobuf"),
+        ("cli.main", "from . import settings, broadcasters, gateway, transports"),
     ],
 )
-def test_what_is_allowed_is_not(part: str, source: str) -> None:
-    assert broken_rules(part, imports_of(source, PACKAGE)) == []
+def test_what_is_allowed_is_not(module: str, source: str) -> None:
+    assert broken_rules(module, imports_of(source, PACKAGE)) == []
+
+
+def test_a_circle_is_noticed() -> None:
+    assert _circles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": set()}) == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize(
@@ -256,9 +277,10 @@ def test_a_server_that_listens_has_not_loaded_what_calls_may_do_without() -> Non
     script = """
 import sys
 from anycable_rpc import Cable, Connection
-from anycable_rpc.http2 import Server
-from anycable_rpc.serving import broadcasting, service_of
-from anycable_rpc.settings import Settings
+from anycable_rpc.transports.asyncio import Server
+from anycable_rpc.serving.lines import broadcasting
+from anycable_rpc.serving.server import service_of
+from anycable_rpc.settings.model import Settings
 import anycable_rpc.cli.main, asyncio
 
 settings = Settings(secret="s" * 32, rpc_host="127.0.0.1:0")

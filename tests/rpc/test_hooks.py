@@ -8,7 +8,7 @@ from typing import Any, TypedDict
 
 import pytest
 
-from anycable_rpc import Callback, Channel, Connection, action
+from anycable_rpc import Cable, Callback, Channel, Connection, action
 from anycable_rpc.protocol.messages import (
     CommandMessage,
     CommandResponse,
@@ -17,7 +17,7 @@ from anycable_rpc.protocol.messages import (
     Env,
     Status,
 )
-from anycable_rpc.serving.lost_attributes import guard
+from anycable_rpc.serving.lost_attributes import forbid
 
 from ..support.both_ways import App
 
@@ -158,7 +158,7 @@ class TestGuard:
         self, app: Callable[..., App], caplog: pytest.LogCaptureFixture
     ) -> None:
         served = app(User, [Room])
-        served.cable.guard()
+        forbid(served.cable)
 
         assert perform(served, "forget").status is Status.ERROR
         assert "Room.visits would be lost: this object ends with the call. Use state: self.state['visits'] = …" in (
@@ -193,17 +193,17 @@ class TestGuard:
                 setattr(self, name, "42")
 
         served = app(Visitor)
-        served.cable.guard()
+        forbid(served.cable)
 
         assert served(ConnectionRequest(Env("", {}))).status is Status.ERROR
         assert f"Visitor.{name} would be lost: it is not in identified_by" in caplog.text
         assert said in caplog.text
 
     def test_a_class_with_its_own_setattr_is_left_alone(self) -> None:
-        class Own:
+        class Own(Connection):
             def __setattr__(self, name: str, value: object) -> None: ...
 
         own = Own.__setattr__
-        guard(Own)
+        forbid(Cable(Own))
 
         assert Own.__setattr__ is own

@@ -389,7 +389,7 @@ def test_a_signal_that_the_system_tells_another_descriptor_is_heard_once() -> No
     """An event loop has just gone on after a SystemExit of a task's: its own descriptor is set for a moment."""
     script = """
         import os, signal, socket, sys, threading, time
-        from anycable_rpc.serving import on_signals
+        from anycable_rpc.serving.signals import on_signals
 
         stopped = threading.Event()
         on_signals(stopped.set, 60)
