@@ -126,6 +126,9 @@ def dev(ctx: click.Context, /, words: tuple[str, ...], **values: Any) -> None:
     started(start)
 
 
+program.add_command(token)
+
+
 @program.command("version")
 def print_version() -> None:
     """Print the versions of this package, Python, grpcio, protobuf and the RPC protocol."""
@@ -144,9 +147,6 @@ def _installed(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return "not installed"
-
-
-program.add_command(token)
 
 
 def main() -> None:

@@ -700,7 +700,7 @@ class TestChoice:
     def test_a_missing_library_is_named(self, name: str, library: str, monkeypatch: pytest.MonkeyPatch) -> None:
         for loaded in [name for name in sys.modules if name.startswith(f"{library}.")]:
             monkeypatch.delitem(sys.modules, loaded)
-        monkeypatch.delitem(sys.modules, f"anycable_rpc.broadcasters.choose.{library}", raising=False)
+        monkeypatch.delitem(sys.modules, f"anycable_rpc.broadcasters.{library}", raising=False)
         monkeypatch.setitem(sys.modules, library, None)
 
         with pytest.raises(ConfigurationError, match=rf"needs the package {library}: pip install .*\[{library}\]"):

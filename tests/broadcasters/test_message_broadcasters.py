@@ -237,7 +237,7 @@ class TestOutages:
 class TestProcesses:
     def run(self, broadcaster: Made, script: str, port: int, adapter: str) -> subprocess.CompletedProcess[str]:
         module = "nats" if adapter == "nats" else "redis"
-        lines = ["import asyncio, os, sys", f"from anycable_rpc.broadcasters.choose.{module} import *"]
+        lines = ["import asyncio, os, sys", f"from anycable_rpc.broadcasters.{module} import *"]
         lines += [f"broadcaster = {type(broadcaster).__name__}(sys.argv[1])", *script.splitlines()]
         return subprocess.run(
             [sys.executable, "-c", "\n".join(lines), url(adapter, port)],

@@ -86,7 +86,7 @@ class Servers:
 def servers(monkeypatch: pytest.MonkeyPatch) -> Servers:
     """No server runs."""
     fake = Servers()
-    for name, function in {"serving": "serve", "dev": "run"}.items():
+    for name, function in {"serving.server": "serve", "dev.server": "run"}.items():
         module = ModuleType(f"anycable_rpc.{name}")
         setattr(module, function, fake)
         monkeypatch.setitem(sys.modules, module.__name__, module)
