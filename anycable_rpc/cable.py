@@ -104,7 +104,7 @@ class Cable(Publishing):
 
     def signed_stream_name(self, name: str) -> str:
         """Sign a stream's name, so that a client may subscribe to it without a channel (`$pubsub`)."""
-        return sign_stream(name, self.settings.resolved_streams_secret() or "")
+        return sign_stream(name, self.settings.keys.streams or "")
 
     def turbo_stream_from(self, stream: Any) -> str:
         """The element that subscribes a page to what `turbo_stream` broadcasts; it is markup, not to be escaped.
@@ -116,7 +116,7 @@ class Cable(Publishing):
             InvalidData: it has no stream.
             ConfigurationError: there is no secret to sign its name with.
         """
-        secret = self.settings.resolved_turbo_streams_secret()
+        secret = self.settings.keys.turbo_streams
         if secret is None:
             raise ConfigurationError("there is no secret to sign the stream with: set ANYCABLE_SECRET")
         return turbo.turbo_stream_source(sign_stream(stream_names.name_for(stream, self.objects), secret))
@@ -224,15 +224,15 @@ class Cable(Publishing):
     def _api(self) -> RestAPI:
         from .broadcasters.rest_api import RestAPI
 
-        return RestAPI(self.settings.resolved_api_url(), self.settings.resolved_api_key())
+        return RestAPI(self.settings.api_address, self.settings.keys.api)
 
     @cached_property
     def _signer(self) -> tokens.TokenSigner:
-        return tokens.TokenSigner(self.settings.resolved_jwt_secret() or "")
+        return tokens.TokenSigner(self.settings.keys.jwt or "")
 
     @cached_property
     def _verifier(self) -> tokens.TokenVerifier | None:
-        secrets = self.settings.jwt_secrets()
+        secrets = self.settings.keys.jwt_verifying
         return tokens.TokenVerifier(secrets) if secrets else None
 
 

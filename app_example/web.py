@@ -28,7 +28,7 @@ async def page(request: Request) -> Response:
         "cable_url": cable_url(request),
         "cookie": "yes" if "chat_name" in request.cookies else "",
         "token_param": cable.settings.jwt_param,
-        "tokens": "yes" if cable.settings.resolved_jwt_secret() else "",
+        "tokens": "yes" if cable.settings.keys.jwt else "",
         "packages": "yes" if (PACKAGES / "@anycable/web").is_dir() else "",
     }
     template = Template((HERE / "page.html").read_text(encoding="utf-8"))
@@ -72,7 +72,7 @@ async def token(request: Request) -> Response:
     name = await posted_name(request)
     if name is None:
         return JSONResponse({"error": WRONG_NAME}, status_code=422)
-    if not cable.settings.resolved_jwt_secret():
+    if not cable.settings.keys.jwt:
         return JSONResponse({"error": NO_TOKENS}, status_code=501)
     return JSONResponse({"token": cable.token(user=name)})
 

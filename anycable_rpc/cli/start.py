@@ -14,9 +14,9 @@ import click
 from ..cable import Cable
 from ..errors import BindError, ConfigurationError
 from ..identity.identifiers import IdentifiersCodec
-from ..settings.model import Settings, load, warnings_for
+from ..settings.model import Settings, load
 from ..settings.sources import described, origins
-from ..settings.warnings import conflicts
+from ..settings.warnings import conflicts, warnings_for
 from . import find_app as loading
 from .misspelt import misspelt
 from .options import given

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from ..errors import ConfigurationError
-from ..identity import keys
 from ..protocol.messages import MESSAGE_SIZE
 from . import sources
+from .keys import Keys
 from .kinds import (
     Address,
     Arguments,
@@ -43,7 +43,7 @@ from .kinds import (
     WebURL,
 )
 
-__all__ = ["Settings", "load", "warnings_for"]
+__all__ = ["Settings", "load"]
 
 APP = Group("App", frozenset({"serve", "dev", "token"}))
 WEB = Group("App", frozenset({"dev"}))
@@ -54,9 +54,6 @@ TOKENS = Group("Keys", frozenset({"serve", "dev"}))
 BROADCASTING = Group("Broadcasting", frozenset({"serve", "dev"}))
 GATEWAY = Group("Gateway (the names are anycable-go's)", frozenset({"dev"}))
 LOG = Group("Log", frozenset({"serve", "dev"}))
-
-OFF = "none"
-"""What anycable-go takes for a key that is switched off."""
 
 
 class Settings(BaseSettings):
@@ -242,57 +239,28 @@ class Settings(BaseSettings):
         """Where the WebSocket is: `path` may have several, with commas between."""
         return tuple(self.path.split(","))
 
-    def resolved_jwt_secret(self) -> str | None:
-        """What signs tokens; None when there are none."""
-        return _resolved(self.jwt_secret or self.secret)
+    @property
+    def keys(self) -> Keys:
+        """The keys that these settings lead to."""
+        return Keys(self)
 
-    def jwt_secrets(self) -> tuple[str, ...]:
-        """What verifies tokens: the one that signs first; empty when there are none. `none` is no key."""
-        current = self.resolved_jwt_secret()
-        old = map(SecretStr.get_secret_value, self.jwt_secrets_old)
-        return (current, *(secret for secret in old if secret != OFF)) if current else ()
-
-    def resolved_streams_secret(self) -> str | None:
-        """What signs stream names; None when they are not signed."""
-        return _resolved(self.streams_secret or self.secret)
-
-    def resolved_turbo_streams_secret(self) -> str | None:
-        """What signs the streams of Turbo pages; None when they are not signed."""
-        return _resolved(self.turbo_streams_secret or self.streams_secret or self.secret)
-
-    def resolved_broadcast_key(self) -> str | None:
-        """What authorizes broadcasts; None when nothing does."""
-        return self._key(self.broadcast_key, keys.BROADCAST_KEY)
-
-    def resolved_api_key(self) -> str | None:
-        """What authorizes requests to the REST API; None when nothing does."""
-        return self._key(self.api_secret, keys.API_KEY)
-
-    def resolved_api_url(self) -> str:
-        """Where the REST API is: on the server that takes broadcasts, and on its main port."""
+    @property
+    def api_address(self) -> str:
+        """The URL of the REST API: `api_url`, else `/api` on the server that takes broadcasts."""
         if self.api_url or not self.http_broadcast_url:
             return self.api_url or "http://localhost:8080/api"
         return urlsplit(self.http_broadcast_url)._replace(path="/api", query="", fragment="").geturl()
 
-    def resolved_http_broadcast_url(self) -> str:
-        """Where broadcasts go; without a key anycable-go takes them on a port of their own."""
-        port = 8080 if self.resolved_broadcast_key() else 8090
+    @property
+    def broadcast_address(self) -> str:
+        """The URL that takes broadcasts. Without a key anycable-go takes them on a port of their own."""
+        port = 8080 if self.keys.broadcast else 8090
         return self.http_broadcast_url or f"http://localhost:{port}/_broadcast"
 
-    def resolved_redisx_stream(self) -> str:
+    @property
+    def redis_stream(self) -> str:
         """The Redis stream for publications: anycable-go 1.6 has an option of its own for it, 1.5 has not."""
         return self.redisx_stream or self.redis_channel
-
-    def _key(self, own: SecretStr | None, purpose: str) -> str | None:
-        if own:
-            return _resolved(own)
-        secret = _resolved(self.secret)
-        return keys.derive_key(secret, purpose) if secret else None
-
-
-def _resolved(secret: SecretStr | None) -> str | None:
-    text = secret.get_secret_value() if secret else OFF
-    return None if text == OFF else text
 
 
 def load(**values: Any) -> Settings:
@@ -302,23 +270,3 @@ def load(**values: Any) -> Settings:
         ConfigurationError: a value cannot be used; the text names each one and where it came from.
     """
     return Settings(**values)
-
-
-def warnings_for(settings: Settings) -> list[str]:
-    """What a person who starts a server should know about its keys."""
-    said = [
-        f"{name} is shorter than {keys.MINIMUM_SECRET_BYTES} bytes, so tokens can be forged by trying: "
-        "make a longer one, for example with `openssl rand -hex 32`"
-        for name, texts in _verifying(settings).items()
-        if any(len(text.encode()) < keys.MINIMUM_SECRET_BYTES for text in texts)
-    ]
-    if settings.jwt_secrets_old and not settings.jwt_secrets():
-        said.append("jwt_secrets_old has no effect: there is no jwt_secret and no secret")
-    return said
-
-
-def _verifying(settings: Settings) -> dict[str, tuple[str, ...]]:
-    """The secrets that verify tokens, by the name of the setting they are from."""
-    secrets = settings.jwt_secrets()
-    current = "jwt_secret" if settings.jwt_secret else "secret"
-    return {current: secrets[:1], "jwt_secrets_old": secrets[1:]}

@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+from ..identity.keys import MINIMUM_SECRET_BYTES
+
 if TYPE_CHECKING:
     from .model import Settings
 
-__all__ = ["conflicts"]
+__all__ = ["conflicts", "warnings_for"]
 
 _SERVER_ARGUMENTS = """
 absolute_max_metadata_size authorization_policy_provider census compression_enabled_algorithms_bitset
@@ -36,7 +38,7 @@ Conflict = tuple[Callable[["Settings"], bool], str]
 
 
 def _has_no_token_secret(settings: Settings) -> bool:
-    return not settings.jwt_secrets()
+    return not settings.keys.jwt_verifying
 
 
 def _is_set(settings: Settings, *names: str) -> bool:
@@ -57,7 +59,7 @@ _OF_THE_GATEWAY: tuple[Conflict, ...] = (
         "with norpc and no secret for tokens every client is refused: set secret, jwt_secret or noauth",
     ),
     (
-        lambda s: s.turbo_streams and s.resolved_turbo_streams_secret() is None,
+        lambda s: s.turbo_streams and s.keys.turbo_streams is None,
         "turbo_streams has no effect without a secret: set secret, streams_secret or turbo_streams_secret",
     ),
     (
@@ -103,3 +105,23 @@ def _unknown(argument: str) -> str:
     near = get_close_matches(bare, sorted(_GRPC_ARGUMENTS), n=1)
     hint = f"did you mean {near[0]}?" if near else "see docs/grpcio.md"
     return f"rpc_server_args: {argument[:60]!r} is no argument of a gRPC server, so it has no effect; {hint}"
+
+
+def warnings_for(settings: Settings) -> list[str]:
+    """Return a line for each key that is too short, and for old keys that have no effect."""
+    warnings = [
+        f"{name} is shorter than {MINIMUM_SECRET_BYTES} bytes, so tokens can be forged by trying: "
+        "make a longer one, for example with `openssl rand -hex 32`"
+        for name, secrets in _verifying(settings).items()
+        if any(len(secret.encode()) < MINIMUM_SECRET_BYTES for secret in secrets)
+    ]
+    if settings.jwt_secrets_old and not settings.keys.jwt_verifying:
+        warnings.append("jwt_secrets_old has no effect: there is no jwt_secret and no secret")
+    return warnings
+
+
+def _verifying(settings: Settings) -> dict[str, tuple[str, ...]]:
+    """Return the keys that verify tokens, by the name of the setting that they are from."""
+    secrets = settings.keys.jwt_verifying
+    current = "jwt_secret" if settings.jwt_secret else "secret"
+    return {current: secrets[:1], "jwt_secrets_old": secrets[1:]}

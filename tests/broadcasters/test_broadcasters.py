@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from contextvars import ContextVar
-from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import NoReturn, Protocol
@@ -27,6 +26,7 @@ from anycable_rpc.broadcasters.http import HTTPBroadcaster
 from anycable_rpc.broadcasters.memory import MemoryBroadcaster
 from anycable_rpc.errors import BroadcastFailed, ConfigurationError
 from anycable_rpc.publishing.payloads import publication, remote_disconnect
+from anycable_rpc.settings.model import Settings
 
 from ..support.broadcast_server import NO_ANSWER, BroadcastServer, running
 from ..support.message_servers import certificate_for
@@ -658,38 +658,20 @@ class TestProcesses:
         assert server.connections == 2
 
 
-@dataclass(frozen=True)
-class Chosen:
-    """Settings as far as broadcasters need them."""
-
-    broadcast_adapter: str
-    key: str | None = None
-    redis_url: str = "redis://localhost:6379"
-    redis_channel: str = "__anycable__"
-    redis_sentinels: str | None = None
-    redisx_max_len: int = 10_000
-    nats_servers: str = "nats://localhost:4222"
-    nats_channel: str = "__anycable__"
-
-    def resolved_redisx_stream(self) -> str:
-        return self.redis_channel
-
-    def resolved_http_broadcast_url(self) -> str:
-        return "http://localhost:8090/_broadcast"
-
-    def resolved_broadcast_key(self) -> str | None:
-        return self.key
+def chosen(adapter: str, key: str = "none") -> Settings:
+    url = "http://localhost:8090/_broadcast"
+    return Settings(broadcast_adapter=adapter, broadcast_key=key, http_broadcast_url=url)
 
 
 class TestChoice:
     def test_http_is_made_with_the_url_and_the_key(self) -> None:
-        broadcaster = broadcaster_for(Chosen("http", "a key"))
+        broadcaster = broadcaster_for(chosen("http", "a key"))
 
         assert isinstance(broadcaster, HTTPBroadcaster)
         assert broadcaster.address == "http://localhost:8090/_broadcast"
 
     def test_memory_does_not_grow_without_end(self) -> None:
-        broadcaster = broadcaster_for(Chosen("memory"))
+        broadcaster = broadcaster_for(chosen("memory"))
 
         assert isinstance(broadcaster, MemoryBroadcaster)
         for number in range(1001):
@@ -704,14 +686,14 @@ class TestChoice:
         monkeypatch.setitem(sys.modules, library, None)
 
         with pytest.raises(ConfigurationError, match=rf"needs the package {library}: pip install .*\[{library}\]"):
-            broadcaster_for(Chosen(name))
+            broadcaster_for(chosen(name))
 
     @pytest.mark.parametrize("name", ["", "HTTP", "http,redis", "kafka"])
     def test_any_other_says_what_there_is(self, name: str) -> None:
         with pytest.raises(
             ConfigurationError, match=f"'{name}' is unknown: .* to http or redis or redisx or nats or memory"
         ):
-            broadcaster_for(Chosen(name))
+            broadcaster_for(chosen(name))
 
     def test_the_http_library_is_loaded_only_for_http(self) -> None:
         script = "import sys, anycable_rpc.broadcasters.memory; print('urllib3' in sys.modules)"

@@ -147,7 +147,7 @@ def test_a_cable_asks_with_the_derived_key(server: BroadcastServer) -> None:
 def test_where_it_is(values: dict[str, str], key: str | None, url: str) -> None:
     settings = Settings(**values)
 
-    assert (settings.resolved_api_key(), settings.resolved_api_url()) == (key, url)
+    assert (settings.keys.api, settings.api_address) == (key, url)
 
 
 class TestPublishing:

@@ -229,7 +229,7 @@ class TestOptions:
     )
     def test_dashes_and_underscores(self, arguments: tuple[str, ...], servers: Servers) -> None:
         assert run("dev", "chat:cable", *arguments).exit_code == 0
-        assert servers.settings.resolved_jwt_secret() == "x"
+        assert servers.settings.keys.jwt == "x"
 
     @pytest.mark.parametrize("value", ["a_b", "--a_b", "a=b", "-a", "--debug", "é", "", "none"])
     def test_a_value_is_taken_as_it_is(self, value: str, servers: Servers) -> None:
@@ -267,7 +267,7 @@ class TestOptions:
                    "--jwt_secrets_old", "z", "--secret=s").exit_code == 0  # fmt: skip
 
         assert servers.settings.headers == ("a", "b", "c")
-        assert servers.settings.jwt_secrets() == ("s", "x,y", "z")
+        assert servers.settings.keys.jwt_verifying == ("s", "x,y", "z")
 
     def test_no_headers_at_all(self, servers: Servers) -> None:
         assert run("dev", "chat:cable", "--headers=").exit_code == 0

@@ -80,7 +80,7 @@ def run(server: str, command: list[str], way: str) -> list[str]:
         {
             "SOCKET": f"ws://{server}/cable",
             "BROADCAST": broadcast_url(server),
-            "BROADCAST_KEY": cable.settings.resolved_broadcast_key() or "",
+            "BROADCAST_KEY": cable.settings.keys.broadcast or "",
             "WAY": way,
             "TOKENS": json.dumps({user: cable.token(user=user) for user in ("ada", "grace")}),
             "SIGNED": signed,

@@ -54,7 +54,7 @@ def scenario(chat: Chat, way: str) -> dict[str, str]:
     return {
         "SOCKET": chat.socket,
         "BROADCAST": broadcast_url(chat.server),
-        "BROADCAST_KEY": chat.cable.settings.resolved_broadcast_key() or "",
+        "BROADCAST_KEY": chat.cable.settings.keys.broadcast or "",
         "WAY": way,
         "USER_NAME": user,
         "COOKIE": f"chat_name={quote(user)}",

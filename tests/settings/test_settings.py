@@ -14,9 +14,9 @@ from pydantic import SecretStr, ValidationError
 
 from anycable_rpc import ConfigurationError
 from anycable_rpc.identity.keys import BROADCAST_KEY, derive_key
-from anycable_rpc.settings.model import Settings, load, warnings_for
+from anycable_rpc.settings.model import Settings, load
 from anycable_rpc.settings.sources import described, variables
-from anycable_rpc.settings.warnings import conflicts
+from anycable_rpc.settings.warnings import conflicts, warnings_for
 
 from ..support.paths import PROJECT
 
@@ -122,11 +122,11 @@ class TestDefaults:
     def test_what_is_made_of_them(self) -> None:
         settings = load()
 
-        assert settings.resolved_jwt_secret() is None
-        assert settings.jwt_secrets() == ()
-        assert settings.resolved_streams_secret() is None
-        assert settings.resolved_broadcast_key() is None
-        assert settings.resolved_http_broadcast_url() == "http://localhost:8090/_broadcast"
+        assert settings.keys.jwt is None
+        assert settings.keys.jwt_verifying == ()
+        assert settings.keys.streams is None
+        assert settings.keys.broadcast is None
+        assert settings.broadcast_address == "http://localhost:8090/_broadcast"
         assert warnings_for(settings) == []
 
     def test_a_setting_cannot_be_changed(self) -> None:
@@ -508,10 +508,10 @@ class TestValues:
     def test_old_secrets_may_have_commas(
         self, value: Any, secrets: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        assert load(jwt_secret="new", jwt_secrets_old=value).jwt_secrets() == ("new", *secrets)
+        assert load(jwt_secret="new", jwt_secrets_old=value).keys.jwt_verifying == ("new", *secrets)
         if isinstance(value, str):
             monkeypatch.setenv("ANYCABLE_JWT_SECRETS_OLD", value)
-            assert load(jwt_secret="new").jwt_secrets() == ("new", *secrets)
+            assert load(jwt_secret="new").keys.jwt_verifying == ("new", *secrets)
 
     @pytest.mark.parametrize(
         ("text", "level"), [("debug", "debug"), ("WARN", "warning"), ("warning", "warning"), ("fatal", "critical")]
@@ -527,40 +527,40 @@ class TestKeys:
     def test_everything_comes_from_the_secret(self) -> None:
         settings = load(secret="s3Krit")
 
-        assert settings.resolved_jwt_secret() == "s3Krit"
-        assert settings.resolved_streams_secret() == "s3Krit"
-        assert settings.resolved_broadcast_key() == "a239a7ca182c90fc32bdedf73703d271388cf433843affffd3a5e757041fc716"
-        assert settings.resolved_http_broadcast_url() == "http://localhost:8080/_broadcast"
+        assert settings.keys.jwt == "s3Krit"
+        assert settings.keys.streams == "s3Krit"
+        assert settings.keys.broadcast == "a239a7ca182c90fc32bdedf73703d271388cf433843affffd3a5e757041fc716"
+        assert settings.broadcast_address == "http://localhost:8080/_broadcast"
 
     def test_a_key_of_its_own_is_stronger(self) -> None:
         settings = load(secret="s", jwt_secret="j", streams_secret="t", broadcast_key="b")
 
-        assert settings.resolved_jwt_secret() == "j"
-        assert settings.resolved_streams_secret() == "t"
-        assert settings.resolved_broadcast_key() == "b"
+        assert settings.keys.jwt == "j"
+        assert settings.keys.streams == "t"
+        assert settings.keys.broadcast == "b"
 
     def test_none_switches_one_off(self) -> None:
         settings = load(
             secret="s", jwt_secret="none", jwt_secrets_old=["o"], streams_secret="none", broadcast_key="none"
         )
 
-        assert settings.resolved_jwt_secret() is None
-        assert settings.jwt_secrets() == ()
-        assert settings.resolved_streams_secret() is None
-        assert settings.resolved_broadcast_key() is None
-        assert settings.resolved_http_broadcast_url() == "http://localhost:8090/_broadcast"
+        assert settings.keys.jwt is None
+        assert settings.keys.jwt_verifying == ()
+        assert settings.keys.streams is None
+        assert settings.keys.broadcast is None
+        assert settings.broadcast_address == "http://localhost:8090/_broadcast"
 
     def test_none_as_the_secret_switches_all_off_but_keys_of_their_own(self) -> None:
         settings = load(secret="none", broadcast_key="b")
 
-        assert settings.resolved_jwt_secret() is None
-        assert settings.resolved_broadcast_key() == "b"
+        assert settings.keys.jwt is None
+        assert settings.keys.broadcast == "b"
 
     def test_an_empty_key_is_none_at_all(self) -> None:
         settings = load(secret="s", jwt_secret="", broadcast_key="")
 
-        assert settings.resolved_jwt_secret() == "s"
-        assert settings.resolved_broadcast_key() == derive_key("s", BROADCAST_KEY)
+        assert settings.keys.jwt == "s"
+        assert settings.keys.broadcast == derive_key("s", BROADCAST_KEY)
 
     def test_a_secret_is_taken_as_it_is(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("ANYCABLE_SECRET", ' "quoted", é ')
@@ -570,7 +570,7 @@ class TestKeys:
     def test_a_url_of_its_own(self) -> None:
         url = "https://user:word@ws.example.com/_broadcast"
 
-        assert load(http_broadcast_url=url).resolved_http_broadcast_url() == url
+        assert load(http_broadcast_url=url).broadcast_address == url
 
 
 class TestWarnings:

@@ -12,7 +12,8 @@ import click
 
 from ...errors import AnyCableError
 from ...identity.identifiers import IdentifiersCodec
-from ...settings.model import Settings, warnings_for
+from ...settings.model import Settings
+from ...settings.warnings import warnings_for
 from ..misspelt import misspelt
 from ..options import SettingsCommand, given
 from ..start import cable_of, codec_of, settings_of

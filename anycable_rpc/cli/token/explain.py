@@ -65,7 +65,7 @@ class Explanation:
 
 def keys_of(settings: Settings) -> tuple[Key, ...]:
     """The secrets of the settings, and those that do not count but explain a wrong signature."""
-    secrets = settings.jwt_secrets()
+    secrets = settings.keys.jwt_verifying
     if not secrets:
         return ()
     name = "jwt_secret" if settings.jwt_secret else "secret"

@@ -60,7 +60,7 @@ def issue(
     """
     if ttl is not None and expires_at is not None:
         raise ConfigurationError("give --ttl or --expires-at, not both")
-    signer = TokenSigner(settings.resolved_jwt_secret() or "")
+    signer = TokenSigner(settings.keys.jwt or "")
     lifetime = settings.jwt_ttl if ttl is None else _lifetime(ttl)
     exp = expiry(lifetime, None, time()) if expires_at is None else expiry(None, _moment(expires_at), 0)
     return signer.sign(codec.dumps(named), exp), exp

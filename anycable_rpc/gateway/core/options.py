@@ -80,17 +80,17 @@ class GatewayOptions:
         """What these settings say."""
         return cls(
             paths=settings.paths,
-            jwt_secrets=settings.jwt_secrets(),
+            jwt_secrets=settings.keys.jwt_verifying,
             jwt_param=settings.jwt_param,
             enforce_jwt=settings.enforce_jwt,
             noauth=settings.noauth,
             norpc=settings.norpc,
             public=settings.public,
             public_streams=settings.public_streams,
-            streams_secret=settings.resolved_streams_secret(),
+            streams_secret=settings.keys.streams,
             turbo_streams=settings.turbo_streams,
-            turbo_streams_secret=settings.resolved_turbo_streams_secret(),
-            broadcast_key=settings.resolved_broadcast_key(),
+            turbo_streams_secret=settings.keys.turbo_streams,
+            broadcast_key=settings.keys.broadcast,
             headers=tuple(settings.headers),
             allowed_origins=tuple(settings.allowed_origins),
             ping_interval=settings.ping_interval,
@@ -100,7 +100,7 @@ class GatewayOptions:
             sessions_ttl=settings.sessions_ttl,
             presence_ttl=settings.presence_ttl,
             pong_timeout=settings.pong_timeout,
-            api_key=settings.resolved_api_key(),
+            api_key=settings.keys.api,
         )
 
     @property
