@@ -57,8 +57,11 @@ LOG = Group("Log", frozenset({"serve", "dev"}))
 
 
 class Settings(BaseSettings):
-    """What the program runs with. Strongest first: what it is called with (that is what flags become), the
-    environment, the TOML file, `[tool.anycable_rpc]` of pyproject.toml in the current folder, the defaults.
+    """The settings of a program.
+
+    Sources, strongest first: the arguments (flags of a command line become arguments), the environment, the web
+    framework's own settings (the argument `framework`, a dict with the names of these fields), the TOML file,
+    `[tool.anycable_rpc]` of pyproject.toml in the current folder, the defaults.
 
     Raises:
         ConfigurationError: a value cannot be used; the text names each one and where it came from.
@@ -264,7 +267,14 @@ class Settings(BaseSettings):
 
 
 def load(**values: Any) -> Settings:
-    """Find the settings; `values` are stronger than all that is found.
+    """Find the settings.
+
+    >>> load(framework={"rpc_host": "0.0.0.0:50051"}, debug=True).rpc_host
+    '0.0.0.0:50051'
+
+    Args:
+        values: what flags say, or a program: stronger than all that is found. Under the name `framework` there may be
+            a dict of what a web framework's own settings say: stronger than files, weaker than the environment.
 
     Raises:
         ConfigurationError: a value cannot be used; the text names each one and where it came from.

@@ -1,4 +1,4 @@
-"""Where settings come from, strongest first: flags, the environment, a TOML file, pyproject.toml."""
+"""The sources of settings, strongest first: flags, environment, web framework, TOML file, pyproject.toml."""
 
 from __future__ import annotations
 
@@ -18,10 +18,12 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, InitSettingsSourc
 from ..errors import ConfigurationError, shorten
 from .kinds import Kind
 
-__all__ = ["chain", "described", "explain", "kind_of", "origins", "variables"]
+__all__ = ["FRAMEWORK", "chain", "described", "explain", "kind_of", "origins", "variables"]
 
 CONFIG_VARIABLE = "ANYCABLE_RPC_CONFIG"
 CONFIG_FILE = "anycable_rpc.toml"
+FRAMEWORK = "framework"
+_FRAMEWORK = "the framework's settings"
 _SPECIAL = {
     "config": (CONFIG_VARIABLE,),
     "port": ("ANYCABLE_PORT", "PORT"),
@@ -91,6 +93,20 @@ def _with(added: dict[str, Any], text: str | None) -> Any:
     return {**cast("dict[str, Any]", given), **added} or None if isinstance(given, dict) else text
 
 
+class Framework(InitSettingsSource):
+    """The values that a web framework's own settings give."""
+
+    def __init__(self, cls: type[BaseSettings], values: Any) -> None:
+        named: dict[Any, Any] = dict(cast("Any", values)) if isinstance(values, Mapping) else {None: values}
+        if not all(isinstance(name, str) for name in named):
+            raise ConfigurationError(f"{_FRAMEWORK} must be a dict from names of settings (strings) to their values")
+        super().__init__(cls, named)
+
+    def label(self, name: str) -> str:
+        """Return the name and the fact that the framework gives it."""
+        return f"{name} in {_FRAMEWORK}"
+
+
 class File(InitSettingsSource):
     """A table of a TOML file."""
 
@@ -111,17 +127,21 @@ class File(InitSettingsSource):
         return f"{name} in {self._place}"
 
 
-Source = Flags | Environment | File
+Source = Flags | Environment | Framework | File
 
 
 def chain(cls: type[BaseSettings], values: Mapping[str, Any]) -> tuple[Source, ...]:
-    """The sources, strongest first; `values` are those of the flags."""
-    flags, environment = Flags(cls, dict(values)), Environment(cls)
-    return flags, environment, *_files(cls, _config(flags, environment))
+    """Return the sources, strongest first.
+
+    `values` are those of the flags; under the name `framework` there may be a dict of those of a web framework.
+    """
+    flags = {name: value for name, value in values.items() if name != FRAMEWORK}
+    named = Flags(cls, flags), Environment(cls), Framework(cls, values.get(FRAMEWORK) or {})
+    return *named, *_files(cls, _config(*named))
 
 
-def _config(*sources: Flags | Environment) -> tuple[str, Path] | None:
-    """The file that the strongest source names, and the name of that source."""
+def _config(*sources: Flags | Environment | Framework) -> tuple[str, Path] | None:
+    """Return the file that the strongest source names, and the name of that source."""
     for source in sources:
         path = source().get("config")
         if isinstance(path, str) and path:

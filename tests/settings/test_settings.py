@@ -7,6 +7,7 @@ import subprocess
 import sys
 import traceback
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -205,6 +206,71 @@ class TestPrecedence:
         (folder / "pyproject.toml").write_text("[project]\nname = 'x'\n[tool.other]\nport = 1\n")
 
         assert load().port == 8080
+
+
+class TestFramework:
+    def test_it_is_weaker_than_the_environment_and_stronger_than_files(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        pyproject(folder, "port = 1")
+        (folder / "anycable_rpc.toml").write_text("port = 2")
+        framework = {"port": 3}
+
+        assert load(framework=framework).port == 3
+        monkeypatch.setenv("ANYCABLE_PORT", "4")
+        assert load(framework=framework).port == 4
+        assert load(framework=framework, port=5).port == 5
+
+    def test_it_may_name_the_file(self, folder: Path) -> None:
+        (folder / "anycable_rpc.toml").write_text("port = 1")
+        (folder / "other.toml").write_text("port = 2")
+
+        assert load(framework={"config": "other.toml"}).port == 2
+        assert refusal(framework={"config": "missing.toml"}) == (
+            "config in the framework's settings: there is no file 'missing.toml'"
+        )
+
+    @pytest.mark.parametrize("framework", [None, {}, MappingProxyType({})])
+    def test_it_may_say_nothing(self, framework: Any) -> None:
+        assert load(framework=framework) == load() == Settings(framework=framework)
+
+    @pytest.mark.parametrize(
+        ("values", "said"),
+        [
+            (
+                {"rpc_hots": "x"},
+                "rpc_hots in the framework's settings: there is no such setting; did you mean rpc_host?",
+            ),
+            ({"zzz": 1}, "zzz in the framework's settings: there is no such setting"),
+            ({"framework": {}}, "framework in the framework's settings: there is no such setting"),
+            ({"port": "x"}, "port in the framework's settings: must be a port from 0 to 65535, not 'x'"),
+            ({"port": None}, "port in the framework's settings: must be a port from 0 to 65535, not None"),
+            ({"debug": object}, "debug in the framework's settings: must be true or false, not <class 'object'>"),
+            ({"secret": [SENTINEL]}, "secret in the framework's settings: must be a text"),
+        ],
+    )
+    def test_errors_name_it(self, values: dict[str, Any], said: str) -> None:
+        assert refusal(framework=values) == said
+
+    @pytest.mark.parametrize("values", [[SENTINEL], SENTINEL, 5, {1: SENTINEL}, {b"secret": SENTINEL}])
+    def test_it_is_a_dict_of_names(self, values: Any) -> None:
+        assert refusal(framework=values) == (
+            "the framework's settings must be a dict from names of settings (strings) to their values"
+        )
+
+    def test_it_is_named_as_a_source(self) -> None:
+        values = {"framework": {"port": 3, "secret": SENTINEL, "debug": True}, "debug": False}
+
+        rows = {name: (value, source) for name, value, source in described(load(**values), values)}
+
+        assert rows["port"] == ("3", "port in the framework's settings")
+        assert rows["secret"] == ("set", "secret in the framework's settings")
+        assert rows["debug"] == ("false", "--debug")
+
+    def test_a_file_has_no_setting_of_that_name(self, folder: Path) -> None:
+        pyproject(folder, "framework = {port = 1}")
+
+        assert refusal() == "framework in pyproject.toml [tool.anycable_rpc]: there is no such setting"
 
 
 class TestEnvironment:
