@@ -130,11 +130,11 @@ class Cable(Publishing):
             InvalidData: the stream has no name, or one with a slash, which the REST API cannot be asked about.
             RequestFailed: there was no answer; the text names the address and says what to check.
         """
-        return self._api.presence(stream)
+        return self.rest_api.presence(stream)
 
     async def apresence(self, stream: str) -> Presence:
         """`presence` for async code."""
-        return await asyncio.to_thread(self._api.presence, stream)
+        return await asyncio.to_thread(self.rest_api.presence, stream)
 
     # Where it finds things
 
@@ -150,7 +150,7 @@ class Cable(Publishing):
     @settings.setter
     def settings(self, settings: Settings) -> None:
         self._settings = settings
-        for cached in ("_api", "_signer", "_verifier", "_found_broadcaster"):
+        for cached in ("rest_api", "_signer", "_verifier", "_found_broadcaster"):
             self.__dict__.pop(cached, None)
 
     @property
@@ -161,6 +161,13 @@ class Cable(Publishing):
     @broadcaster.setter
     def broadcaster(self, broadcaster: Broadcaster) -> None:
         self._broadcaster = broadcaster
+
+    @cached_property
+    def rest_api(self) -> RestAPI:
+        """anycable-go's REST API; made on first use, by the settings. It may be set to another one."""
+        from .broadcasters.rest_api import RestAPI
+
+        return RestAPI(self.settings.api_address, self.settings.keys.api)
 
     @property
     def debug(self) -> bool:
@@ -219,12 +226,6 @@ class Cable(Publishing):
         from .broadcasters.choose import broadcaster_for
 
         return broadcaster_for(self.settings)
-
-    @cached_property
-    def _api(self) -> RestAPI:
-        from .broadcasters.rest_api import RestAPI
-
-        return RestAPI(self.settings.api_address, self.settings.keys.api)
 
     @cached_property
     def _signer(self) -> tokens.TokenSigner:

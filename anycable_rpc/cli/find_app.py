@@ -1,4 +1,4 @@
-"""Finding the app that `module:attr` names."""
+"""Find the app that `module:attr` names."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ from typing import Any, cast
 from ..cable import Cable
 from ..errors import ConfigurationError, shorten
 
-__all__ = ["ASGI", "BrokenModule", "current_folder_first", "load_asgi", "load_cable"]
+__all__ = ["ASGI", "BrokenModule", "current_folder_first", "find_asgi", "find_cable"]
 
 ASGI = Callable[..., Any]
 """An ASGI application."""
 
 _BEGINS_TOKEN = "eyJ"  # noqa: S105 - no secret
-"""The base64 of `{"`: such a word is a token that somebody wants to have explained, and is not quoted."""
+"""The base64 of `{"`. A word that begins with it is a token for `--inspect`, and is not quoted."""
 _DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
 class BrokenModule(ConfigurationError):
-    """The module of the app raised while it was imported; `__cause__` is what."""
+    """The module of the app raised while it was imported; `__cause__` is what it raised."""
 
 
 def current_folder_first() -> None:
-    """Import from the current folder, whether the program is `python -m anycable_rpc` or the console script."""
+    """Put the current folder first on `sys.path`; the console script does not do so by itself."""
     folder = str(Path.cwd())
     if sys.path[:1] != [folder]:
         sys.path.insert(0, folder)
 
 
-def load_cable(name: str) -> Cable:
-    """The cable at `module:attr`; without `attr` it is `cable`, or the only one in the module.
+def find_cable(name: str) -> Cable:
+    """Return the cable at `module:attr`; without `attr` it is `cable`, or the only one in the module.
 
     Raises:
-        ConfigurationError: there is none; the text says what is there instead.
+        ConfigurationError: there is no cable; the text says what is there instead.
     """
     module, attribute = _split(name, "cable")
     cables = {key: value for key, value in vars(module).items() if isinstance(value, Cable)}
@@ -50,11 +50,11 @@ def load_cable(name: str) -> Cable:
     return found
 
 
-def load_asgi(name: str) -> ASGI:
-    """The ASGI app at `module:attr`; without `attr` it is `app`.
+def find_asgi(name: str) -> ASGI:
+    """Return the ASGI app at `module:attr`; without `attr` it is `app`.
 
     Raises:
-        ConfigurationError: there is none.
+        ConfigurationError: there is no ASGI app.
     """
     module, attribute = _split(name, "app")
     found = _attribute(module, attribute or "app", {})
@@ -69,8 +69,8 @@ def _split(name: str, example: str) -> tuple[ModuleType, str]:
         dotted = re.sub(r"[/\\]+", ".", module.removesuffix(".py")).strip(".")
         raise ConfigurationError(f"{shorten(name)} is a file; name its module: {dotted}:{attribute or example}")
     if not _DOTTED.fullmatch(module) or (attribute and not _DOTTED.fullmatch(attribute)):
-        said = "this" if _BEGINS_TOKEN in name else shorten(name)
-        raise ConfigurationError(f"{said} is not module:attr, for example chat:{example}")
+        quoted = "this" if _BEGINS_TOKEN in name else shorten(name)
+        raise ConfigurationError(f"{quoted} is not module:attr, for example chat:{example}")
     return _import(module), attribute
 
 
@@ -91,7 +91,7 @@ def _broken(name: str, error: BaseException) -> BrokenModule:
 
 
 def _frames_of_the_app(frames: TracebackType | None) -> TracebackType | None:
-    """Without ours and those of the import system, which come first and explain nothing."""
+    """Drop our own frames and those of the import system, which come first and explain nothing."""
     while frames and frames.tb_frame.f_code.co_filename.startswith((__file__, importlib.__file__, "<frozen importlib")):
         frames = frames.tb_next
     return frames

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
 from difflib import get_close_matches
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -10,9 +11,10 @@ from typing import Any
 import click
 
 from .. import __version__
+from ..cable import Cable
 from ..protocol.messages import PROTOCOL_VERSION
-from .options import SettingsCommand, first_word
-from .start import check_broadcaster, in_new_process, prepared, started, web_of
+from .options import SettingsCommand, first_word, flags_from, show_settings
+from .start import check_broadcaster, load_web_app, prepare, run_gateway, run_server
 from .token.command import token
 
 __all__ = ["main", "program"]
@@ -22,7 +24,7 @@ class Program(click.Group):
     """The commands; `serve` need not be named, and options may stand before a command."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Put the command first."""
+        """Parse the words, with the command put first."""
         return super().parse_args(ctx, args if args[:1] in (["-h"], ["--help"], ["--version"]) else self._ordered(args))
 
     def _ordered(self, args: list[str]) -> list[str]:
@@ -36,10 +38,19 @@ class Program(click.Group):
         return [word, *args[:place], *args[place + 1 :]]
 
     def _unknown(self, word: str) -> str:
-        """The word is quoted only when it is like a command: it may be a part of a secret with a space in it."""
+        """Return the error for a word, quoted only if it is like a command: it may be part of a secret with a space."""
         near = get_close_matches(word, self.commands, n=1)
-        said = f"{word} is not a command; did you mean {near[0]}?" if near else "there is no such command."
-        return f"{said} The commands are {', '.join(self.commands)}; an app is named as module:attr."
+        problem = f"{word} is not a command; did you mean {near[0]}?" if near else "there is no such command."
+        return f"{problem} The commands are {', '.join(self.commands)}; an app is named as module:attr."
+
+
+def _prepare(ctx: click.Context, words: tuple[str, ...], values: Mapping[str, Any]) -> Cable:
+    """Load what the command line of `serve` or `dev` asks for; with `--show-settings` the command ends here."""
+    if len(words) > 1 or (words and values["app"]):
+        raise click.UsageError("give one app, as module:attr; quote a value that has spaces", ctx)
+    flags = flags_from({**values, "app": words[0]} if words else values)
+    show_settings(ctx, flags)
+    return prepare(ctx.command.name or "", flags)
 
 
 def _print_versions(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -86,20 +97,9 @@ workers one at a time. Exit codes: 0 stopped, 1 crash,
 @click.pass_context
 def serve(ctx: click.Context, /, words: tuple[str, ...], **values: Any) -> None:
     """Serve an app to anycable-go, over gRPC."""
-    settings, cable = prepared(ctx, words, values)
+    cable = _prepare(ctx, words, values)
     check_broadcaster(cable)
-
-    def start() -> None:
-        if settings.workers > 1 or settings.worker_cpu_affinity or settings.http_health_port:
-            from ..serving.workers.start import serve as run_workers
-
-            run_workers(in_new_process, settings, click.echo)
-        else:
-            from ..serving.server import serve as run
-
-            run(cable, settings, click.echo)
-
-    started(start)
+    run_server(cable, click.echo)
 
 
 @program.command(
@@ -115,15 +115,8 @@ The other options of anycable-go are taken too; those that have no effect here s
 @click.pass_context
 def dev(ctx: click.Context, /, words: tuple[str, ...], **values: Any) -> None:
     """Serve an app to browsers, with a gateway in place of anycable-go, for development."""
-    settings, cable = prepared(ctx, words, values)
-    web = web_of(settings)
-
-    def start() -> None:
-        from ..dev.server import run
-
-        run(cable, settings, web, click.echo)
-
-    started(start)
+    cable = _prepare(ctx, words, values)
+    run_gateway(cable, load_web_app(cable.settings), click.echo)
 
 
 program.add_command(token)
@@ -150,5 +143,5 @@ def _installed(package: str) -> str:
 
 
 def main() -> None:
-    """The console script."""
+    """Run the command line: the console script calls this."""
     program()

@@ -1,4 +1,4 @@
-"""Command-line options made from the fields of the settings, so that their names, kinds and errors are the model's."""
+"""Command-line options made from the fields of the settings: the model has their names, kinds and errors."""
 
 from __future__ import annotations
 
@@ -10,20 +10,27 @@ from typing import Any, cast
 
 import click
 
-from ..errors import ConfigurationError
+from ..errors import BindError, ConfigurationError
 from ..settings.kinds import Group
-from ..settings.model import Settings
-from ..settings.sources import kind_of, variables
-from . import go_options
+from ..settings.model import Settings, load
+from ..settings.sources import described, kind_of, variables
 from .find_app import BrokenModule
+from .misspelt import GO_OPTIONS, GO_SWITCHES
+from .start import NoApp
 
-__all__ = ["SettingOption", "SettingsCommand", "first_word", "given"]
+__all__ = ["SettingOption", "SettingsCommand", "first_word", "flags_from", "show_settings"]
 
 logger = getLogger("anycable_rpc")
 
 
+class NotBound(click.ClickException):
+    """The system refused the address."""
+
+    exit_code = 3
+
+
 class SettingOption(click.Option):
-    """One field as a flag; its text goes to the model as it is."""
+    """A field of the settings as a flag. Its string goes to the model unchanged."""
 
     def __init__(self, name: str) -> None:
         field = Settings.model_fields[name]
@@ -34,7 +41,7 @@ class SettingOption(click.Option):
         super().__init__([_flag(name), name], multiple=self.kind.several)
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str]:
-        """The flag with what it takes, and what it is for."""
+        """Return the flag with its kind of value, and what it is for."""
         flag = f"{self.opts[0]} {self.kind.name}" if self.kind.name else f"--[no-]{self.opts[0][2:]}"
         return flag, f"{self.about}  [{self._default()}{variables(self.name or '')[0]}]"
 
@@ -46,7 +53,7 @@ class SettingOption(click.Option):
 
 
 class IgnoredOption(click.Option):
-    """An option of anycable-go that has no effect here."""
+    """An option of anycable-go that has no effect here; it warns of that."""
 
     def __init__(self, name: str) -> None:
         super().__init__([f"--{name}"], multiple=True, hidden=True, expose_value=False, callback=_warn)
@@ -62,21 +69,25 @@ class SettingsCommand(click.Command):
         )
         self.params += [*map(SettingOption, _fields(name)), show]
         if name == "dev":
-            self.params += map(IgnoredOption, go_options.IGNORED)
+            self.params += map(IgnoredOption, GO_OPTIONS)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Take `--a_b` for `--a-b`, and let a switch stand alone, have a value or be refused by `--no-`."""
+        """Parse the options, with `--a_b` for `--a-b`. A switch stands alone, has a value, or is `--no-…`."""
         try:
             return super().parse_args(ctx, list(self._canonical(args)))
         except click.NoSuchOption as error:
             raise click.UsageError(_whose(error), ctx) from None
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; what it raises becomes an exit code."""
+        """Run the command, and turn each error into a message and an exit code."""
         try:
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
+        except BindError as error:
+            raise NotBound(str(error)) from None
+        except NoApp:
+            raise click.UsageError(str(NoApp(ctx.command_path)), ctx) from None
         except ConfigurationError as error:
             if isinstance(error, BrokenModule):
                 click.echo("".join(traceback.format_exception(error.__cause__)), err=True)
@@ -99,16 +110,17 @@ class SettingsCommand(click.Command):
                 formatter.write_dl(records)
 
     def valued(self) -> set[str]:
-        """The options that take the next word as their value."""
+        """Return the options that take the next word as their value."""
         options = [option for option in self.params if isinstance(option, click.Option) and not option.is_flag]
         return {option.opts[0] for option in options} - self._switches()
 
     def _switches(self) -> set[str]:
         own = {option.opts[0] for option in self.params if isinstance(option, SettingOption) and not option.kind.name}
         ignored = {option.opts[0] for option in self.params if isinstance(option, IgnoredOption)}
-        return own | (ignored & {f"--{name}" for name in go_options.SWITCHES})
+        return own | (ignored & {f"--{name}" for name in GO_SWITCHES})
 
     def _canonical(self, args: list[str]) -> Iterator[str]:
+        """Yield the words with each option spelt as click knows it, and a value for each switch."""
         valued, switches, words = self.valued(), self._switches(), iter(args)
         for word in words:
             name, equals, value = _parts(word)
@@ -126,7 +138,7 @@ class SettingsCommand(click.Command):
 
 
 def first_word(args: list[str], valued: set[str]) -> int | None:
-    """Where the first word is that is neither an option nor the value of one."""
+    """Return the index of the first word that is neither an option nor the value of one."""
     words = iter(enumerate(args))
     for place, word in words:
         name, equals, _ = _parts(word)
@@ -139,8 +151,18 @@ def first_word(args: list[str], valued: set[str]) -> int | None:
     return None
 
 
-def given(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings among a command's parameters that are on the command line."""
+def show_settings(ctx: click.Context, flags: Mapping[str, Any]) -> None:
+    """Print each setting with its source and end the command, if `--show-settings` is given."""
+    if ctx.params["show_settings"]:
+        rows = list(described(load(**flags), flags))
+        widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
+        for name, value, origin in rows:
+            click.echo(f"{name:{widths[0]}}  {value:{widths[1]}}  {origin}")
+        ctx.exit()
+
+
+def flags_from(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings among a command's parameters that are on the command line."""
     return {
         name: list(cast("tuple[str, ...]", value)) if isinstance(value, tuple) else value
         for name, value in values.items()
@@ -170,10 +192,11 @@ def _warn(ctx: click.Context, option: click.Parameter, value: tuple[str, ...]) -
 
 
 def _whose(error: click.NoSuchOption) -> str:
+    """Return a message that says to whom the unknown option belongs: another command, anycable-go, or nobody."""
     name = error.option_name
     switches = {f"no_{field}" for field in _fields("dev") if not kind_of(Settings, field).name}
     if name[2:].replace("-", "_") in switches | {*_fields("dev")}:
         return f"{name} is an option of the command dev"
-    if name[2:] in go_options.IGNORED:
+    if name[2:] in GO_OPTIONS:
         return f"{name} is an option of anycable-go"
     return error.format_message()

@@ -1,31 +1,34 @@
-"""From a command line to a running server: settings, app, log, start."""
+"""From settings to a running server: app, log, warnings, start. No click: other programs can start a server too."""
 
 from __future__ import annotations
 
 import logging
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from errno import EACCES, EADDRINUSE, EADDRNOTAVAIL
 from typing import Any
 
-import click
-
 from ..cable import Cable
 from ..errors import BindError, ConfigurationError
-from ..identity.identifiers import IdentifiersCodec
 from ..settings.model import Settings, load
-from ..settings.sources import described, origins
+from ..settings.sources import origins
 from ..settings.warnings import conflicts, warnings_for
-from . import find_app as loading
+from .find_app import ASGI, BrokenModule, current_folder_first, find_asgi, find_cable
 from .misspelt import misspelt
-from .options import given
 from .requirements import check_protobuf
 
 __all__ = [
-    "NotBound", "cable_of", "check_broadcaster", "codec_of", "in_new_process", "prepared", "settings_of", "started",
-    "web_of",
-]  # fmt: skip
+    "NoApp",
+    "check_broadcaster",
+    "load_cable",
+    "load_in_worker",
+    "load_web_app",
+    "prepare",
+    "run_gateway",
+    "run_server",
+]
 
 logger = logging.getLogger("anycable_rpc")
 
@@ -39,118 +42,136 @@ which app? Name it as module:attr in one of three ways:
                         app = "chat:cable\""""
 
 
-class NotBound(click.ClickException):
-    """The system refused the address."""
+class NoApp(ConfigurationError):
+    """No setting names the app; `command` is how the command line is called in the text."""
 
-    exit_code = 3
+    def __init__(self, command: str = "anycable-rpc") -> None:
+        super().__init__(_NO_APP.format(command=command))
 
 
-def prepared(ctx: click.Context, words: tuple[str, ...], values: Mapping[str, Any]) -> tuple[Settings, Cable]:
-    """The settings, and the cable that has them."""
-    if len(words) > 1 or (words and values["app"]):
-        raise click.UsageError("give one app, as module:attr; quote a value that has spaces", ctx)
-    values = {**values, "app": words[0]} if words else values
-    settings = settings_of(ctx, values)
+def prepare(command: str, flags: Mapping[str, Any]) -> Cable:
+    """Load the settings and the app that they name, set up the log, and log a warning for each doubtful setting.
+
+    Args:
+        command: `serve` or `dev`: the settings that it uses are checked for conflicts.
+        flags: settings that are stronger than the environment and files; `framework` is allowed too (`load`).
+
+    Returns:
+        The cable, which has the settings.
+
+    Raises:
+        ConfigurationError: a setting cannot be used, the app cannot be imported, or protobuf is too old.
+    """
+    settings = load(**flags)
     check_protobuf()
     if settings.log_grpc:
         os.environ.setdefault("GRPC_VERBOSITY", "DEBUG")  # read when grpc is imported
-    cable = cable_of(ctx, settings, given(values))
+    cable = load_cable(settings, flags)
     _set_up_logging(settings)
     cable.settings = settings
-    for line in (*warnings_for(settings), *conflicts(settings, ctx.command.name or ""), *misspelt(os.environ)):
+    for line in (*warnings_for(settings), *conflicts(settings, command), *misspelt(os.environ)):
         logger.warning(line)
-    return settings, cable
+    return cable
 
 
-def in_new_process(settings: Settings) -> Cable:
-    """The app, imported again by a worker; the settings name it."""
-    loading.current_folder_first()
-    cable = loading.load_cable(settings.app or "")
+def load_cable(settings: Settings, flags: Mapping[str, Any]) -> Cable:
+    """Import the app that the settings name. `flags` are those that the settings were loaded with.
+
+    Raises:
+        NoApp: they name none.
+        ConfigurationError: it cannot be imported; the text says which source has named it, unless that is a flag.
+    """
+    if not settings.app:
+        raise NoApp
+    current_folder_first()
+    try:
+        return find_cable(settings.app)
+    except BrokenModule:
+        raise
+    except ConfigurationError as error:
+        source = "" if "app" in flags else f"{origins(Settings, flags)['app']}: "
+        raise ConfigurationError(f"{source}{error}") from None
+
+
+def load_in_worker(settings: Settings) -> Cable:
+    """Import the app again, in the new process of a worker."""
+    current_folder_first()
+    cable = find_cable(settings.app or "")
     _set_up_logging(settings)
     cable.settings = settings
     return cable
 
 
-def settings_of(ctx: click.Context, values: Mapping[str, Any]) -> Settings:
-    """The settings that a command's parameters lead to; with `--show-settings` the command ends here."""
-    flags = given(values)
-    settings = load(**flags)
-    if values["show_settings"]:
-        click.echo(_table(settings, flags))
-        ctx.exit()
-    return settings
-
-
-def _table(settings: Settings, flags: Mapping[str, Any]) -> str:
-    rows = list(described(settings, flags))
-    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
-    return "\n".join(f"{name:{widths[0]}}  {value:{widths[1]}}  {origin}" for name, value, origin in rows)
-
-
-def cable_of(ctx: click.Context, settings: Settings, flags: Mapping[str, Any]) -> Cable:
-    """The app that the settings name."""
-    if not settings.app:
-        raise click.UsageError(_NO_APP.format(command=ctx.command_path), ctx)
-    loading.current_folder_first()
-    try:
-        return loading.load_cable(settings.app)
-    except loading.BrokenModule:
-        raise
-    except ConfigurationError as error:
-        place = "" if "app" in flags else f"{origins(Settings, flags)['app']}: "
-        raise ConfigurationError(f"{place}{error}") from None
-
-
-def codec_of(ctx: click.Context, settings: Settings, flags: Mapping[str, Any]) -> IdentifiersCodec | None:
-    """That of the app, if the settings name one; unless a flag does, an app that cannot be had is a warning."""
-    if not settings.app:
-        return None
-    try:
-        return cable_of(ctx, settings, flags).codec
-    except ConfigurationError as error:
-        if "app" in flags:
-            raise
-        click.echo(f"warning: the names of the app are not known: {error}", err=True)
-        return None
-
-
-def web_of(settings: Settings) -> loading.ASGI | None:
-    """The ASGI app to serve beside the gateway; without it the start goes on."""
+def load_web_app(settings: Settings) -> ASGI | None:
+    """Import the ASGI app to serve beside the gateway. If that fails, log a warning and return None."""
     if not settings.web:
         return None
     try:
-        return loading.load_asgi(settings.web)
+        return find_asgi(settings.web)
     except ConfigurationError as error:
         logger.warning("starting without the pages of %s: %s", settings.web, error, exc_info=settings.debug)
         return None
 
 
 def check_broadcaster(cable: Cable) -> None:
-    """An app that never broadcasts can be served nevertheless."""
+    """Log a warning if the app cannot broadcast. It is served nevertheless: it may never want to."""
     try:
         _ = cable.broadcaster
     except ConfigurationError as error:
         logger.warning("the app cannot broadcast: %s", error)
 
 
-def started(start: Callable[[], None]) -> None:
-    """Run a server until it ends."""
+def run_server(cable: Cable, say: Callable[[str], None]) -> None:
+    """Serve the cable to anycable-go until a signal stops this process; with several workers, in processes of theirs.
+
+    Raises:
+        BindError: the system refused an address.
+        ConfigurationError: a setting cannot be used, or a worker did not start.
+    """
+    settings = cable.settings
+    with _errors_of_the_start():
+        if settings.workers > 1 or settings.worker_cpu_affinity or settings.http_health_port:
+            from ..serving.workers.start import serve as run_workers
+
+            run_workers(load_in_worker, settings, say)
+        else:
+            from ..serving.server import serve
+            from ..serving.signals import exit_if_stuck, stop_on_signals
+
+            exit_if_stuck(serve(cable, say, stop_on_signals(settings.shutdown_timeout)))
+
+
+def run_gateway(cable: Cable, web: ASGI | None, say: Callable[[str], None]) -> None:
+    """Serve the cable to browsers, and `web` beside it, until a signal stops this process.
+
+    Raises:
+        BindError: the system refused an address.
+        ConfigurationError: a setting cannot be used, or a package of the extra `gateway` is missing.
+    """
+    with _errors_of_the_start():
+        from ..dev.server import run
+        from ..serving.signals import exit_if_stuck, stop_on_signals
+
+        exit_if_stuck(run(cable, web, say, stop_on_signals(cable.settings.shutdown_timeout)))
+
+
+@contextmanager
+def _errors_of_the_start() -> Iterator[None]:
+    """Raise this package's errors in place of the system's where an address is refused or a package is missing."""
     try:
-        start()
-    except BindError as error:
-        raise NotBound(str(error)) from None
+        yield
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] in _GATEWAY_PACKAGES:
             raise ConfigurationError(f"{error.name} is not installed: pip install 'anycable-rpc[gateway]'") from None
         raise
     except OSError as error:
         if error.errno in _REFUSED and error.filename is None:
-            raise NotBound(f"cannot listen: {error.strerror}") from None
+            raise BindError(f"cannot listen: {error.strerror}") from None
         raise
 
 
 def _set_up_logging(settings: Settings) -> None:
-    """Log to stderr, unless the app has set up logging."""
+    """Set the level, and log to stderr unless the app has set up logging."""
     level = logging.DEBUG if settings.debug else settings.log_level.upper()
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))

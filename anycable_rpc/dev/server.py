@@ -15,13 +15,14 @@ from urllib.parse import urlsplit
 
 import uvicorn
 
+from ..broadcasters.rest_api import RestAPI
 from ..errors import AnyCableError, BindError
 from ..gateway import ASGI, Gateway, GatewayOptions, uvicorn_options
 from ..gateway.http_endpoints import BROADCAST_PATH
-from ..serving.lines import listening, stopping
+from ..serving.lines import listening_line, stopping_line
 from ..serving.lost_attributes import forbid
-from ..serving.server import Say, drained, rpc_server, run_loop, service_of
-from ..serving.signals import stop_event
+from ..serving.server import Say, drain, rpc_server, run_loop, service_of
+from ..serving.stop import Stop
 
 if TYPE_CHECKING:
     from ..cable import Cable
@@ -34,46 +35,50 @@ logger = logging.getLogger("anycable_rpc")
 _GOODBYE = 2.0  # seconds for clients to be told that the server is going
 
 
-def run(cable: Cable, settings: Settings, web: ASGI | None, say: Say) -> None:
-    """Serve the cable to browsers, and over gRPC too, until a signal comes.
+def run(cable: Cable, web: ASGI | None, say: Say, stop: Stop) -> bool:
+    """Serve the cable to browsers, and over gRPC too, until the order to stop comes.
+
+    Returns:
+        False when some callbacks still run.
 
     Raises:
         BindError: the system refused an address.
         ConfigurationError: the TLS settings are not usable.
     """
-    run_loop(_run(cable, settings, web, say))
+    return run_loop(_run(cable, web, say, stop))
 
 
-async def _run(cable: Cable, settings: Settings, web: ASGI | None, say: Say) -> bool:
-    stop = stop_event(settings.shutdown_timeout)
+async def _run(cable: Cable, web: ASGI | None, say: Say, stop: Stop) -> bool:
+    settings, stopped = cable.settings, stop.event()
     forbid(cable)
-    service = service_of(cable, settings)
+    service = service_of(cable)
     gateway = Gateway(service.ahandle, GatewayOptions.of(settings), web)
     cable.broadcaster = gateway
     with _listener(settings.host, settings.port) as listener:
-        cable.settings = _asking_here(settings, listener)
-        rpc = rpc_server(service, settings)
+        if not settings.api_url:
+            cable.rest_api = RestAPI(f"http://{_reachable(listener)}/api", settings.keys.api)
+        rpc = rpc_server(service)
         await rpc.start()
         deadline = inf
         try:
-            say(listening(rpc.address, settings, service))
+            say(listening_line(rpc.address, service))
             server = _Server(gateway, listener)
             await server.start()
             _warn_of_ignored(settings, listener)
-            for line in _addresses(listener, settings, web):
+            for line in _address_lines(listener, settings, web):
                 say(line)
-            await server.wait(stop)
-            say(stopping(settings))
+            await server.wait(stopped)
+            say(stopping_line(settings))
             deadline = monotonic() + settings.shutdown_timeout
             await gateway.shutdown(_GOODBYE)
             await server.stop()
         finally:
-            ended = await drained(service, rpc.stop, min(settings.shutdown_timeout, max(0, deadline - monotonic())))
+            ended = await drain(service, rpc.stop, min(settings.shutdown_timeout, max(0, deadline - monotonic())))
         return ended
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without signals of its own, on a socket that already listens."""
+    """A uvicorn server that leaves signals alone, on a socket that already listens."""
 
     def __init__(self, gateway: Gateway, listener: socket.socket) -> None:
         options = uvicorn_options(gateway.options)
@@ -83,11 +88,11 @@ class _Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """The process's own handlers stay."""
+        """Install no handlers: signals are the business of the process."""
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Tell `start` when it is done."""
+        """Start, and let `start` go on."""
         try:
             await super().startup(sockets)
         except SystemExit:  # how uvicorn ends when the application's lifespan fails
@@ -96,20 +101,23 @@ class _Server(uvicorn.Server):
             self._up.set()
 
     async def start(self) -> None:
-        """Serve from now on."""
+        """Serve from now on.
+
+        Raises:
+            AnyCableError: the lifespan of the web application failed.
+        """
         self._serving = asyncio.ensure_future(self.serve(sockets=[self._listener]))
         await self.wait(self._up)
         if not self.started:
             raise AnyCableError("the web application did not start; its log says why")
 
     async def wait(self, event: asyncio.Event) -> None:
-        """Wait for the event, or until the server has ended by itself."""
+        """Wait until the event is set or the server has ended by itself."""
         waiting = asyncio.ensure_future(event.wait())
         await asyncio.wait([waiting, self._serving], return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
 
     async def stop(self) -> None:
-        """End it."""
         self.should_exit = True
         await self._serving
 
@@ -129,16 +137,11 @@ def _listener(host: str, port: int) -> socket.socket:
 
 
 def _bind_error(host: str, port: int, error: OSError | UnicodeError) -> BindError:
-    """A port that is taken or not allowed is one thing, a host that is not on this machine another."""
+    """Return the error with the option to change: another port, or a host that is on this machine."""
     reason = error.strerror if isinstance(error, OSError) else "not a host name"
     is_port = isinstance(error, OSError) and error.errno in (EADDRINUSE, EACCES)
     advice = "choose another --port" if is_port else "name an address of this machine with --host"
     return BindError(f"cannot listen on {host}, port {port}: {reason}; {advice}")
-
-
-def _asking_here(settings: Settings, listener: socket.socket) -> Settings:
-    """With the gateway's own REST API, unless another one is named."""
-    return settings.model_copy(update={"api_url": settings.api_url or f"http://{_near(listener)}/api"})
 
 
 def _address(listener: socket.socket) -> str:
@@ -146,14 +149,14 @@ def _address(listener: socket.socket) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _near(listener: socket.socket) -> str:
-    """An address that can be asked from this machine."""
+def _reachable(listener: socket.socket) -> str:
+    """Return an address at which programs on this machine can connect to the listener."""
     return _address(listener).replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:")
 
 
-def _for_others(listener: socket.socket, settings: Settings) -> str:
-    """What another process on this machine has to export so that its broadcasts come here."""
-    words = [f"ANYCABLE_HTTP_BROADCAST_URL=http://{_near(listener)}{BROADCAST_PATH}"]
+def _broadcast_hint(listener: socket.socket, settings: Settings) -> str:
+    """Return the line that says what another process on this machine exports so that its broadcasts come here."""
+    words = [f"ANYCABLE_HTTP_BROADCAST_URL=http://{_reachable(listener)}{BROADCAST_PATH}"]
     if settings.broadcast_adapter != "http":
         words.append("ANYCABLE_BROADCAST_ADAPTER=http")
     key, hint = GatewayOptions.of(settings).required_broadcast_key, ""
@@ -164,7 +167,7 @@ def _for_others(listener: socket.socket, settings: Settings) -> str:
 
 
 def _warn_of_ignored(settings: Settings, listener: socket.socket) -> None:
-    """Settings for other commands, which may be in an environment that is shared."""
+    """Warn of settings for other commands, which may be in an environment that is shared."""
     port = urlsplit(settings.http_broadcast_url or "").port or 80
     is_here = settings.http_broadcast_url is None or port == listener.getsockname()[1]
     ignored = {
@@ -179,10 +182,10 @@ def _warn_of_ignored(settings: Settings, listener: socket.socket) -> None:
             logger.warning("dev ignores ANYCABLE_%s (%s): it is one process; use serve", name.upper(), name)
 
 
-def _addresses(listener: socket.socket, settings: Settings, web: ASGI | None) -> Iterator[str]:
+def _address_lines(listener: socket.socket, settings: Settings, web: ASGI | None) -> Iterator[str]:
     address = _address(listener)
     sockets = ", ".join(f"ws://{address}{path}" for path in settings.paths)
     yield f"Gateway is listening on {sockets} (for development: in production run anycable-go)"
-    yield _for_others(listener, settings)
+    yield _broadcast_hint(listener, settings)
     if web is not None:
         yield f"Open http://{address}/"

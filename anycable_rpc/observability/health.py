@@ -9,16 +9,17 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from ..errors import BindError
 
-__all__ = ["PATH", "answering"]
+__all__ = ["PATH", "health_endpoint"]
 
 PATH = "/health"
 _TIMEOUT = 5  # seconds for a request to come
 Health = Callable[[], tuple[bool, str]]
+"""A function that returns whether calls are answered, and a line of text about it."""
 
 
 @contextmanager
-def answering(port: int, health: Health, say: Callable[[str], None]) -> Iterator[None]:
-    """Answer on every interface while the block runs: 200 or 503, and a line of text. Port 0 is never.
+def health_endpoint(port: int, health: Health, say: Callable[[str], None]) -> Iterator[None]:
+    """Answer on every interface while the block runs: 200 or 503, and a line of text. With port 0 do nothing.
 
     Raises:
         BindError: the system refused the port.
@@ -26,7 +27,7 @@ def answering(port: int, health: Health, say: Callable[[str], None]) -> Iterator
     if not port:
         yield
         return
-    with _listening(port, health) as server:
+    with _http_server(port, health) as server:
         threading.Thread(target=server.serve_forever, name="anycable_rpc health", daemon=True).start()
         say(f"Health is at http://127.0.0.1:{server.server_port}{PATH}")
         try:
@@ -35,21 +36,20 @@ def answering(port: int, health: Health, say: Callable[[str], None]) -> Iterator
             server.shutdown()
 
 
-def _listening(port: int, health: Health) -> ThreadingHTTPServer:
+def _http_server(port: int, health: Health) -> ThreadingHTTPServer:
     class Handler(BaseHTTPRequestHandler):
         timeout = _TIMEOUT
 
         def do_GET(self) -> None:
-            """Answer a probe."""
-            ok, said = health()
-            status, text = (200 if ok else 503, said) if self.path == PATH else (404, f"health is at {PATH}")
+            ok, line = health()
+            status, text = (200 if ok else 503, line) if self.path == PATH else (404, f"health is at {PATH}")
             self.send_response(status)
             self.send_header("Content-Type", "text/plain")
             self.end_headers()
             self.wfile.write(f"{text}\n".encode())
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the library's
-            """Probes come every few seconds: none is worth a line."""
+            """Log nothing: probes come every few seconds."""
 
     try:
         return ThreadingHTTPServer(("", port), Handler)

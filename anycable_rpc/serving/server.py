@@ -1,16 +1,15 @@
-"""Running the RPC server as a process: start, signals, drain.
+"""Serving a cable over gRPC: start, wait for the order to stop, drain.
 
-The first SIGTERM or SIGINT drains: health turns NOT_SERVING and calls under way end. The second ends at once.
+A drain turns health to NOT_SERVING and lets calls under way end. The order comes from signals (`signals.py`) or from
+whatever else the owner of the process listens to.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import sys
-import threading
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import ExitStack
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -19,20 +18,25 @@ from google.protobuf.internal import api_implementation
 from ..errors import ConfigurationError
 from ..transports.runner import is_interrupt
 from ..transports.service import Service
-from .lines import broadcasting, listening, stopping
+from .lines import broadcast_lines, listening_line, stopping_line
 from .lost_attributes import forbid
-from .signals import claim_wakeup_fd, on_signals, stop_event, warn_of_cut
+from .signals import keep_signals
+from .stop import Stop
 
 if TYPE_CHECKING:
     from ..cable import Cable
     from ..settings.model import Settings
 
-__all__ = ["RPCServer", "Say", "drained", "leave", "rpc_server", "run_loop", "serve", "service_of"]
+__all__ = ["RPCServer", "Say", "drain", "rpc_server", "run_loop", "serve", "service_of"]
 
 logger = logging.getLogger("anycable_rpc")
 
 Say = Callable[[str], None]
-"""Takes a line for the person who has started the server."""
+"""A function that takes a line for the person who has started the server."""
+
+_NO_LIMIT = 2**32  # bytes: no message of gRPC has more
+_left_open: list[ExitStack] = []
+"""Event loops with tasks that do not end. Python would complain about each task if it collected such a loop."""
 
 
 class RPCServer(Protocol):
@@ -40,43 +44,48 @@ class RPCServer(Protocol):
 
     address: str
 
-    async def start(self) -> None:
-        """Accept calls."""
+    async def start(self) -> None: ...
 
     async def stop(self, grace: float) -> bool:
-        """Refuse new calls and wait up to `grace` seconds for those under way; False when some were cut."""
+        """Refuse new calls and wait up to `grace` seconds for those under way; return False when some were cut."""
         ...
 
 
-def serve(cable: Cable, settings: Settings, say: Say, turned: Callable[[bool], object] = bool) -> None:
-    """Serve the cable over gRPC until a signal comes; `turned` is told when the health turns, on any thread.
+def serve(cable: Cable, say: Say, stop: Stop, turned: Callable[[bool], object] = bool) -> bool:
+    """Serve the cable over gRPC until the order to stop comes. Signals are the business of the caller.
+
+    Args:
+        cable: the app, with its settings.
+        say: takes the lines about the start and the end.
+        stop: the order; `Stop()` for one of your own, `stop_on_signals(timeout)` for that of a process.
+        turned: is called with True or False when the health turns, on any thread.
+
+    Returns:
+        False when some callbacks still run (`exit_if_stuck`).
 
     Raises:
         BindError: the system refused the address.
         ConfigurationError: the TLS settings are not usable.
     """
-    service = service_of(cable, settings)
+    service = service_of(cable)
     service.turned = turned
-    if service.is_async or settings.rpc_engine != "grpcio":
-        run_loop(_serve_async(service, settings, say))
-    else:
-        leave(_serve_threaded(service, settings, say))
+    if service.is_async or cable.settings.rpc_engine != "grpcio":
+        return run_loop(_serve_async(service, say, stop))
+    return _serve_threaded(service, say, stop)
 
 
-_NO_LIMIT = 2**32  # bytes: no message of gRPC has more
-
-
-def service_of(cable: Cable, settings: Settings) -> Service:
-    """The cable as the settings want it served.
+def service_of(cable: Cable) -> Service:
+    """Return the service that answers for the cable, as its settings say.
 
     Raises:
-        ConfigurationError: protobuf is here without its compiled code.
+        ConfigurationError: protobuf is installed without its compiled code.
     """
     if api_implementation.Type() == "python":
         raise ConfigurationError(
             "protobuf runs without its compiled code, which makes each call take twice as long and more: unset "
             "PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION, or reinstall it with pip install --force-reinstall protobuf"
         )
+    settings = cable.settings
     if settings.debug:
         forbid(cable)
     return Service(
@@ -90,19 +99,20 @@ def service_of(cable: Cable, settings: Settings) -> Service:
 
 
 def _largest_request(settings: Settings) -> int:
-    """The setting, unless gRPC's own argument says something else: then gRPC checks it, and -1 is no limit."""
+    """Return the limit in bytes: gRPC's own argument, which gRPC checks and where -1 is no limit, else our setting."""
     arguments = {name.removeprefix("grpc."): value for name, value in settings.rpc_server_args.items()}
     own = arguments.get("max_receive_message_length", settings.rpc_max_call_send_size)
     return own if isinstance(own, int) and own >= 0 else _NO_LIMIT
 
 
-def run_loop(main: Coroutine[Any, Any, bool]) -> None:
-    """Run it on an event loop, uvloop's when that is installed, and `leave` with what it returns.
+def run_loop(main: Coroutine[Any, Any, bool]) -> bool:
+    """Run a server on an event loop (uvloop's if that is installed) and return its result: whether all has ended.
 
-    A SystemExit or a KeyboardInterrupt stops a loop. One that a task of the user's raises stops only that task.
+    A SystemExit or a KeyboardInterrupt stops an event loop. One that a task of the app raises ends only that task.
     """
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        loop = runner.get_loop()
+    with ExitStack() as stack:
+        loop = stack.enter_context(asyncio.Runner(loop_factory=_loop_factory())).get_loop()
+        loop.call_soon(keep_signals)
         task = loop.create_task(main)
         while not task.done():
             try:
@@ -111,8 +121,10 @@ def run_loop(main: Coroutine[Any, Any, bool]) -> None:
                 if task.done() or is_interrupt(error):
                     raise
                 logger.error("a task raised %s", type(error).__name__, exc_info=error)
-                loop.call_soon(claim_wakeup_fd)  # uvloop has its own descriptor again when it goes on
-        leave(task.result())  # before the loop is closed: that would wait for tasks that ignore their cancellation
+                loop.call_soon(keep_signals)
+        if not task.result():  # to close the loop would wait for tasks that ignore their cancellation
+            _left_open.append(stack.pop_all())
+        return task.result()
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -123,42 +135,33 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-def leave(all_ended: bool) -> None:
-    """Return, unless a callback that does not end would keep the interpreter from exiting."""
-    if not all_ended:
-        warn_of_cut()
-        logging.shutdown()
-        sys.stdout.flush()
-        os._exit(0)
-
-
-def _serve_threaded(service: Service, settings: Settings, say: Say) -> bool:
-    stop = threading.Event()
-    on_signals(stop.set, settings.shutdown_timeout)
+def _serve_threaded(service: Service, say: Say, stop: Stop) -> bool:
     from ..transports.grpcio.server import ThreadedServer  # not above: the other engine does without grpcio
 
+    settings = service.cable.settings
     server = ThreadedServer(service, settings)
     server.start()
-    for line in (listening(server.address, settings, service), *broadcasting(service.cable)):
+    for line in (listening_line(server.address, service), *broadcast_lines(service.cable)):
         say(line)
     stop.wait()
-    say(stopping(settings))
+    say(stopping_line(settings))
     return server.stop(settings.shutdown_timeout)
 
 
-async def _serve_async(service: Service, settings: Settings, say: Say) -> bool:
-    stop = stop_event(settings.shutdown_timeout)
-    server = rpc_server(service, settings)
+async def _serve_async(service: Service, say: Say, stop: Stop) -> bool:
+    settings, stopped = service.cable.settings, stop.event()
+    server = rpc_server(service)
     await server.start()
-    for line in (listening(server.address, settings, service), *broadcasting(service.cable)):
+    for line in (listening_line(server.address, service), *broadcast_lines(service.cable)):
         say(line)
-    await stop.wait()
-    say(stopping(settings))
-    return await drained(service, server.stop, settings.shutdown_timeout)
+    await stopped.wait()
+    say(stopping_line(settings))
+    return await drain(service, server.stop, settings.shutdown_timeout)
 
 
-def rpc_server(service: Service, settings: Settings) -> RPCServer:
-    """The engine that the settings name, for the running event loop."""
+def rpc_server(service: Service) -> RPCServer:
+    """Return the engine that the settings name, for the running event loop."""
+    settings = service.cable.settings
     if settings.rpc_engine == "asyncio":
         from ..transports.asyncio import Server
 
@@ -168,8 +171,8 @@ def rpc_server(service: Service, settings: Settings) -> RPCServer:
     return AsyncServer(service, settings) if service.is_async else LoopServer(service, settings)
 
 
-async def drained(service: Service, stop: Callable[[float], Awaitable[bool]], grace: float) -> bool:
-    """Stop a server, and wait for callbacks whose calls were cancelled; False when some still run after all."""
+async def drain(service: Service, stop: Callable[[float], Awaitable[bool]], grace: float) -> bool:
+    """Stop a server, and wait for callbacks whose calls were cancelled; return False when some still run after all."""
     deadline = monotonic() + grace
     answered = await stop(grace)
     return await service.threads.wait_idle(deadline - monotonic()) and answered

@@ -218,7 +218,7 @@ def _argument(value: Any) -> Any:
 
 _Line = Annotated[str, StringConstraints(strip_whitespace=True)]
 _Verbatim = Annotated[SecretStr, BeforeValidator(_utf8)]
-Text = Annotated[_Line, Kind("NAME", "a text")]
+Text = Annotated[_Line, Kind("NAME", "a string")]
 File = Annotated[_Line | None, BeforeValidator(_empty_is_unset), Kind("FILE", "the name of a file")]
 Attribute = Annotated[_Line | None, BeforeValidator(_empty_is_unset), Kind("MODULE:ATTR", "module:attr")]
 Level = Annotated[_Line, AfterValidator(_level), Kind("LEVEL", "debug, info, warn or error")]
@@ -282,14 +282,14 @@ Names = Annotated[
     AfterValidator(_split),
     Kind("A,B,…", "names with commas between", several=True),
 ]
-Secret = Annotated[_Verbatim | None, BeforeValidator(_empty_is_unset), Kind("KEY", "a text", secret=True)]
+Secret = Annotated[_Verbatim | None, BeforeValidator(_empty_is_unset), Kind("KEY", "a string", secret=True)]
 Secrets = Annotated[
     tuple[_Verbatim, ...],
     BeforeValidator(_secrets),
-    Kind("KEY", "a text or a list of texts", secret=True, several=True),
+    Kind("KEY", "a string or a list of strings", secret=True, several=True),
 ]
 Arguments = Annotated[
     dict[str, Annotated[int | str, BeforeValidator(_argument)]],
     BeforeValidator(_json),
-    Kind("JSON", "an object with numbers and texts"),
+    Kind("JSON", "an object with numbers and strings"),
 ]

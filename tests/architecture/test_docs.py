@@ -19,8 +19,8 @@ import pytest
 
 import anycable_rpc
 from anycable_rpc import Cable, Channel, Connection
-from anycable_rpc.cli.go_options import IGNORED
 from anycable_rpc.cli.main import program
+from anycable_rpc.cli.misspelt import GO_OPTIONS
 from anycable_rpc.gateway import GatewayOptions
 from anycable_rpc.gateway.core.authentication import Authenticator, Identified, Verdict
 from anycable_rpc.protocol.messages import (
@@ -300,7 +300,7 @@ OF_TOOLS = ("quick", "only", "seconds", "clients", "messages", "processes", "pic
 def known_flags() -> set[str]:
     """Without dashes inside: anycable-go's are written with underscores, ours with either."""
     own = {option for command in program.commands.values() for parameter in command.params for option in parameter.opts}
-    names = {*Settings.model_fields, *IGNORED, *own, "help", "version", "rpc_host", "broadcast_adapter", *OF_TOOLS}
+    names = {*Settings.model_fields, *GO_OPTIONS, *own, "help", "version", "rpc_host", "broadcast_adapter", *OF_TOOLS}
     return {re.sub("[-_]", "", name) for name in names}
 
 
@@ -316,7 +316,7 @@ def test_flags_exist(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_variables_exist(page: Path) -> None:
     known = {variable for name in Settings.model_fields for variable in variables(name)}
-    known |= {f"ANYCABLE_{name.replace('-', '_').upper()}" for name in IGNORED}
+    known |= {f"ANYCABLE_{name.replace('-', '_').upper()}" for name in GO_OPTIONS}
 
     known.add("ANYCABLE_GO_BIN")  # for the tests and the benchmarks
 

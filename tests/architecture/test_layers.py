@@ -278,7 +278,7 @@ def test_a_server_that_listens_has_not_loaded_what_calls_may_do_without() -> Non
 import sys
 from anycable_rpc import Cable, Connection
 from anycable_rpc.transports.asyncio import Server
-from anycable_rpc.serving.lines import broadcasting
+from anycable_rpc.serving.lines import broadcast_lines
 from anycable_rpc.serving.server import service_of
 from anycable_rpc.settings.model import Settings
 import anycable_rpc.cli.main, asyncio
@@ -288,9 +288,9 @@ cable = Cable(Connection)
 cable.settings = settings
 
 async def main():
-    server = Server(service_of(cable, settings), settings)
+    server = Server(service_of(cable), settings)
     await server.start()
-    print(*broadcasting(cable))
+    print(*broadcast_lines(cable))
     await server.stop(1)
 
 asyncio.run(main())

@@ -26,10 +26,11 @@ from click.testing import CliRunner, Result
 from jwt.utils import base64url_decode
 
 from anycable_rpc import Cable
-from anycable_rpc.cli.go_options import IGNORED, SWITCHES
 from anycable_rpc.cli.main import program
+from anycable_rpc.cli.misspelt import GO_OPTIONS, GO_SWITCHES
 from anycable_rpc.errors import BindError
 from anycable_rpc.identity.tokens import TokenVerifier
+from anycable_rpc.serving.stop import Stop
 from anycable_rpc.settings.model import Settings
 
 from ..support.paths import PROJECT
@@ -77,18 +78,23 @@ class Servers:
 
     @property
     def settings(self) -> Settings:
-        settings = self.started[-1][1]
+        settings = self.started[-1][0].settings
         assert isinstance(settings, Settings)
         return settings
 
 
 @pytest.fixture
 def servers(monkeypatch: pytest.MonkeyPatch) -> Servers:
-    """No server runs."""
+    """No server runs, and no signal is installed."""
     fake = Servers()
-    for name, function in {"serving.server": "serve", "dev.server": "run"}.items():
+    fakes: dict[str, dict[str, Any]] = {
+        "serving.server": {"serve": fake},
+        "dev.server": {"run": fake},
+        "serving.signals": {"stop_on_signals": lambda _: Stop(), "exit_if_stuck": bool},
+    }
+    for name, functions in fakes.items():
         module = ModuleType(f"anycable_rpc.{name}")
-        setattr(module, function, fake)
+        vars(module).update(functions)
         monkeypatch.setitem(sys.modules, module.__name__, module)
     return fake
 
@@ -130,10 +136,10 @@ class TestCommands:
         result = run(*arguments)
 
         assert result.exit_code == 0, result.output
-        ((cable, settings, say),) = servers.started
+        ((cable, say, stop),) = servers.started
         assert isinstance(cable, Cable)
-        assert cable.settings is settings
         assert say is click.echo
+        assert isinstance(stop, Stop)
 
     def test_without_words_the_app_comes_from_the_settings(self, folder: Path, servers: Servers) -> None:
         assert run(ANYCABLE_APP="chat:cable").exit_code == 0
@@ -147,10 +153,11 @@ class TestCommands:
         result = run(*arguments)
 
         assert result.exit_code == 0, result.output
-        ((cable, settings, web, say),) = servers.started
-        assert cable.settings is settings
+        ((cable, web, say, stop),) = servers.started
+        assert isinstance(cable, Cable)
         assert web is None
         assert say is click.echo
+        assert isinstance(stop, Stop)
 
     @pytest.mark.parametrize("arguments", [("version",), ("--version",)])
     def test_versions(self, arguments: tuple[str, ...]) -> None:
@@ -236,7 +243,8 @@ class TestOptions:
         assert run("dev", "chat:cable", "--secret", value).exit_code == 0
         assert run("dev", "chat:cable", f"--secret={value}").exit_code == 0
 
-        secrets = [settings.secret.get_secret_value() if settings.secret else "" for _, settings, *_ in servers.started]
+        settings = [cable.settings for cable, *_ in servers.started]
+        secrets = [each.secret.get_secret_value() if each.secret else "" for each in settings]
         assert secrets == [value, value]
 
     @pytest.mark.parametrize(
@@ -283,10 +291,10 @@ class TestOptions:
 
         assert (result.exit_code, result.stderr) == (0, "")
 
-    @pytest.mark.parametrize("name", sorted(IGNORED))
+    @pytest.mark.parametrize("name", sorted(GO_OPTIONS))
     def test_what_anycable_go_has_and_dev_has_not_is_a_warning(self, name: str, servers: Servers) -> None:
         spelt = f"--{name.replace('-', '_')}"
-        ways = [[spelt], [f"{spelt}=false"]] if name in SWITCHES else [[spelt, "a:b"], [f"{spelt}=x"]]
+        ways = [[spelt], [f"{spelt}=false"]] if name in GO_SWITCHES else [[spelt, "a:b"], [f"{spelt}=x"]]
         for words in ways:
             for arguments in (["dev", *words, "chat:cable"], [*words, "dev", "chat:cable"]):
                 result = run(*arguments)
@@ -296,7 +304,7 @@ class TestOptions:
         assert len(servers.started) == 4
 
     def test_the_ignored_options_are_not_settings(self) -> None:
-        assert not IGNORED & {name.replace("_", "-") for name in Settings.model_fields}
+        assert not GO_OPTIONS & {name.replace("_", "-") for name in Settings.model_fields}
 
     @pytest.mark.parametrize("command", ["serve", "dev", "token"])
     @pytest.mark.parametrize(
@@ -548,7 +556,7 @@ class TestWeb:
 
         for name in ("pages:app", "pages"):
             assert run("dev", "chat:cable", "--web", name).exit_code == 0
-            assert servers.started[-1][2] is sys.modules["pages"].app
+            assert servers.started[-1][1] is sys.modules["pages"].app
 
     @pytest.mark.parametrize(
         ("name", "reason"),
@@ -568,7 +576,7 @@ class TestWeb:
 
         assert run("dev", "chat:cable", ANYCABLE_WEB=name).exit_code == 0
 
-        assert servers.started[0][2] is None
+        assert servers.started[0][1] is None
         assert caplog.messages[0].startswith(f"starting without the pages of {name}: {reason}")
 
     def test_serve_does_not_look_at_it(self, servers: Servers, caplog: pytest.LogCaptureFixture) -> None:
@@ -703,7 +711,7 @@ class TestMisspeltVariables:
     @pytest.mark.parametrize(
         "environment",
         [
-            {f"ANYCABLE_{name.replace('-', '_').upper()}": "x" for name in IGNORED},
+            {f"ANYCABLE_{name.replace('-', '_').upper()}": "x" for name in GO_OPTIONS},
             {f"ANYCABLE_{name}": "x" for name in (
                 "LOG_FILE", "HTTP_HEALTH_PATH", "RPC_MAX_WAITING_REQUESTS", "RPC_POLL_PERIOD", "RPC_POOL_KEEP_ALIVE",
                 "HTTP_BROADCAST_SECRET", "HTTP_RPC_SECRET", "HTTP_RPC_MOUNT_PATH", "WEBSOCKET_URL", "SOCKET_ID_HEADER",

@@ -22,7 +22,8 @@ import pytest
 
 from anycable_rpc import Cable, Connection
 from anycable_rpc.protocol.messages import CommandMessage, ConnectionRequest, Env, Status
-from anycable_rpc.serving.server import service_of
+from anycable_rpc.serving.server import serve, service_of
+from anycable_rpc.serving.stop import Stop
 from anycable_rpc.settings.model import Settings
 from anycable_rpc.transports.protobuf import decode_response, encode_request
 
@@ -404,6 +405,91 @@ def test_a_signal_that_the_system_tells_another_descriptor_is_heard_once() -> No
     assert subprocess.run([sys.executable, "-c", textwrap.dedent(script)], timeout=20).returncode == 0
 
 
+@pytest.mark.parametrize("colour", ["def", "async def"])
+def test_a_server_runs_on_a_thread_where_signals_are_somebody_elses(engine: str, colour: str) -> None:
+    def handle(number: int, frame: object) -> None:
+        raise AssertionError(number)
+
+    before = signal.signal(signal.SIGTERM, handle), signal.set_wakeup_fd(-1)
+    lines, stop = Queue[str](), Stop()
+    cable = connecting_cable(colour, Settings(rpc_host="127.0.0.1:0", rpc_engine=engine))
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            server = pool.submit(serve, cable, lines.put, stop)
+            address = lines.get(timeout=20).split("listening on ")[1].split()[0]
+            with grpc.insecure_channel(address, LOCAL) as channel:
+                call: Any = channel.unary_unary("/anycable.RPC/Connect")
+                answer = decode_response("Connect", call(encode_request(ConnectionRequest()), metadata=METADATA))
+            stop.set()
+            stop.set()
+
+            assert server.result(20)
+        owner = signal.getsignal(signal.SIGTERM), signal.set_wakeup_fd(-1)
+    finally:
+        signal.signal(signal.SIGTERM, before[0])
+    assert answer.status is Status.SUCCESS
+    assert owner == (handle, -1)
+    assert [lines.get().split()[0] for _ in range(lines.qsize())] == ["Broadcasts", "Stopping:"]
+
+
+def test_an_order_that_is_given_before_the_start_is_kept(engine: str) -> None:
+    stop, lines = Stop(), Queue[str]()
+    stop.set()
+
+    assert serve(connecting_cable("async def", Settings(rpc_host="127.0.0.1:0", rpc_engine=engine)), lines.put, stop)
+    assert [lines.get().split()[0] for _ in range(lines.qsize())] == ["RPC", "Broadcasts", "Stopping:"]
+
+
+def test_a_server_on_a_thread_says_when_a_callback_does_not_end_and_returns() -> None:
+    script = """
+        import asyncio, os, threading
+        from anycable_rpc import Cable, Connection
+        from anycable_rpc.protocol.messages import ConnectionRequest
+        from anycable_rpc.serving.server import serve
+        from anycable_rpc.serving.stop import Stop
+        from anycable_rpc.settings.model import Settings
+        from anycable_rpc.transports.protobuf import encode_request
+        import grpc
+
+        stop, settings = Stop(), Settings(rpc_host="127.0.0.1:0", shutdown_timeout=0.2)
+
+        class Stubborn(Connection):
+            async def connect(self):
+                stop.set()
+                while True:
+                    try:
+                        await asyncio.sleep(60)
+                    except asyncio.CancelledError:
+                        pass
+
+        def say(line):
+            if "listening" in line:
+                channel = grpc.insecure_channel(line.split("listening on ")[1].split()[0])
+                connect = channel.unary_unary("/anycable.RPC/Connect")
+                calls.append(connect.future(encode_request(ConnectionRequest()), metadata=(("protov", "v1"),)))
+
+        calls, results = [], []
+        thread = threading.Thread(target=lambda: results.append(serve(Cable(Stubborn, settings=settings), say, stop)))
+        thread.start()
+        thread.join(20)
+        print(results, flush=True)
+        os._exit(0)
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, timeout=40)
+
+    assert done.stdout == "[False]\n", done.stderr
+
+
+def connecting_cable(colour: str, settings: Settings) -> Cable:
+    class Client(Connection):
+        def connect(self) -> None: ...
+
+    class AsyncClient(Connection):
+        async def connect(self) -> None: ...
+
+    return Cable(Client if colour == "def" else AsyncClient, settings=settings)
+
+
 def test_without_uvloop_a_traceback_is_the_users_own(tmp_path: Path, engine: str) -> None:
     (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['uvloop'] = None\n")
     app = RAISING_APP.format(colour="async def", statement="raise error", error="ValueError('mine')")
@@ -442,7 +528,7 @@ def test_at_debug_each_call_is_a_line(start: Callable[..., Process]) -> None:
 )
 def test_what_is_set_for_grpc_bounds_requests_in_its_place(values: dict[str, Any], expected: Status) -> None:
     chosen = Settings(**{"rpc_max_call_send_size": 100, **values})
-    service = service_of(Cable(Connection, settings=chosen), chosen)
+    service = service_of(Cable(Connection, settings=chosen))
     request = encode_request(ConnectionRequest(Env("x" * 150, {})))
 
     answer = decode_response("Connect", service.handle("Connect", request, dict(METADATA)))

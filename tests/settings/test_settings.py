@@ -246,7 +246,7 @@ class TestFramework:
             ({"port": "x"}, "port in the framework's settings: must be a port from 0 to 65535, not 'x'"),
             ({"port": None}, "port in the framework's settings: must be a port from 0 to 65535, not None"),
             ({"debug": object}, "debug in the framework's settings: must be true or false, not <class 'object'>"),
-            ({"secret": [SENTINEL]}, "secret in the framework's settings: must be a text"),
+            ({"secret": [SENTINEL]}, "secret in the framework's settings: must be a string"),
         ],
     )
     def test_errors_name_it(self, values: dict[str, Any], said: str) -> None:
@@ -321,7 +321,7 @@ class TestEnvironment:
 
         said = refusal()
 
-        assert said == r"ANYCABLE_APP: must be module:attr, not '\udcff\udcfe'" "\nANYCABLE_SECRET: must be a text"
+        assert said == r"ANYCABLE_APP: must be module:attr, not '\udcff\udcfe'" "\nANYCABLE_SECRET: must be a string"
 
 
 class TestFiles:

@@ -10,13 +10,13 @@ from typing import Any, NoReturn
 
 import click
 
-from ...errors import AnyCableError
+from ...errors import AnyCableError, ConfigurationError
 from ...identity.identifiers import IdentifiersCodec
-from ...settings.model import Settings
+from ...settings.model import Settings, load
 from ...settings.warnings import warnings_for
 from ..misspelt import misspelt
-from ..options import SettingsCommand, given
-from ..start import cable_of, codec_of, settings_of
+from ..options import SettingsCommand, flags_from, show_settings
+from ..start import load_cable
 from .issue import identifiers, issue
 
 _LONGEST_TOKEN = 4 * 1024 * 1024
@@ -48,16 +48,18 @@ def token(
     **values: Any,
 ) -> None:
     """Issue a token, and print nothing else. It needs no app; with --app the names are checked."""
-    settings = settings_of(ctx, values)
+    flags = flags_from(values)
+    show_settings(ctx, flags)
+    settings = load(**flags)
     if inspect is not None:
         if words or ttl is not None or expires_at is not None:
             raise click.UsageError("--inspect explains a token and issues none: give nothing to issue with it", ctx)
-        _explain(ctx, settings, inspect, given(values))
+        _explain(ctx, settings, inspect, flags)
     named = identifiers(words)
     if not named and not values["app"]:
         raise click.UsageError("name an identifier, for example user_id=42", ctx)
     with redirect_stdout(sys.stderr):  # an app may print
-        codec = cable_of(ctx, settings, given(values)).codec if values["app"] else IdentifiersCodec(named)
+        codec = load_cable(settings, flags).codec if values["app"] else IdentifiersCodec(named)
     try:
         issued, expires = issue(settings, codec, named, ttl, expires_at)
     except AnyCableError as error:
@@ -72,7 +74,7 @@ def token(
 def _explain(ctx: click.Context, settings: Settings, word: str, flags: dict[str, Any]) -> NoReturn:
     text = _given_token(ctx, word)
     with redirect_stdout(sys.stderr):
-        codec = codec_of(ctx, settings, flags)
+        codec = _load_codec(settings, flags)
     from .explain import explain, keys_of
 
     explanation = explain(text, keys_of(settings), time(), codec)
@@ -82,8 +84,21 @@ def _explain(ctx: click.Context, settings: Settings, word: str, flags: dict[str,
     ctx.exit(0 if explanation.is_welcome else 1)
 
 
+def _load_codec(settings: Settings, flags: dict[str, Any]) -> IdentifiersCodec | None:
+    """Return the codec of the app, if the settings name one. If it cannot be loaded, warn unless a flag names it."""
+    if not settings.app:
+        return None
+    try:
+        return load_cable(settings, flags).codec
+    except ConfigurationError as error:
+        if "app" in flags:
+            raise
+        click.echo(f"warning: the names of the app are not known: {error}", err=True)
+        return None
+
+
 def _given_token(ctx: click.Context, word: str) -> str:
-    """The word; for `-` what standard input has, without the line break at its end."""
+    """Return the word; for `-` the content of standard input, without the line break at its end."""
     if word == "-":
         data = sys.stdin.buffer.read(_LONGEST_TOKEN + 1)
         word = data.decode(errors="replace").strip()

@@ -15,7 +15,7 @@ from .supervisor import Supervisor
 if TYPE_CHECKING:
     from ...settings.model import Settings
 
-__all__ = ["addresses", "serve", "where"]
+__all__ = ["choose_addresses", "connection_hint", "serve"]
 
 
 def serve(load: Load, settings: Settings, say: Callable[[str], None]) -> None:
@@ -23,22 +23,22 @@ def serve(load: Load, settings: Settings, say: Callable[[str], None]) -> None:
 
     Raises:
         BindError: the system refused an address, at the start.
-        ConfigurationError: a worker could not start, or the system does not keep processes to a core.
+        ConfigurationError: a worker could not start, or the system cannot keep a process on one core.
     """
     if settings.worker_cpu_affinity and not hasattr(os, "sched_setaffinity"):
-        raise ConfigurationError("--worker-cpu-affinity: this system does not keep processes to a core; leave it out")
-    places = addresses(settings.rpc_host, settings.workers)
-    own = [settings.model_copy(update={"rpc_host": place, "workers": 1}) for place in places]
+        raise ConfigurationError("--worker-cpu-affinity: this system cannot keep a process on one core; leave it out")
+    addresses = choose_addresses(settings.rpc_host, settings.workers)
+    own = [settings.model_copy(update={"rpc_host": address, "workers": 1}) for address in addresses]
     workers = [Worker(number, load, settings) for number, settings in enumerate(own, 1)]
-    Supervisor(workers, settings, say, where(places)).run()
+    Supervisor(workers, settings, say, connection_hint(addresses)).run()
 
 
-def addresses(rpc_host: str, workers: int) -> list[str]:
-    """HOST:PORT of each worker: the ports from that of `rpc_host` on, or free ones if that is 0.
+def choose_addresses(rpc_host: str, workers: int) -> list[str]:
+    """Return HOST:PORT for each worker: the ports from that of `rpc_host` on, or free ones if that is 0.
 
     Raises:
-        BindError: there is no such host here.
-        ConfigurationError: there are not so many ports.
+        BindError: the host is not one of this machine.
+        ConfigurationError: there are fewer ports than workers.
     """
     host, _, port = rpc_host.rpartition(":")
     first = int(port)
@@ -49,20 +49,20 @@ def addresses(rpc_host: str, workers: int) -> list[str]:
 
 
 def _free_ports(host: str, count: int) -> list[int]:
-    """Ports that are free together; another program may still be faster than a worker."""
+    """Find ports that are free at the same time. Another program may still take one before a worker does."""
     family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
     try:
         with ExitStack() as stack:
-            place = (host.strip("[]"), 0)
-            probes = [stack.enter_context(socket.create_server(place, family=family)) for _ in range(count)]
+            address = (host.strip("[]"), 0)
+            probes = [stack.enter_context(socket.create_server(address, family=family)) for _ in range(count)]
             return [probe.getsockname()[1] for probe in probes]
     except OSError as error:
         raise BindError(f"cannot listen on {host}: {error.strerror}") from None
 
 
-def where(places: Sequence[str]) -> tuple[str, ...]:
-    """What to tell anycable-go."""
-    near = [place.replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:") for place in places]
+def connection_hint(addresses: Sequence[str]) -> tuple[str, ...]:
+    """Return the lines that say how anycable-go connects to workers at these addresses."""
+    near = [address.replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:") for address in addresses]
     return (
         f"ANYCABLE_RPC_HOST=grpc-list://{','.join(near)}",
         "That is for anycable-go 1.6 and later on this machine; for 1.5 and for clusters use dns:///NAME:PORT, with "

@@ -24,9 +24,9 @@ import pytest
 from anycable_rpc import Cable, Connection
 from anycable_rpc.errors import BindError, ConfigurationError
 from anycable_rpc.protocol.messages import ConnectionRequest, ConnectionResponse
-from anycable_rpc.serving.workers.process import Worker, delay
-from anycable_rpc.serving.workers.start import addresses, serve, where
-from anycable_rpc.serving.workers.supervisor import Supervisor
+from anycable_rpc.serving.workers.process import Worker, restart_delay
+from anycable_rpc.serving.workers.start import choose_addresses, connection_hint, serve
+from anycable_rpc.serving.workers.supervisor import Statistics, Supervisor
 from anycable_rpc.transports.protobuf import decode_response, encode_request
 
 from ...e2e.processes import Program, environment, free_port, python
@@ -232,18 +232,48 @@ def test_hup_lets_anycable_go_come_back_before_the_next_one_leaves(start: Start)
     assert starts_again(program, 2) - first > 2  # grpc-go tries again after a second
 
 
-@pytest.mark.parametrize("signals", [[signal.SIGHUP], [signal.SIGHUP, signal.SIGTERM]], ids=["start", "end"])
-def test_a_replacement_that_cannot_be_yet_is_not_waited_for_in_circles(signals: list[int]) -> None:
-    chosen = settings()
-    worker = Worker(1, lambda settings: Cable(Connection, settings=settings), chosen)
-    supervisor = Supervisor([worker], chosen, print, [])
-    if signal.SIGTERM in signals:
-        supervisor._next_at = 0.0  # all have served
+class ReadyWorker(Worker):
+    """A worker that serves at once, without a process."""
+
+    def start(self) -> None:
+        self.is_ready = True
+
+
+@pytest.mark.parametrize(
+    ("signals", "expected"),
+    [([], Statistics(1, 1, 0, False, None)), ([signal.SIGHUP, signal.SIGTERM], Statistics(1, 1, 0, True, None))],
+    ids=["serving", "ending"],
+)
+def test_a_supervisor_without_work_sleeps_until_the_next_event(signals: list[int], expected: Statistics) -> None:
+    supervisor = supervisor_of(ReadyWorker)
+    supervisor.start()
 
     for number in signals:
-        supervisor._take_signal(number)
+        supervisor.on_signal(number)
 
-    assert supervisor._patience() is None  # until somebody says something
+    assert supervisor.statistics() == expected
+
+
+def test_a_replacement_is_due_at_once_when_all_serve() -> None:
+    supervisor = supervisor_of(ReadyWorker)
+    supervisor.start()
+
+    supervisor.on_signal(signal.SIGHUP)
+
+    assert supervisor.statistics() == Statistics(1, 1, 1, False, 0)
+
+
+def test_a_replacement_waits_for_the_start_without_a_deadline() -> None:
+    supervisor = supervisor_of(Worker)
+
+    supervisor.on_signal(signal.SIGHUP)
+
+    assert supervisor.statistics() == Statistics(1, 0, 1, False, None)
+
+
+def supervisor_of(kind: type[Worker]) -> Supervisor:
+    chosen = settings()
+    return Supervisor([kind(1, lambda settings: Cable(Connection, settings=settings), chosen)], chosen, print, [])
 
 
 def starts_again(program: Workers, worker: int) -> float:
@@ -417,23 +447,23 @@ def test_a_taken_port_for_health_is_an_error_of_the_start(start: Start) -> None:
 
 
 def test_ports_that_do_not_exist() -> None:
-    assert addresses("[::1]:65534", 2) == ["[::1]:65534", "[::1]:65535"]
+    assert choose_addresses("[::1]:65534", 2) == ["[::1]:65534", "[::1]:65535"]
     with pytest.raises(ConfigurationError, match="3 workers from port 65534 on go beyond 65535"):
-        addresses("127.0.0.1:65534", 3)
+        choose_addresses("127.0.0.1:65534", 3)
 
 
 def test_a_host_that_is_not_here() -> None:
     with pytest.raises(BindError, match="cannot listen on"):
-        addresses("192.0.2.1:0", 2)
+        choose_addresses("192.0.2.1:0", 2)
 
 
 def test_what_listens_everywhere_is_here_too() -> None:
-    assert where(["0.0.0.0:1", "0.0.0.0:2"])[0] == "ANYCABLE_RPC_HOST=grpc-list://127.0.0.1:1,127.0.0.1:2"
-    assert where(["[::]:1"])[0] == "ANYCABLE_RPC_HOST=grpc-list://[::1]:1"
+    assert connection_hint(["0.0.0.0:1", "0.0.0.0:2"])[0] == "ANYCABLE_RPC_HOST=grpc-list://127.0.0.1:1,127.0.0.1:2"
+    assert connection_hint(["[::]:1"])[0] == "ANYCABLE_RPC_HOST=grpc-list://[::1]:1"
 
 
 def test_the_pause_is_bounded() -> None:
-    assert [delay(failures) for failures in (0, 1, 2, 3, 10, 10**6)] == [0, 0.5, 1, 2, 30, 30]
+    assert [restart_delay(failures) for failures in (0, 1, 2, 3, 10, 10**6)] == [0, 0.5, 1, 2, 30, 30]
 
 
 def test_protobuf_without_its_compiled_code_is_refused(tmp_path: Path) -> None:
