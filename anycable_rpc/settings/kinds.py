@@ -1,4 +1,4 @@
-"""The kinds of values that settings have: how each is read from text, and what is said when it cannot be."""
+"""The kinds of values that settings have: how each is read from a string, and the error when it cannot be."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How a value is called in a usage text and in an error; `name` is empty where a flag takes none."""
+    """A kind of value: its name in `--help` (empty where a flag takes no value), and its description in an error."""
 
     name: str
     expected: str
@@ -58,7 +58,7 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Settings that stand together in a usage text, and the commands that take them as flags."""
+    """Settings that stand together in `--help`, and the commands that take them as flags."""
 
     title: str
     commands: frozenset[str]
@@ -86,10 +86,10 @@ _LEVELS = {"warn": "warning", "fatal": "critical"} | {
 
 
 def seconds(text: str) -> float | None:
-    """A lifetime: seconds, a duration like `90s`, `10m` or `1h30m`, or None for `none`: for ever.
+    """Read a lifetime: seconds, a duration like `90s`, `10m` or `1h30m`, or `none`, which is forever (None).
 
     Raises:
-        ValueError: the text is not one of these, is 0, or is longer than 3000 years.
+        ValueError: the string is not one of these, is 0, or is longer than 3000 years.
     """
     if text == "none":
         return None
@@ -113,7 +113,7 @@ def _lifetime(value: Any) -> Any:
 
 
 def _no_switch(value: Any) -> Any:
-    """pydantic takes true for 1."""
+    """Refuse true and false, which pydantic reads as 1 and 0."""
     if isinstance(value, bool):
         raise ValueError("must be a number, not true or false")
     return value
@@ -138,7 +138,7 @@ def _address(text: str) -> str:
 
 
 def _host(text: str) -> str:
-    """A name or an IP address; IPv6 with or without brackets."""
+    """Check a name or an IP address, and return it without the brackets of IPv6."""
     brackets = _IN_BRACKETS.fullmatch(text)
     bare = brackets[1] if brackets else text
     if brackets or ":" in bare:
@@ -175,7 +175,7 @@ def _json(value: Any) -> Any:
         raise ValueError("must be JSON, and is not") from None
 
 
-def _comma_text(text: str) -> list[str]:
+def _split_commas(text: str) -> list[str]:
     return [item.strip() for item in text.split(",") if item.strip()]
 
 
@@ -184,14 +184,14 @@ def _one_is_several(value: Any) -> Any:
 
 
 def _split(items: tuple[str, ...]) -> tuple[str, ...]:
-    """A flag may be repeated, and each time name several."""
-    return tuple(part for item in items for part in _comma_text(item))
+    """Split each item at its commas: a flag may be repeated, and each time name several."""
+    return tuple(part for item in items for part in _split_commas(item))
 
 
 def _secrets(value: Any) -> Any:
-    """A list is taken as it is, since a secret may have commas in it; so is a JSON list in a text."""
+    """Split a string at its commas. A list, or a JSON list in a string, stays: its secrets may have commas in them."""
     if isinstance(value, str):
-        value = _json(value) if value.lstrip().startswith("[") else _comma_text(value)
+        value = _json(value) if value.lstrip().startswith("[") else _split_commas(value)
     if isinstance(value, list | tuple):
         return [item for item in cast("list[Any]", value) if item != ""]
     return value
@@ -202,7 +202,7 @@ def _empty_is_unset(value: Any) -> Any:
 
 
 def _utf8(value: Any) -> Any:
-    """A variable may have bytes that are not; signing would fail on them later."""
+    """Refuse bytes that are not UTF-8, which a variable may have: signing would fail on them later."""
     try:
         return value.encode().decode() if isinstance(value, str) else value
     except UnicodeEncodeError:
@@ -210,7 +210,7 @@ def _utf8(value: Any) -> Any:
 
 
 def _argument(value: Any) -> Any:
-    """A channel argument is a number or a text; in a variable it can only be text."""
+    """Return a number for a string of digits: a variable cannot hold numbers."""
     if isinstance(value, str) and re.fullmatch("-?[0-9]{1,10}", value):
         return int(value)
     return int(value) if isinstance(value, bool) else value

@@ -1,4 +1,4 @@
-"""The settings: every name, kind and default; the one place where flags, `ANYCABLE_*` and files are read."""
+"""The settings: every name, kind and default. Flags, `ANYCABLE_*` and files are read here and nowhere else."""
 
 from __future__ import annotations
 
@@ -76,92 +76,99 @@ class Settings(BaseSettings):
     )
 
     app: Annotated[Attribute, APP] = Field(None, description="the cable to serve")
-    config: Annotated[File, APP] = Field(
-        None, description=f"a TOML file; without it {sources.CONFIG_FILE}, where there is one"
-    )
+    config: Annotated[File, APP] = Field(None, description=f"a TOML file (else {sources.CONFIG_FILE}, if there is one)")
     web: Annotated[Attribute, WEB] = Field(None, description="an ASGI app to serve beside the gateway")
 
     rpc_host: Annotated[Address, RPC] = Field(
-        "127.0.0.1:50051", description="where the RPC server listens; IPv6 in brackets"
+        "127.0.0.1:50051", description="the address that the RPC server listens on; IPv6 in brackets"
     )
     rpc_reuse_port: Annotated[Switch, RPC_ONLY] = Field(
-        False, description="let the process that follows listen on the same port before this one ends"
+        False, description="let the next process listen on the same port before this one ends"
     )
     rpc_engine: Annotated[Engine, RPC] = Field(
-        "grpcio", description="what speaks gRPC: grpcio, or asyncio, which is ours and several times as fast"
+        "grpcio",
+        description="the engine that speaks gRPC: grpcio, or asyncio, which is our own and several times as fast",
     )
-    rpc_pool_size: Annotated[Count, RPC] = Field(30, description="how many calls run at a time")
+    rpc_pool_size: Annotated[Count, RPC] = Field(30, description="the number of calls that run at a time")
     workers: Annotated[Count, RPC_ONLY] = Field(
-        1, description="how many processes serve, on the port of rpc_host and the following ones"
+        1, description="the number of processes; they listen on the port of rpc_host and the following ones"
     )
     worker_cpu_affinity: Annotated[Switch, RPC_ONLY] = Field(
-        False, description="keep each worker to a core of its own (on Linux)"
+        False, description="keep each worker on a core of its own (Linux only)"
     )
     http_health_port: Annotated[Port, RPC_ONLY] = Field(
-        0, description="where one process that watches the workers answers /health over HTTP; 0 is nowhere"
+        0, description="the port where one /health over HTTP answers for all workers; 0 is none"
     )
     rpc_max_connection_age: Annotated[Seconds, RPC] = Field(
-        300, description="after how long anycable-go has to connect anew; 0 is never"
+        300, description="the time after which anycable-go has to connect again; 0 is never"
     )
     rpc_max_call_recv_size: Annotated[Bytes, RPC] = Field(
-        MESSAGE_SIZE, description="the largest answer that anycable-go takes, in bytes; the same there"
+        MESSAGE_SIZE, description="the largest response that anycable-go accepts, in bytes; set the same value there"
     )
     rpc_max_call_send_size: Annotated[Bytes, RPC] = Field(
-        MESSAGE_SIZE, description="the largest request that anycable-go may send, in bytes; the same there"
+        MESSAGE_SIZE, description="the largest request that anycable-go may send, in bytes; set the same value there"
     )
-    rpc_tls_cert: Annotated[File, RPC] = Field(None, description="a certificate, as PEM text or a file")
-    rpc_tls_key: Annotated[Secret, RPC] = Field(None, description="its private key, as PEM text or a file")
+    rpc_tls_cert: Annotated[File, RPC] = Field(None, description="a certificate: PEM or a file")
+    rpc_tls_key: Annotated[Secret, RPC] = Field(None, description="its private key: PEM or a file")
     rpc_server_args: Annotated[Arguments, RPC] = Field(
         {}, description="gRPC's own channel arguments; the prefix grpc. may be left out"
     )
     rpc_stuck_timeout: Annotated[Seconds, RPC] = Field(
-        30, description="after how long without a free place health says NOT_SERVING; 0 is never"
+        30, description="the time without a free place after which health is NOT_SERVING; 0 is never"
     )
-    shutdown_timeout: Annotated[Seconds, RPC] = Field(30, description="how long calls may take to end")
+    shutdown_timeout: Annotated[Seconds, RPC] = Field(30, description="the time that calls under way have to end")
     version_check_enabled: Annotated[Switch, RPC] = Field(
         True, description="refuse callers that speak another version of the protocol"
     )
     sid_header_enabled: Annotated[Switch, RPC] = Field(True, description="tell the client its session id")
 
-    secret: Annotated[Secret, KEYS] = Field(None, description="the secret that the other keys come from")
+    secret: Annotated[Secret, KEYS] = Field(None, description="the secret that the other keys are derived from")
     jwt_secret: Annotated[Secret, KEYS] = Field(
         None, description="signs and verifies tokens (else: secret); none switches them off"
     )
     jwt_secrets_old: Annotated[Secrets, KEYS] = Field(
-        (), description="verify tokens that were signed before the key was changed; may be repeated"
+        (), description="verify tokens that were signed before jwt_secret was changed; may be repeated"
     )
-    jwt_ttl: Annotated[Lifetime, TOKENS] = Field(3600, description="how long tokens are valid; only none is for ever")
+    jwt_ttl: Annotated[Lifetime, TOKENS] = Field(
+        3600, description="the lifetime of tokens; with none they never expire"
+    )
     jwt_param: Annotated[Parameter, TOKENS] = Field("jid", description="the URL parameter with the token")
     connect_tokens: Annotated[Switch, TOKENS] = Field(
-        True, description="identify by token where anycable-go leaves that to Connect"
+        True, description="let Connect accept tokens that anycable-go does not check itself"
     )
     streams_secret: Annotated[Secret, TOKENS] = Field(None, description="signs stream names (else: secret)")
     turbo_streams_secret: Annotated[Secret, TOKENS] = Field(
         None, description="signs the streams of Turbo pages (else: streams_secret)"
     )
-    broadcast_key: Annotated[Secret, TOKENS] = Field(None, description="authorizes broadcasts (else made from secret)")
+    broadcast_key: Annotated[Secret, TOKENS] = Field(
+        None, description="authorizes broadcasts (else derived from secret)"
+    )
 
     api_secret: Annotated[Secret, TOKENS] = Field(
-        None, description="authorizes requests to the REST API (else made from secret)"
+        None, description="authorizes requests to the REST API (else derived from secret)"
     )
     api_url: Annotated[WebAPI, BROADCASTING] = Field(
-        None, description="where anycable-go's REST API is (else /api where broadcasts go)", repr=False
+        None,
+        description="the URL of anycable-go's REST API (else /api on the server that takes broadcasts)",
+        repr=False,
     )
 
     broadcast_adapter: Annotated[Text, BROADCASTING] = Field(
-        "http", description="how to broadcast: http, redis, redisx (Redis Streams), nats or memory"
+        "http", description="the way to broadcast: http, redis, redisx (Redis Streams), nats or memory"
     )
     http_broadcast_url: Annotated[WebURL, BROADCASTING] = Field(
-        None, description="where broadcasts go (else localhost: port 8080 with a key, 8090 without)", repr=False
+        None,
+        description="the URL that takes broadcasts (else on localhost: port 8080 with a key, 8090 without)",
+        repr=False,
     )
     redis_url: Annotated[RedisURL, BROADCASTING] = Field(
         "redis://localhost:6379",
-        description="where Redis is; rediss:// for TLS; with commas between: a cluster; with redis_sentinels: "
-        "the name of the primary as the host",
+        description="the URL of Redis; rediss:// for TLS; several URLs with commas are a cluster; with redis_sentinels "
+        "the host is the name of the primary",
         repr=False,
     )
     redis_sentinels: Annotated[Sentinels, BROADCASTING] = Field(
-        None, description="where the Sentinels are that know the primary; with commas between", repr=False
+        None, description="the Sentinels that know the primary, with commas between", repr=False
     )
     redis_channel: Annotated[Parameter, BROADCASTING] = Field(
         "__anycable__", description="the channel that anycable-go reads"
@@ -170,10 +177,10 @@ class Settings(BaseSettings):
         None, description="the stream that anycable-go reads with redisx (else: redis_channel)"
     )
     redisx_max_len: Annotated[Length, BROADCASTING] = Field(
-        10_000, description="about how many entries the Redis stream keeps"
+        10_000, description="the number of entries that the Redis stream keeps, approximately"
     )
     nats_servers: Annotated[ServerURLs, BROADCASTING] = Field(
-        "nats://localhost:4222", description="where NATS is; with commas between", repr=False
+        "nats://localhost:4222", description="the URLs of NATS, with commas between", repr=False
     )
     nats_channel: Annotated[Parameter, BROADCASTING] = Field(
         "__anycable__", description="the subject that anycable-go reads"
@@ -181,37 +188,41 @@ class Settings(BaseSettings):
 
     host: Annotated[Host, GATEWAY] = Field("127.0.0.1", description="the host to listen on")
     port: Annotated[Port, GATEWAY] = Field(8080, description="the port to listen on")
-    path: Annotated[Paths, GATEWAY] = Field("/cable", description="where the WebSocket is")
+    path: Annotated[Paths, GATEWAY] = Field("/cable", description="the path of the WebSocket")
     enforce_jwt: Annotated[Switch, GATEWAY] = Field(False, description="refuse clients without a token")
-    noauth: Annotated[Switch, GATEWAY] = Field(False, description="let everybody in, without asking the app")
+    noauth: Annotated[Switch, GATEWAY] = Field(False, description="accept every client without asking the app")
     norpc: Annotated[Switch, GATEWAY] = Field(False, description="never ask the app")
     public: Annotated[Switch, GATEWAY] = Field(False, description="noauth, public-streams, and broadcasts need no key")
     public_streams: Annotated[Switch, GATEWAY] = Field(False, description="streams need no signature")
     headers: Annotated[Names, GATEWAY] = Field(("cookie",), description="headers that the app sees")
     allowed_origins: Annotated[Names, GATEWAY] = Field(
-        (), description="pages that may connect, like www.example.com,*.example.io; without it all may"
+        (), description="hosts of pages that may connect, like www.example.com,*.example.io (else all may)"
     )
-    ping_interval: Annotated[Seconds, GATEWAY] = Field(3, description="time between pings; 0 is never")
+    ping_interval: Annotated[Seconds, GATEWAY] = Field(3, description="the time between pings; 0 is never")
     pong_timeout: Annotated[Seconds, GATEWAY] = Field(
-        0, description="how long clients that answer pings may be silent; 0 is for ever"
+        0, description="the time that clients that answer pings may be silent; 0 is forever"
     )
     broker: Annotated[Broker, GATEWAY] = Field(
-        None, description="what keeps history, presence and sessions: memory, unless it is none"
+        None, description="keeps history, presence and sessions: memory, or none to keep nothing"
     )
-    history_ttl: Annotated[Seconds, GATEWAY] = Field(300, description="how long messages are kept")
-    history_limit: Annotated[Count, GATEWAY] = Field(100, description="how many messages of a stream are kept")
-    sessions_ttl: Annotated[Seconds, GATEWAY] = Field(300, description="how long clients can resume their sessions")
-    presence_ttl: Annotated[Seconds, GATEWAY] = Field(15, description="how long those who left are present")
+    history_ttl: Annotated[Seconds, GATEWAY] = Field(300, description="the time that messages are kept")
+    history_limit: Annotated[Count, GATEWAY] = Field(
+        100, description="the number of messages that are kept of each stream"
+    )
+    sessions_ttl: Annotated[Seconds, GATEWAY] = Field(
+        300, description="the time that clients can resume their sessions"
+    )
+    presence_ttl: Annotated[Seconds, GATEWAY] = Field(
+        15, description="the time that a disconnected client still counts as present"
+    )
     turbo_streams: Annotated[Switch, GATEWAY] = Field(False, description="serve Turbo Streams")
     show_secret: Annotated[Switch, GATEWAY] = Field(
         False, description="print the key that other processes need to broadcast"
     )
 
     log_level: Annotated[Level, LOG] = Field("info", description="debug, info, warn or error")
-    debug: Annotated[Switch, LOG] = Field(
-        False, description="log everything, and tell the other side what went wrong inside"
-    )
-    log_grpc: Annotated[Switch, LOG] = Field(False, description="log what gRPC does too")
+    debug: Annotated[Switch, LOG] = Field(False, description="log everything, and put internal errors into responses")
+    log_grpc: Annotated[Switch, LOG] = Field(False, description="show the log of gRPC too")
 
     def __init__(self, **values: Any) -> None:
         try:
@@ -228,7 +239,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Ours instead of pydantic's."""
+        """Return our sources in place of pydantic's."""
         return sources.chain(settings_cls, init_settings())
 
     @model_validator(mode="after")
@@ -239,7 +250,7 @@ class Settings(BaseSettings):
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """Where the WebSocket is: `path` may have several, with commas between."""
+        """The paths of the WebSocket: `path` may have several, with commas between."""
         return tuple(self.path.split(","))
 
     @property

@@ -29,44 +29,44 @@ _SPECIAL = {
     "port": ("ANYCABLE_PORT", "PORT"),
     "redis_url": ("ANYCABLE_REDIS_URL", "REDIS_URL"),
 }
-_MEANT = {"PORT": re.compile("[0-9]+"), "REDIS_URL": re.compile("(rediss?|unix)://.*")}
+_FOR_US = {"PORT": re.compile("[0-9]+"), "REDIS_URL": re.compile("(rediss?|unix)://.*")}
 _PASSWORD = re.compile(r"(//|^|\s)[^/\s]*@")
 
 
 def variables(name: str) -> tuple[str, ...]:
-    """The environment variables that set the field, strongest first."""
+    """Return the environment variables that set the field, strongest first."""
     return _SPECIAL.get(name, (f"ANYCABLE_{name.upper()}",))
 
 
 @lru_cache
 def kind_of(cls: type[BaseSettings], name: str) -> Kind:
-    """What kind of value the field has."""
+    """Return the kind of value that the field has."""
     (kind,) = (mark for mark in cls.model_fields[name].metadata if isinstance(mark, Kind))
     return kind
 
 
 class Flags(InitSettingsSource):
-    """What the model was called with: the flags of a command line, or arguments in a program."""
+    """The arguments of the model: the flags of a command line, or what a program gives."""
 
     def label(self, name: str) -> str:
-        """The flag."""
+        """Return the flag."""
         return f"--{name.replace('_', '-')}"
 
 
 class Environment(EnvSettingsSource):
-    """The variables of known fields; whatever else begins with `ANYCABLE_` is anycable-go's."""
+    """The environment variables of known fields. Other variables that begin with `ANYCABLE_` are anycable-go's."""
 
     def label(self, name: str) -> str:
-        """The variable."""
+        """Return the variable."""
         return self._variable(name) or f"{variables(name)[0]}__…"
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        """The text of the first variable that is set."""
+        """Return the value of the first variable that is set."""
         variable = self._variable(field_name)
         return (None if variable is None else self.env_vars[variable.lower()]), field_name, False
 
     def prepare_field_value(self, field_name: str, field: FieldInfo, value: Any, value_is_complex: bool) -> Any:
-        """Leave text to the field's own validators; `ANYCABLE_…__NAME` adds to a field that is an object."""
+        """Leave strings to the field's own validators. `ANYCABLE_…__NAME` adds to a field that is an object."""
         if get_origin(field.annotation) is not dict:
             return value
         prefix = f"{variables(field_name)[0]}__".lower()
@@ -74,18 +74,21 @@ class Environment(EnvSettingsSource):
         return _with(added, value)
 
     def _variable(self, name: str) -> str | None:
-        return next((variable for variable in variables(name) if self._is_meant(variable)), None)
+        return next((variable for variable in variables(name) if self._is_for_us(variable)), None)
 
-    def _is_meant(self, variable: str) -> bool:
-        """PORT and REDIS_URL are anybody's, and Kubernetes sets ANYCABLE_PORT=tcp://… for a service `anycable`."""
+    def _is_for_us(self, variable: str) -> bool:
+        """Return whether a variable is set for us.
+
+        Other programs use PORT and REDIS_URL too, and Kubernetes sets ANYCABLE_PORT=tcp://… for a service `anycable`.
+        """
         text = self.env_vars.get(variable.lower())
         if text is None or (variable == "ANYCABLE_PORT" and text.startswith("tcp://")):
             return False
-        return variable not in _MEANT or bool(_MEANT[variable].fullmatch(text))
+        return variable not in _FOR_US or bool(_FOR_US[variable].fullmatch(text))
 
 
 def _with(added: dict[str, Any], text: str | None) -> Any:
-    """The JSON object in the text and what is added to it; other text stays, for the validator to refuse."""
+    """Return the JSON object in the string with the additions. Another string stays: the validator refuses it."""
     try:
         given = json.loads(text or "{}")
     except (ValueError, RecursionError):
@@ -123,7 +126,7 @@ class File(InitSettingsSource):
         super().__init__(cls, content)
 
     def label(self, name: str) -> str:
-        """The key and the file."""
+        """Return the key and the file."""
         return f"{name} in {self._place}"
 
 
@@ -173,18 +176,18 @@ def _read(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise ConfigurationError(f"{path} is not UTF-8, as TOML has to be") from None
+        raise ConfigurationError(f"{path} is not UTF-8, but TOML must be") from None
     except (ValueError, RecursionError) as error:
         raise ConfigurationError(f"{path} is not TOML: {error}") from None
 
 
 def origins(cls: type[BaseSettings], values: Mapping[str, Any]) -> dict[str, str]:
-    """Each name that a source gives, and the label of the strongest one: the sources are asked one by one."""
+    """Return the label of the strongest source for each name that a source gives."""
     return {name: source.label(name) for source in reversed(chain(cls, values)) for name in source()}
 
 
 def explain(cls: type[BaseSettings], error: ValidationError, values: Mapping[str, Any]) -> str:
-    """What is wrong, a line for each setting; secrets are not quoted."""
+    """Return a line for each wrong setting: its source and the problem. Secrets are not quoted."""
     labels = origins(cls, values)
     lines: dict[str, str] = {}
     for detail in error.errors(include_url=False):
@@ -210,7 +213,7 @@ def _near(name: str, known: Mapping[str, Any]) -> str:
 
 
 def described(settings: BaseSettings, values: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """Name, value and source of each setting; of a secret only whether it is set."""
+    """Yield name, value and source of each setting; of a secret only whether it is set."""
     labels = origins(type(settings), values)
     for name in type(settings).model_fields:
         value = getattr(settings, name)
@@ -237,10 +240,10 @@ def _shown(value: Any) -> str:
 
 
 def _masked(value: Any) -> Any:
-    """The value for an error, which may cut it: afterwards nobody could tell where a password ends."""
+    """Return the value without passwords. Do so before the value is shortened, which may cut a password in two."""
     return _hide(value) if isinstance(value, str) else value
 
 
 def _hide(text: str) -> str:
-    """The text without the passwords of URLs."""
+    """Return the string without the passwords of URLs."""
     return _PASSWORD.sub(r"\1***@", text)

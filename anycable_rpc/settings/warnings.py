@@ -1,4 +1,4 @@
-"""Settings that each are right, and of which one takes away the effect of another."""
+"""Warnings about settings that are valid: weak keys, and settings that take away the effect of each other."""
 
 from __future__ import annotations
 
@@ -32,9 +32,10 @@ so_reuseport tcp_receive_buffer_size tsi.max_frame_size
 """
 
 _GRPC_ARGUMENTS = frozenset(_SERVER_ARGUMENTS.split())
-"""What gRPC reads in a server (`grpc_types.h` and `channel_arg_names.h`), without the prefix."""
+"""The channel arguments that a gRPC server reads (`grpc_types.h`, `channel_arg_names.h`), without the prefix."""
 
 Conflict = tuple[Callable[["Settings"], bool], str]
+"""A function that returns whether settings have the conflict, and the warning."""
 
 
 def _has_no_token_secret(settings: Settings) -> bool:
@@ -45,7 +46,7 @@ def _is_set(settings: Settings, *names: str) -> bool:
     return not settings.model_fields_set.isdisjoint(names)
 
 
-_OF_THE_GATEWAY: tuple[Conflict, ...] = (
+_GATEWAY_CONFLICTS: tuple[Conflict, ...] = (
     (
         lambda s: s.enforce_jwt and _has_no_token_secret(s),
         "enforce_jwt has no effect without a secret for tokens: set secret or jwt_secret",
@@ -77,22 +78,22 @@ _OF_THE_GATEWAY: tuple[Conflict, ...] = (
     ),
 )
 
-_OF_A_SERVER: tuple[Conflict, ...] = (
+_SERVER_CONFLICTS: tuple[Conflict, ...] = (
     (
         lambda s: s.debug and _is_set(s, "log_level") and s.log_level != "debug",
         "log_level has no effect, because debug logs everything: leave one out",
     ),
     (
         lambda s: s.log_grpc and s.rpc_engine == "asyncio",
-        "log_grpc has no effect: the engine asyncio does without gRPC",
+        "log_grpc has no effect: the engine asyncio does not use gRPC's library",
     ),
 )
 
-_BY_COMMAND = {"serve": _OF_A_SERVER, "dev": (*_OF_A_SERVER, *_OF_THE_GATEWAY)}
+_BY_COMMAND = {"serve": _SERVER_CONFLICTS, "dev": (*_SERVER_CONFLICTS, *_GATEWAY_CONFLICTS)}
 
 
 def conflicts(settings: Settings, command: str) -> Iterator[str]:
-    """A line for each conflict among the settings that the command uses."""
+    """Yield a line for each conflict among the settings that the command uses."""
     yield from (text for applies, text in _BY_COMMAND[command] if applies(settings))
     if settings.rpc_engine == "grpcio":  # the engine asyncio refuses what it does not know
         yield from filter(None, map(_unknown, settings.rpc_server_args))
