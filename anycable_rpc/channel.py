@@ -11,7 +11,8 @@ from .errors import ConfigurationError, InvalidData, Rejected
 from .identity import stream_names
 from .protocol import json_text, transmissions
 from .protocol.messages import PresenceResponse, stream_name
-from .state import PRESENCE_KEY, WHISPER_KEY, State, changes_of, lazy
+from .protocol.reply import Reply
+from .state import PRESENCE_KEY, WHISPER_KEY, State, refuse_replacement
 
 if TYPE_CHECKING:
     from .cable import Cable
@@ -20,6 +21,13 @@ if TYPE_CHECKING:
 __all__ = ["Channel"]
 
 _OWN = frozenset({"connection", "identifier", "middleware", "name", "params", "state"})
+
+
+def _state(channel: Channel) -> Any:
+    reply = channel._anycable
+    if reply.channel_state is None:
+        reply.channel_state = State(reply.istate)
+    return reply.channel_state
 
 
 class Channel:
@@ -39,13 +47,11 @@ class Channel:
     middleware: ClassVar[Sequence[Callable[..., Any]]] = ()
     """Around the callbacks of this channel, inside the connection's and the cable's (see `Cable`)."""
 
-    state: Any = lazy(lambda self: State(self._istate))
+    state: Any = property(_state, refuse_replacement)
     """What anycable-go keeps for this subscription between calls: a mapping of JSON values (see `State`)."""
 
-    _istate: Any = lazy(lambda self: self.connection.env.istate)
-    _stop_all = False
-    _presence: PresenceResponse | None = None
-    _rejected: Rejected | None = None
+    _anycable: Reply
+    """The one private name of the framework: your class may use all others."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -65,16 +71,12 @@ class Channel:
         connection: Connection,
         identifier: str,
         params: Mapping[str, Any],
-        istate: Mapping[str, str] | None = None,
+        reply: Reply | None = None,
     ) -> None:
         self.connection = connection
         self.identifier = identifier
         self.params = params
-        if istate is not None:
-            self._istate = istate
-        self._marks: dict[str, str] = {}
-        self._streams: dict[str, None] = {}
-        self._stopped: dict[str, None] = {}
+        self._anycable = reply or Reply(connection.env)
 
     @property
     def cable(self) -> Cable:
@@ -94,10 +96,11 @@ class Channel:
         without asking here. One stream of a subscription can have that; the last one does.
         """
         stream_name(stream)
-        self._stopped.pop(stream, None)
-        self._streams[stream] = None
+        reply = self._anycable
+        reply.stopped_streams.pop(stream, None)
+        reply.streams[stream] = None
         if whisper:
-            self._marks[WHISPER_KEY] = stream
+            reply.marks[WHISPER_KEY] = stream
 
     def stream_for(self, target: Any, whisper: bool = False) -> None:
         """`stream_from` for the stream of an object, to which `cable.broadcast_to(target, …)` broadcasts.
@@ -114,18 +117,20 @@ class Channel:
     def stop_stream_from(self, stream: str) -> None:
         """Stop a stream, whether it was started now or earlier."""
         stream_name(stream)
-        self._streams.pop(stream, None)
-        self._stopped[stream] = None
-        if self._mark(WHISPER_KEY) == stream:
-            self._marks[WHISPER_KEY] = ""
+        reply = self._anycable
+        reply.streams.pop(stream, None)
+        reply.stopped_streams[stream] = None
+        if reply.mark(WHISPER_KEY) == stream:
+            reply.marks[WHISPER_KEY] = ""
 
     def stop_all_streams(self) -> None:
         """Stop all streams of this subscription; those started afterwards are kept."""
-        self._streams.clear()
-        self._stopped.clear()
-        self._stop_all = True
-        if self._mark(WHISPER_KEY):
-            self._marks[WHISPER_KEY] = ""
+        reply = self._anycable
+        reply.streams.clear()
+        reply.stopped_streams.clear()
+        reply.stop_all = True
+        if reply.mark(WHISPER_KEY):
+            reply.marks[WHISPER_KEY] = ""
 
     def transmit(self, data: Any) -> None:
         """Send data to this subscriber, with the reply. `data` is any JSON value.
@@ -133,7 +138,7 @@ class Channel:
         Raises:
             InvalidData: it is not a JSON value.
         """
-        self.connection._transmissions.append(transmissions.message(self.identifier, data))
+        self._anycable.transmissions.append(transmissions.message(self.identifier, data))
 
     def reject(self) -> NoReturn:
         """Refuse the subscription and end the callback. In an action it only ends the action.
@@ -141,8 +146,8 @@ class Channel:
         Raises:
             Rejected: always. Catching it does not confirm the subscription.
         """
-        self._rejected = Rejected("rejected")
-        raise self._rejected
+        self._anycable.rejection = rejection = Rejected("rejected")
+        raise rejection
 
     @property
     def presence_id(self) -> Any:
@@ -159,28 +164,20 @@ class Channel:
 
         The stream is the first started in this call, else the one joined before.
         """
-        stream = stream or next(iter(self._streams), None) or self._mark(PRESENCE_KEY)
+        reply = self._anycable
+        stream = stream or next(iter(reply.streams), None) or reply.mark(PRESENCE_KEY)
         if not stream:
             raise ConfigurationError("presence_join() needs a stream: call stream_from() first or give stream=…")
         self.stream_from(stream)
-        self._marks[PRESENCE_KEY] = stream
+        reply.marks[PRESENCE_KEY] = stream
         info = self.presence_info if info is None else info
-        text = "" if info is None else json_text.dumps(info)
-        self._presence = PresenceResponse("join", _presence_id(self.presence_id if id is None else id), text)
+        encoded = "" if info is None else json_text.dumps(info)
+        reply.presence = PresenceResponse("join", _presence_id(self.presence_id if id is None else id), encoded)
 
     def presence_leave(self, id: Any = None) -> None:  # noqa: A002 - the protocol's name
         """Say that somebody is here no more."""
-        self._presence = PresenceResponse("leave", _presence_id(self.presence_id if id is None else id))
-
-    def _mark(self, key: str) -> str:
-        text: str = self._marks[key] if key in self._marks else self._istate.get(key, "")
-        return text
-
-    def _istate_changes(self) -> dict[str, str]:
-        changes = changes_of(self)
-        if not self._marks:
-            return changes
-        return changes | {key: text for key, text in self._marks.items() if text != self._istate.get(key, "")}
+        presence_id = _presence_id(self.presence_id if id is None else id)
+        self._anycable.presence = PresenceResponse("leave", presence_id)
 
 
 def _presence_id(value: object) -> str:

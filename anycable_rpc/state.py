@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 from .errors import InvalidData, InvalidState, shorten
 from .protocol import json_text
 
-__all__ = ["PRESENCE_KEY", "WHISPER_KEY", "State", "changes_of", "lazy"]
+__all__ = ["PRESENCE_KEY", "WHISPER_KEY", "State", "lazy", "refuse_replacement"]
 
 WHISPER_KEY = "$w"
 PRESENCE_KEY = "$p"
@@ -83,9 +83,13 @@ class State(MutableMapping[str, Any]):
         return changed
 
 
-def changes_of(owner: object) -> dict[str, str]:
-    """The changes of the `state` of a connection or a channel: none before it is first read."""
-    return owner.__dict__["state"].changes() if "state" in owner.__dict__ else {}
+def refuse_replacement(owner: object, value: object) -> None:
+    """Refuse to set the `state` of a connection or channel: what its object does not know would be lost.
+
+    Raises:
+        AttributeError: always.
+    """
+    raise AttributeError("state is edited and not replaced: use state.clear() and state.update(…)")
 
 
 def _canonical(raw: str) -> str | None:

@@ -19,6 +19,7 @@ from anycable_rpc.protocol.messages import (
     Request,
     Status,
 )
+from anycable_rpc.protocol.reply import reply_of
 from anycable_rpc.transports.protobuf import decode_response, encode_request
 from anycable_rpc.transports.service import Service
 
@@ -116,7 +117,7 @@ def test_bytes_that_are_no_message_are_an_error(method: str, data: bytes) -> Non
 def test_a_response_that_cannot_be_written_is_an_error(caplog: pytest.LogCaptureFixture) -> None:
     class Odd(Connection):
         def connect(self) -> None:
-            self._transmissions.append("\ud800")
+            reply_of(self).transmissions.append("\ud800")
 
     response = ask(Service(App("def", Odd).cable))
 
