@@ -15,6 +15,8 @@ from .json_text import dumps
 
 __all__ = [
     "MESSAGE_SIZE",
+    "METHODS",
+    "METHOD_NAMES",
     "PROTOCOL_VERSION",
     "SERVICE",
     "UNCHANGED",
@@ -152,3 +154,12 @@ def stream_name(value: object) -> str:
 
 Request = ConnectionRequest | CommandMessage | DisconnectRequest
 Response = ConnectionResponse | CommandResponse | DisconnectResponse
+
+METHODS: Mapping[str, type[Request]] = {
+    "Connect": ConnectionRequest,
+    "Command": CommandMessage,
+    "Disconnect": DisconnectRequest,
+}
+"""The methods of `anycable.RPC`, and the request that each takes."""
+
+METHOD_NAMES: Mapping[type[Request], str] = {request: method for method, request in METHODS.items()}

@@ -26,9 +26,8 @@ from ..protocol.messages import (
 )
 from .lazy_env import ReceivedEnv
 
-__all__ = ["METHODS", "decode_request", "decode_response", "encode_request", "encode_response"]
+__all__ = ["decode_request", "decode_response", "encode_request", "encode_response"]
 
-METHODS = ("Connect", "Command", "Disconnect")
 _SAID = (b"", b"\x08\x01", b"\x08\x02")  # the status, by its number; that of 0 is not written
 _LENGTHS = [bytes((length,)) for length in range(256)]
 _STATUSES: list[Any] = [pb.Status.Value(status.name) for status in Status]  # by their numbers

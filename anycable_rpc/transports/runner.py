@@ -24,7 +24,7 @@ from ..protocol.messages import Response
 from ..publishing.caller import CALLER
 from ..rpc.call import Steps
 
-__all__ = ["CallbackThreads", "arun", "is_interrupt", "ordinary", "run", "until"]
+__all__ = ["CallbackThreads", "arun", "as_exception", "call_sync", "is_interrupt", "run", "until"]
 
 _LOOK = 0.01  # seconds between looks at whether something has ended
 
@@ -90,8 +90,8 @@ def run(steps: Steps, middleware: Sequence[Middleware] = ()) -> Response:
         callback = next(steps)
         while True:
             try:
-                around = _around(callback, middleware)
-                result = _call(callback, [wrap(callback) for wrap in around] if around else ())
+                around = _middleware_for(callback, middleware)
+                result = call_sync(callback, [wrap(callback) for wrap in around] if around else ())
             except Exception as error:
                 callback = steps.throw(error)
             else:
@@ -106,8 +106,8 @@ async def arun(steps: Steps, middleware: Sequence[Middleware] = (), pool: Callba
         callback = next(steps)
         while True:
             try:
-                around = _around(callback, middleware)
-                if not _awaits(callback.function):
+                around = _middleware_for(callback, middleware)
+                if not _is_async_cached(callback.function):
                     result = await _on_thread(callback, around, pool)
                 else:
                     caller = CALLER.set(callback.connection.sid)
@@ -116,14 +116,14 @@ async def arun(steps: Steps, middleware: Sequence[Middleware] = (), pool: Callba
                     finally:
                         CALLER.reset(caller)
             except BaseException as error:
-                callback = steps.throw(ordinary(callback, error))
+                callback = steps.throw(as_exception(callback, error))
             else:
                 callback = steps.send(result)
     except StopIteration as stop:
         return stop.value  # type: ignore[no-any-return]
 
 
-def _around(callback: Callback, middleware: Sequence[Middleware]) -> Sequence[Middleware]:
+def _middleware_for(callback: Callback, middleware: Sequence[Middleware]) -> Sequence[Middleware]:
     channel = callback.channel
     outer, inner = callback.connection.middleware, channel.middleware if channel else ()
     if outer or inner:
@@ -131,17 +131,17 @@ def _around(callback: Callback, middleware: Sequence[Middleware]) -> Sequence[Mi
     return middleware if middleware and callback.name != "on_error" else ()
 
 
-def _call(callback: Callback, managers: Sequence[Any]) -> Any:
+def call_sync(callback: Callback, managers: Sequence[Any]) -> Any:
     caller = CALLER.set(callback.connection.sid)
     try:
         if not managers:
             return _not_awaitable(callback, callback())
         with ExitStack() as stack:
             for manager in managers:
-                stack.enter_context(_plain(manager))
+                stack.enter_context(_require_sync(manager))
             return _not_awaitable(callback, callback())
     except BaseException as error:
-        failure = ordinary(callback, error)
+        failure = as_exception(callback, error)
         if failure is error:
             raise
         raise failure from error
@@ -149,18 +149,18 @@ def _call(callback: Callback, managers: Sequence[Any]) -> Any:
         CALLER.reset(caller)
 
 
-def _awaits(function: Callable[..., Any]) -> bool:
+def _is_async_cached(function: Callable[..., Any]) -> bool:
     """`is_async`, remembered for methods, which are what most callbacks are."""
     method = getattr(function, "__func__", None)
-    return is_async(function) if method is None else _method_awaits(method)
+    return is_async(function) if method is None else _is_async_method(method)
 
 
 @lru_cache(1024)
-def _method_awaits(method: Callable[..., Any]) -> bool:
+def _is_async_method(method: Callable[..., Any]) -> bool:
     return inspect.iscoroutinefunction(method)
 
 
-def ordinary(what: object, error: BaseException) -> Exception:
+def as_exception(what: object, error: BaseException) -> Exception:
     """Return the error, or one that stands for it: a StopIteration would hang a future, a SystemExit end a thread or
     a loop.
 
@@ -220,12 +220,12 @@ async def _on_thread(callback: Callback, middleware: Sequence[Middleware], pool:
         context = copy_context()
 
         def call() -> Any:
-            return context.run(_call, callback, managers)
+            return context.run(call_sync, callback, managers)
 
         return await (pool.run(call) if pool else asyncio.to_thread(call))
 
 
-def _plain(manager: Any) -> Any:
+def _require_sync(manager: Any) -> Any:
     if hasattr(manager, "__enter__"):
         return manager
     raise ConfigurationError(

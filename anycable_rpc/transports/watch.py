@@ -10,22 +10,22 @@ import os
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Collection, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from time import monotonic
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from . import runner
+from .admission import Admission
 
 if TYPE_CHECKING:
     from ..callbacks import Callback
     from .service import Service
 
-__all__ = ["Refusals", "UnderWay", "Watch"]
+__all__ = ["UnderWay", "Watch"]
 
 logger = logging.getLogger("anycable_rpc")
 
-_FULL = "all {} places are taken; compare ANYCABLE_RPC_POOL_SIZE with anycable-go's --rpc_concurrency"
 _MINUTE = 60.0
 _STACKS = 10  # a minute: as many show what is wrong
 _DEPTH = 12  # frames of a stack: the innermost
@@ -47,56 +47,20 @@ class UnderWay(Protocol):
         ...
 
 
-class Refusals:
-    """How many calls a full pool has refused. The log is told once a minute."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._count = 0
-        self._told = 0
-        self._next_at = 0.0
-
-    def add(self) -> str:
-        """Count one; returns what its caller is told."""
-        self._count += 1
-        return _FULL.format(self._limit)
-
-    def tell(self, now: float) -> None:
-        """Tell the log, unless it was told less than a minute ago."""
-        count = self._count - self._told
-        if count and now >= self._next_at:
-            self._told, self._next_at = self._told + count, now + _MINUTE
-            logger.warning(
-                "%d %s refused, since all %d places were taken; anycable-go tries again. Raise ANYCABLE_RPC_POOL_SIZE "
-                "(%d here), or lower --rpc_concurrency of anycable-go: all of them together must stay below it",
-                *(count, "call was" if count == 1 else "calls were", self._limit, self._limit),
-            )
-
-
-class Watched(Protocol):
-    """What an engine shows of its calls."""
-
-    refusals: Refusals
-
-    @property
-    def limit(self) -> int: ...
-
-    @property
-    def under_way(self) -> Collection[UnderWay]: ...
-
-
 class Watch:
     """Looks after the calls of one server.
 
     Args:
-        calls: those of the engine; the callbacks on threads of an async app are the service's.
+        admission: has the calls of the engine, each an `UnderWay`; the service has the callbacks on threads.
         service: told of a change of health, as the process above a worker is.
         patience: seconds without a free place until health turns; 0 is for ever.
         turn: takes whether the server serves; called on the watch's thread.
     """
 
-    def __init__(self, calls: Watched, service: Service, patience: float, turn: Callable[[bool], object]) -> None:
-        self._calls = calls
+    def __init__(
+        self, admission: Admission[Any], service: Service, patience: float, turn: Callable[[bool], object]
+    ) -> None:
+        self._admission = admission
         self._service = service
         self._patience = patience
         self._turn = turn
@@ -118,7 +82,7 @@ class Watch:
 
     def look(self, now: float) -> None:
         """Tell what has changed."""
-        self._calls.refusals.tell(now)
+        self._admission.log_refusals(now)
         self._tell_late(now)
         self._tell_health(now)
 
@@ -130,7 +94,7 @@ class Watch:
                 logger.exception("the look after the calls failed")
 
     def _tell_late(self, now: float) -> None:
-        late = {call for call in (*self._calls.under_way, *self._service.threads.jobs) if call.is_late}
+        late = {call for call in (*self._admission.under_way, *self._service.threads.jobs) if call.is_late}
         self._known &= late
         if now >= self._stacks_until:
             self._stacks, self._stacks_until = 0, now + _MINUTE
@@ -162,8 +126,8 @@ class Watch:
 
     def _taken(self) -> frozenset[UnderWay]:
         """All that holds a place, if none is free. The same as before means that none has come free meanwhile."""
-        for taken in (self._calls.under_way, self._service.threads.jobs):
-            if len(taken) >= self._calls.limit:
+        for taken in (self._admission.under_way, self._service.threads.jobs):
+            if len(taken) >= self._admission.limit:
                 return frozenset(taken)
         return frozenset()
 
@@ -172,7 +136,7 @@ def where(call: UnderWay) -> tuple[Callback | None, list[FrameType]]:
     """The callback that runs, and the frames of the user's code; neither if it has not begun."""
     callback, frames = None, list[FrameType]()
     for frame in _frames(call):
-        if frame.f_code in (runner._call.__code__, runner.arun.__code__):
+        if frame.f_code in (runner.call_sync.__code__, runner.arun.__code__):
             callback = frame.f_locals.get("callback")
         elif callback is not None and not frame.f_code.co_filename.startswith(_OURS):
             frames.append(frame)

@@ -29,6 +29,7 @@ from anycable_rpc.protocol.messages import (
 )
 from anycable_rpc.settings.model import Settings
 from anycable_rpc.transports import protobuf as wire
+from anycable_rpc.transports.bytes_handler import BytesHandler
 from anycable_rpc.transports.grpcio.server import AsyncServer, ThreadedServer
 from anycable_rpc.transports.service import Service
 
@@ -309,7 +310,7 @@ class TestNoTokenInALog:
         caplog.set_level(logging.DEBUG)
         values = settings(**options)
         cable = Cable(Failing, [Chat], settings=values)
-        gateway = Gateway(Service(cable).ahandle, GatewayOptions.of(values))
+        gateway = Gateway(BytesHandler(Service(cable)).ahandle, GatewayOptions.of(values))
         server = GatewayRunning(gateway, gateway.options)
         try:
             for text in TOKENS.values():

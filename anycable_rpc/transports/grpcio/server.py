@@ -20,13 +20,14 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as aio_health
 
 from ...errors import BindError
-from ...protocol.messages import SERVICE
-from ..protobuf import METHODS
+from ...protocol.messages import METHODS, SERVICE
+from ..admission import Admission, Refusal
+from ..bytes_handler import bytes_handler
 from ..runner import until
 from ..sockets import check_free, key_pair
 from ..watch import Watch
-from .admission import _Admission, _Call, _Executor
 from .close_port import hang_up
+from .executor import Executor, GrpcioCall, refuse_with
 
 if TYPE_CHECKING:
     from ...settings.model import Settings
@@ -81,13 +82,13 @@ class ThreadedServer:
     """Serves a `def` app on threads."""
 
     def __init__(self, service: Service, settings: Settings) -> None:
-        self._service = service
-        self._admission = _Admission(settings.rpc_pool_size, service)
-        self._executor = _Executor(settings.rpc_pool_size, self._admission)
+        self._handler = bytes_handler(service, settings)
+        self._admission = Admission[GrpcioCall](settings.rpc_pool_size, service.threads)
+        self._executor = Executor(settings.rpc_pool_size, self._admission)
         self._server = grpc.server(cast("ThreadPoolExecutor", self._executor), options=options(settings))
         self._health = _Health(experimental_non_blocking=True)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        self._server.add_generic_rpc_handlers((_handlers(self._handler),))
+        self._server.add_generic_rpc_handlers((_handlers(self._method_handler),))
         self.address = _bind(self._server, settings)
         self._port = int(self.address.rpartition(":")[2])
         self._watch = Watch(self._admission, service, settings.rpc_stuck_timeout, self._turn)
@@ -117,13 +118,13 @@ class ThreadedServer:
         for name in _HEALTH_NAMES:
             self._health.set(name, _SERVING if is_serving else _NOT_SERVING)
 
-    def _handler(self, method: str) -> Callable[[bytes, grpc.ServicerContext], bytes]:
+    def _method_handler(self, method: str) -> Callable[[bytes, grpc.ServicerContext], bytes]:
         def handle(data: bytes, context: grpc.ServicerContext) -> bytes:
             call = self._executor.admitted
-            if not isinstance(call, _Call):
-                context.abort(*call)
+            if isinstance(call, Refusal):
+                context.abort(*refuse_with(call))
             call.context, call.thread = context, threading.get_ident()
-            return self._service.handle(method, data, _metadata(context))
+            return self._handler.handle(method, data, _metadata(context))
 
         return handle
 
@@ -148,12 +149,12 @@ class AsyncServer:
     """Serves an `async def` app on the running event loop."""
 
     def __init__(self, service: Service, settings: Settings) -> None:
-        self._service = service
-        self._admission = _Admission(settings.rpc_pool_size, service)
+        self._handler = bytes_handler(service, settings)
+        self._admission = Admission[GrpcioCall](settings.rpc_pool_size, service.threads)
         self._server = grpc.aio.server(options=options(settings))
         self._health = aio_health.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        self._server.add_generic_rpc_handlers((_handlers(self._handler),))
+        self._server.add_generic_rpc_handlers((_handlers(self._method_handler),))
         self.address = _bind(self._server, settings)
         self._port = int(self.address.rpartition(":")[2])
         self._watch = Watch(self._admission, service, settings.rpc_stuck_timeout, self._turn_soon)
@@ -185,13 +186,14 @@ class AsyncServer:
         for name in _HEALTH_NAMES:
             await self._health.set(name, _SERVING if is_serving else _NOT_SERVING)
 
-    def _handler(self, method: str) -> Any:
+    def _method_handler(self, method: str) -> Any:
         async def handle(data: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
-            call = self._admission.enter()
-            if not isinstance(call, _Call):
-                await context.abort(*call)
+            call = GrpcioCall()
+            refusal = self._admission.enter(call)
+            if refusal:
+                await context.abort(*refuse_with(refusal))
             call.context = context
-            call.coroutine = self._service.ahandle(method, data, _metadata(context))
+            call.coroutine = self._handler.ahandle(method, data, _metadata(context))
             try:
                 return await call.coroutine
             finally:
