@@ -1,4 +1,4 @@
-"""A channel: one subscription of one connection, as seen during one call."""
+"""Channel: one subscription of one connection, as seen during one call."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def _state(channel: Channel) -> Any:
 class Channel:
     """The base of your channel classes.
 
-    An object of it lives for one call: keep in `state` what must outlast it. Everything that a channel says
-    (`stream_from`, `transmit`, …) is recorded and travels with the reply.
+    An object lives for one call: keep in `state` what must outlast it. `stream_from`, `transmit` and the like write the
+    reply, which leaves when the callback has returned.
 
     >>> class ChatChannel(Channel):
     ...     def subscribed(self):
@@ -42,7 +42,7 @@ class Channel:
     """
 
     name: ClassVar[str]
-    """What clients subscribe to; the class's own name unless it is set. It is not inherited."""
+    """The name that clients subscribe to; by default that of the class. A subclass does not inherit it."""
 
     middleware: ClassVar[Sequence[Callable[..., Any]]] = ()
     """Around the callbacks of this channel, inside the connection's and the cable's (see `Cable`)."""
@@ -63,7 +63,7 @@ class Channel:
                     f"{cls.__name__}.{name} cannot be an action: Channel has that attribute, or it is private"
                 )
         if not isinstance(cls.name, str) or not cls.name:
-            raise ConfigurationError(f"{cls.__name__}.name is what clients subscribe to: a text that is not empty")
+            raise ConfigurationError(f"{cls.__name__}.name must be a non-empty string: clients subscribe to it")
         check_class(cls, Channel, ("subscribed", "unsubscribed"))
 
     def __init__(
@@ -90,10 +90,10 @@ class Channel:
         """Called when the client unsubscribes or its socket is gone."""
 
     def stream_from(self, stream: str, whisper: bool = False) -> None:
-        """Start to deliver what is broadcast to the stream.
+        """Deliver to this client what is broadcast to the stream, from now on.
 
-        With `whisper` the client may whisper to it: anycable-go then delivers its messages to the others
-        without asking here. One stream of a subscription can have that; the last one does.
+        With `whisper` the client may whisper to the stream: anycable-go then delivers its messages to the others
+        without a call to this server. One stream of a subscription can have that; the last one counts.
         """
         stream_name(stream)
         reply = self._anycable
@@ -151,18 +151,18 @@ class Channel:
 
     @property
     def presence_id(self) -> Any:
-        """Who joins by default: the values of the connection's identifiers, sorted and joined with `:`."""
+        """The id that joins by default: the values of the connection's identifiers, sorted and joined with `:`."""
         return ":".join(sorted(str(value) for value in self.connection.identifiers.values()))
 
     @property
     def presence_info(self) -> Any:
-        """What others see of who joins, by default: a JSON value."""
+        """A JSON value that the others see of this member, by default None."""
         return None
 
     def presence_join(self, id: Any = None, info: Any = None, *, stream: str | None = None) -> None:  # noqa: A002 - the protocol's name
-        """Say that somebody is here (anycable-go 1.6 and later, with a broker).
+        """Add a member to the presence of a stream (anycable-go 1.6 and later, with a broker).
 
-        The stream is the first started in this call, else the one joined before.
+        The default stream is the first one started in this call, else the one joined before.
         """
         reply = self._anycable
         stream = stream or next(iter(reply.streams), None) or reply.mark(PRESENCE_KEY)
@@ -175,7 +175,7 @@ class Channel:
         reply.presence = PresenceResponse("join", _presence_id(self.presence_id if id is None else id), encoded)
 
     def presence_leave(self, id: Any = None) -> None:  # noqa: A002 - the protocol's name
-        """Say that somebody is here no more."""
+        """Remove a member from the presence of the stream that was joined."""
         presence_id = _presence_id(self.presence_id if id is None else id)
         self._anycable.presence = PresenceResponse("leave", presence_id)
 

@@ -1,4 +1,4 @@
-"""A connection: one client, as seen during one call."""
+"""Connection: one client, as seen during one call."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def _state(connection: Connection) -> Any:
 class Connection:
     """The base of your connection class: who may connect, and as whom.
 
-    An object of it lives for one call. What must outlast the call is an identifier (set in `connect`, the same
-    from then on) or in `state`.
+    An object lives for one call. Keep what must outlast the call in an identifier (set in `connect`, the same from
+    then on) or in `state`.
 
     >>> class ChatConnection(Connection):
     ...     identified_by = ("user_id",)
@@ -42,7 +42,7 @@ class Connection:
     """
 
     identified_by: ClassVar[tuple[str, ...]] = ()
-    """Names of the identifiers, in the order of the identifiers text; each becomes an attribute."""
+    """Names of the identifiers, in the order of their JSON; each becomes an attribute."""
 
     middleware: ClassVar[Sequence[Callable[..., Any]]] = ()
     """Around every callback of this connection and its channels, inside the cable's (see `Cable`)."""
@@ -79,8 +79,7 @@ class Connection:
     def connect(self) -> Any:
         """Called when a client without a token has opened a socket: set the identifiers, or `reject()`.
 
-        Unless you write it, only clients with a token get in (and anybody, where nothing identifies a
-        connection).
+        The default lets only clients with a token in (and everybody, where `identified_by` is empty).
         """
         if self.identified_by:
             self.reject()
@@ -90,17 +89,17 @@ class Connection:
 
     @property
     def identifiers(self) -> Mapping[str, Any]:
-        """Who the connection is: the identifiers by name. Those of a token may have names not declared here."""
+        """The identifiers by name. A token may have some that are not declared here."""
         return MappingProxyType(self._anycable.identifiers)
 
     @property
     def url(self) -> str:
-        """The URL of the client's WebSocket request. It may carry a token: keep it out of logs."""
+        """The URL of the client's WebSocket request. A token may be in it: keep it out of logs."""
         return self.env.url
 
     @lazy
     def query_params(self) -> Mapping[str, str]:
-        """The parameters in the URL; of repeated ones the first."""
+        """The parameters in the URL. Of a repeated parameter the first counts."""
         try:
             query = urlsplit(self.env.url).query
         except ValueError:
@@ -111,13 +110,13 @@ class Connection:
     def headers(self) -> Mapping[str, str]:
         """The headers that anycable-go forwards (its option `--headers`, by default `cookie`), in lower case.
 
-        A client writes what it likes into them.
+        Clients can send any value in them.
         """
         return {name: value for name, value in self.env.headers.items() if name != "REMOTE_ADDR"}
 
     @lazy
     def cookies(self) -> Mapping[str, str]:
-        """The cookies by name, values as they were sent; of repeated ones the first."""
+        """The cookies by name, with the values as they were sent. Of a repeated cookie the first counts."""
         pairs = [pair.partition("=") for pair in reversed(self.env.headers.get("cookie", "").split(";"))]
         return {name.strip(): value.strip() for name, equals, value in pairs if equals}
 
@@ -144,7 +143,7 @@ class Connection:
         self._anycable.transmissions.append(json_text.dumps(data))
 
     def close(self, reason: str | None = None, reconnect: bool = True) -> None:
-        """Close the connection once the callback has ended. Not for refusing a client: use `reject`."""
+        """Close the connection once the callback has ended. To refuse a client use `reject`."""
         self._anycable.disconnect(reason, reconnect)
 
 
@@ -166,7 +165,7 @@ class _Identifier:
         reply = connection._anycable
         if not reply.is_connecting:
             raise AttributeError(
-                f"{self._name!r} is an identifier: it is settled when the client connects. Keep what changes in "
+                f"{self._name!r} is an identifier: it is set when the client connects. Keep what changes in "
                 "connection.state"
             )
         reply.identifiers = {**reply.identifiers, self._name: value}
@@ -182,7 +181,7 @@ class _Identifier:
 
 def _declare(cls: type[Connection], name: Any) -> None:
     if not isinstance(name, str):
-        raise ConfigurationError(f"identified_by takes names, which are texts, not {name!r}")
+        raise ConfigurationError(f"identified_by must list strings, got {name!r}")
     if not name.isidentifier() or name.startswith("_"):
         raise ConfigurationError(f"{name!r} cannot be an identifier: it cannot be the name of an attribute")
     if hasattr(Connection, name) or name in ("cable", "env", "sid", "state"):

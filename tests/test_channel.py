@@ -39,8 +39,8 @@ def test_nor_can_they_be_by_way_of_a_mixin(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [None, "", 42, b"Chat"])
-def test_a_name_is_a_text(name: object) -> None:
-    with pytest.raises(ConfigurationError, match="what clients subscribe to"):
+def test_a_name_is_a_non_empty_string(name: object) -> None:
+    with pytest.raises(ConfigurationError, match="must be a non-empty string"):
         type("Odd", (Channel,), {"name": name})
 
 

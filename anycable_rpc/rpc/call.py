@@ -172,7 +172,7 @@ def _read_params(identifier: str) -> dict[str, Any]:
 
 
 def json_object(text: str, error: type[ProtocolError], what: str) -> dict[str, Any]:
-    """Read a JSON object; `error` is raised with what is wrong about `what`."""
+    """Return a JSON object that a client has sent; raise `error` when `what` is not one."""
     try:
         value = json_text.loads(text)
     except InvalidData as invalid:

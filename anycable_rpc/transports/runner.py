@@ -1,6 +1,6 @@
-"""Running callbacks: the only module that knows both colours.
+"""Running callbacks, sync and async: no other module knows the difference.
 
-`run` calls, `arun` awaits; each drives the steps of one RPC (see `rpc.py`) to its response.
+`run` calls and `arun` awaits; each drives the steps of one call (see `rpc/respond.py`) to its response.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ..rpc.call import Steps
 
 __all__ = ["CallbackThreads", "arun", "as_exception", "call_sync", "is_interrupt", "run", "until"]
 
-_LOOK = 0.01  # seconds between looks at whether something has ended
+_POLL = 0.01  # seconds between looks at whether something has ended
 
 
 @dataclass(slots=True, eq=False)
@@ -39,9 +39,9 @@ class Job:
 
 
 class CallbackThreads(ThreadPoolExecutor):
-    """Threads for the `def` callbacks of an async app.
+    """A thread pool for the `def` callbacks of an async app.
 
-    A callback cannot be stopped: when its call is cancelled it runs on, and its thread is busy until it ends.
+    A running `def` cannot be stopped: when its call is cancelled it runs on, and its thread is busy until it ends.
     """
 
     def __init__(self, size: int) -> None:
@@ -50,11 +50,11 @@ class CallbackThreads(ThreadPoolExecutor):
 
     @property
     def busy(self) -> int:
-        """How many callbacks run, or wait for a thread."""
+        """The number of callbacks that run or wait for a thread."""
         return len(self.jobs)
 
     async def run(self, function: Callable[[], Any]) -> Any:
-        """Call it on a thread."""
+        """Call a function on a thread and return its result."""
         job = Job()
         self.jobs.add(job)
         future = self.submit(self._work, job, function)
@@ -66,7 +66,7 @@ class CallbackThreads(ThreadPoolExecutor):
             raise
 
     async def wait_idle(self, timeout: float) -> bool:
-        """Wait until no callback runs; False when the time is over."""
+        """Wait until no callback runs; return False when `timeout` seconds are over."""
         return await until(lambda: not self.jobs, timeout)
 
     def _work(self, job: Job, function: Callable[[], Any]) -> Any:
@@ -75,17 +75,20 @@ class CallbackThreads(ThreadPoolExecutor):
 
 
 async def until(condition: Callable[[], bool], timeout: float) -> bool:
-    """Wait until it is true; False when the time is over. No thread is used: user code may hold them all."""
+    """Wait until a condition is true; return False when `timeout` seconds are over.
+
+    No thread is used: callbacks may hold them all.
+    """
     deadline = monotonic() + timeout
     while not condition():
         if monotonic() > deadline:
             return False
-        await asyncio.sleep(_LOOK)
+        await asyncio.sleep(_POLL)
     return True
 
 
 def run(steps: Steps, middleware: Sequence[Middleware] = ()) -> Response:
-    """Drive the steps in this thread; each callback is a `def`."""
+    """Drive the steps of a call in this thread to their response. Each callback is a `def`."""
     try:
         callback = next(steps)
         while True:
@@ -101,7 +104,10 @@ def run(steps: Steps, middleware: Sequence[Middleware] = ()) -> Response:
 
 
 async def arun(steps: Steps, middleware: Sequence[Middleware] = (), pool: CallbackThreads | None = None) -> Response:
-    """Drive the steps on this event loop; a `def` callback goes to the pool, with its context variables."""
+    """Drive the steps of a call on this event loop to their response.
+
+    A `def` callback runs in the thread pool, with the context variables of the call.
+    """
     try:
         callback = next(steps)
         while True:
@@ -150,7 +156,7 @@ def call_sync(callback: Callback, managers: Sequence[Any]) -> Any:
 
 
 def _is_async_cached(function: Callable[..., Any]) -> bool:
-    """`is_async`, remembered for methods, which are what most callbacks are."""
+    """Return `is_async(function)`. Fast path: the answer for a method, as most callbacks are, is cached."""
     method = getattr(function, "__func__", None)
     return is_async(function) if method is None else _is_async_method(method)
 
@@ -161,8 +167,8 @@ def _is_async_method(method: Callable[..., Any]) -> bool:
 
 
 def as_exception(what: object, error: BaseException) -> Exception:
-    """Return the error, or one that stands for it: a StopIteration would hang a future, a SystemExit end a thread or
-    a loop.
+    """Return the error, or an Exception in its place: a StopIteration would hang a future, a SystemExit would end a
+    thread or an event loop.
 
     Raises:
         KeyboardInterrupt, CancelledError: the process is interrupted, the call is cancelled.
@@ -177,7 +183,7 @@ def as_exception(what: object, error: BaseException) -> Exception:
 
 
 def is_interrupt(error: BaseException) -> bool:
-    """Whether Ctrl-C may have raised it; where signals have a thread of their own, only user code can have."""
+    """Return whether Ctrl-C may have raised the error; where a thread watches signals, only an app can have."""
     return (
         isinstance(error, KeyboardInterrupt)
         and threading.current_thread() is threading.main_thread()
@@ -186,7 +192,7 @@ def is_interrupt(error: BaseException) -> bool:
 
 
 def _is_cancelled(error: BaseException) -> bool:
-    """Whether the call itself is cancelled, and not just something that the callback awaited."""
+    """Return whether the call itself is cancelled, and not only something that the callback has awaited."""
     if not isinstance(error, asyncio.CancelledError):
         return False
     try:
@@ -208,7 +214,7 @@ async def _on_loop(callback: Callback, middleware: Sequence[Middleware]) -> Any:
 
 
 async def _on_thread(callback: Callback, middleware: Sequence[Middleware], pool: CallbackThreads | None) -> Any:
-    """Plain middleware is entered and left in the thread that runs the callback."""
+    """Run a `def` callback in the pool. Sync middleware is entered and left in the same thread as the callback."""
     async with AsyncExitStack() as stack:
         managers: list[Any] = []
         for wrap in middleware:

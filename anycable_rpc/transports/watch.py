@@ -1,6 +1,6 @@
-"""The watch over a server's calls, once a second on a thread of its own: callbacks may block every other one.
+"""A thread that looks at a server's calls once a second; callbacks may block every other thread.
 
-The log hears of refused calls and of callbacks that do not return. Health hears when no place comes free.
+It logs refused calls and callbacks that do not return. It turns the health when no place comes free.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ logger = logging.getLogger("anycable_rpc")
 _MINUTE = 60.0
 _STACKS = 10  # a minute: as many show what is wrong
 _DEPTH = 12  # frames of a stack: the innermost
-_OURS = os.path.dirname(__file__) + os.sep
+_OWN_FOLDER = os.path.dirname(__file__) + os.sep
 
 
 class UnderWay(Protocol):
-    """A call or a callback that runs: on a thread, or as a coroutine; neither while it waits for its turn."""
+    """A call or a callback under way. It has a thread or a coroutine once it runs."""
 
     @property
     def thread(self) -> int | None: ...
@@ -43,18 +43,18 @@ class UnderWay(Protocol):
 
     @property
     def is_late(self) -> bool:
-        """Whether nobody waits for it any more, since its deadline has passed."""
+        """True when its deadline has passed, so that nobody waits for it any more."""
         ...
 
 
 class Watch:
-    """Looks after the calls of one server.
+    """Looks at the calls of one server.
 
     Args:
         admission: has the calls of the engine, each an `UnderWay`; the service has the callbacks on threads.
-        service: told of a change of health, as the process above a worker is.
-        patience: seconds without a free place until health turns; 0 is for ever.
-        turn: takes whether the server serves; called on the watch's thread.
+        service: hears of a change of health too, for the process above a worker.
+        patience: seconds without a free place until the health turns to NOT_SERVING; 0 never turns it.
+        turn: called with True for SERVING and False for NOT_SERVING, on the thread of the watch.
     """
 
     def __init__(
@@ -77,11 +77,11 @@ class Watch:
         threading.Thread(target=self._run, name="anycable_rpc calls", daemon=True).start()
 
     def stop(self) -> None:
-        """Look no more."""
+        """Stop looking."""
         self._over.set()
 
     def look(self, now: float) -> None:
-        """Tell what has changed."""
+        """Log and turn what has changed since the last look."""
         self._admission.log_refusals(now)
         self._tell_late(now)
         self._tell_health(now)
@@ -125,7 +125,10 @@ class Watch:
         self._service.turned(is_serving)
 
     def _taken(self) -> frozenset[UnderWay]:
-        """All that holds a place, if none is free. The same as before means that none has come free meanwhile."""
+        """Return the calls that hold places, if no place is free.
+
+        The same set as at the last look means that no place has come free meanwhile.
+        """
         for taken in (self._admission.under_way, self._service.threads.jobs):
             if len(taken) >= self._admission.limit:
                 return frozenset(taken)
@@ -133,18 +136,18 @@ class Watch:
 
 
 def where(call: UnderWay) -> tuple[Callback | None, list[FrameType]]:
-    """The callback that runs, and the frames of the user's code; neither if it has not begun."""
+    """Return the callback that runs, and the frames of the app's code; None and no frames if it has not begun."""
     callback, frames = None, list[FrameType]()
     for frame in _frames(call):
         if frame.f_code in (runner.call_sync.__code__, runner.arun.__code__):
             callback = frame.f_locals.get("callback")
-        elif callback is not None and not frame.f_code.co_filename.startswith(_OURS):
+        elif callback is not None and not frame.f_code.co_filename.startswith(_OWN_FOLDER):
             frames.append(frame)
     return callback, frames
 
 
 def _frames(call: UnderWay) -> list[FrameType]:
-    """The outermost first."""
+    """Return the frames of a call, the outermost first."""
     tops = sys._current_frames()
     if call.coroutine is None:
         top = tops.get(call.thread or 0)
@@ -164,7 +167,7 @@ def _outwards(frame: FrameType | None) -> Iterator[FrameType]:
 
 
 def _inwards(awaited: Any) -> Iterator[FrameType]:
-    """The frames of a coroutine that waits."""
+    """Yield the frames of a coroutine that waits, the outermost first."""
     while (frame := getattr(awaited, "cr_frame", None)) is not None:
         yield frame
         awaited = awaited.cr_await

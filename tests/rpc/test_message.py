@@ -435,7 +435,7 @@ class TestIdentifiers:
                 self.connection.user = "eve"  # type: ignore[attr-defined]
 
         assert app(User, [Odd])(act("go")) == failed("Odd.go failed")
-        assert "it is settled when the client connects" in caplog.text
+        assert "it is set when the client connects" in caplog.text
 
     def test_those_of_a_foreign_token_may_be_others(self, app: MakeApp, caplog: pytest.LogCaptureFixture) -> None:
         class Foreign(Channel):

@@ -1,7 +1,7 @@
-"""The gRPC server: bytes between anycable-go and a `Service`, with health, TLS, overload and drain.
+"""The gRPC servers on grpcio, with health, TLS, overload and drain.
 
-A `def` app runs on threads, an `async def` app on an event loop: two servers of one shape. Both admit
-`rpc_pool_size` calls at a time and answer RESOURCE_EXHAUSTED, which anycable-go retries, to those beyond.
+A `def` app runs on threads, an `async def` app on an event loop: two servers of one shape. Both admit `rpc_pool_size`
+calls at a time. Beyond that they answer RESOURCE_EXHAUSTED, and anycable-go tries again.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncServer", "LoopServer", "ThreadedServer", "options"]
 
-_TOLD = 4
-"""A request up to so many times as large as it may be is read, so that the service says what is wrong with it.
+_READ_FACTOR = 4
+"""A request of up to so many times the allowed size is read, so that the service can say what is wrong with it.
 
-gRPC itself would answer RESOURCE_EXHAUSTED, which anycable-go tries again. Since each answer is bounded, state grows by
-no more than that before it is noticed.
+gRPC itself would answer RESOURCE_EXHAUSTED, which anycable-go tries again. Each response is bounded, so a state
+grows by no more than that before it is noticed.
 """
 
 _FLUSH = 0.2  # seconds for the last answers to leave, and for those who watch the health
@@ -49,11 +49,13 @@ _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
 def options(settings: Settings) -> list[tuple[str, Any]]:
-    """grpcio's channel arguments: anycable-go pings every 10 s, also without calls, and grpcio's own defaults
-    take that for abuse (GOAWAY, too_many_pings). Those of the user come last and win.
+    """Return grpcio's channel arguments. Those of the setting `rpc_server_args` come last and win.
+
+    anycable-go pings every 10 s, also without calls; grpcio's own defaults take that for abuse (GOAWAY,
+    too_many_pings).
     """
     age = int(settings.rpc_max_connection_age * 1000)
-    largest = settings.rpc_max_call_send_size * _TOLD
+    largest = settings.rpc_max_call_send_size * _READ_FACTOR
     arguments: dict[str, Any] = {
         "grpc.so_reuseport": int(settings.rpc_reuse_port),
         "grpc.keepalive_permit_without_calls": 1,
@@ -70,12 +72,13 @@ def options(settings: Settings) -> list[tuple[str, Any]]:
 
 
 class _Health(health.HealthServicer):
-    """Checks are answered on a thread of their own, not behind the calls that wait."""
+    """Answers health checks on a thread of its own, so that they do not wait behind calls."""
 
     def Check(self, request: Any, context: Any) -> Any:  # noqa: N802 - grpcio's name
         return super().Check(request, context)
 
-    Check.__dict__["experimental_thread_pool"] = ThreadPoolExecutor(1, "anycable_rpc health")  # grpcio looks there
+    # grpcio runs a method on the pool that it finds under this name in the function's dictionary. It has no public way.
+    Check.__dict__["experimental_thread_pool"] = ThreadPoolExecutor(1, "anycable_rpc health")
 
 
 class ThreadedServer:
@@ -100,10 +103,10 @@ class ThreadedServer:
         self._watch.start()
 
     def stop(self, grace: float) -> bool:
-        """Refuse new calls and wait up to `grace` seconds for those under way; False when some were cut.
+        """Refuse new calls and wait up to `grace` seconds for those under way; return False when some were cut.
 
-        There is no use in gRPC's own drain: a call that meets it is CANCELLED, and anycable-go does not try again
-        then. It does when it is refused, and when the connection is closed under it: so that comes before gRPC's end.
+        gRPC's own drain answers some calls with CANCELLED, which anycable-go does not try again. It does try again when
+        a call is refused, and when its connection is closed. So both happen here before gRPC's own stop.
         """
         self._admission.close()
         self._watch.stop()
@@ -130,7 +133,7 @@ class ThreadedServer:
 
 
 class LoopServer:
-    """A `ThreadedServer` for who lives on an event loop."""
+    """A `ThreadedServer` with the methods of `AsyncServer`, for a program on an event loop."""
 
     def __init__(self, service: Service, settings: Settings) -> None:
         self._server = ThreadedServer(service, settings)
@@ -141,7 +144,7 @@ class LoopServer:
         self._server.start()
 
     async def stop(self, grace: float) -> bool:
-        """The same as that of `ThreadedServer`."""
+        """Do the same as `ThreadedServer.stop`."""
         return await asyncio.to_thread(self._server.stop, grace)
 
 
@@ -167,7 +170,7 @@ class AsyncServer:
         self._watch.start()
 
     async def stop(self, grace: float) -> bool:
-        """The same as that of `ThreadedServer`."""
+        """Do the same as `ThreadedServer.stop`."""
         self._admission.close()
         self._watch.stop()
         await self._health.enter_graceful_shutdown()
@@ -178,7 +181,7 @@ class AsyncServer:
         return idle
 
     def _turn_soon(self, is_serving: bool) -> None:
-        """On the watch's thread."""
+        """Turn the health from the thread of the watch."""
         with suppress(RuntimeError):  # the loop has been closed: nobody asks
             self._loop.call_soon_threadsafe(lambda: self._loop.create_task(self._turn(is_serving)))
 
@@ -203,7 +206,7 @@ class AsyncServer:
 
 
 def _handlers(handler: Callable[[str], Any]) -> grpc.GenericRpcHandler:
-    """No (de)serialisers: what comes and goes is bytes."""
+    """Return handlers without serialisers: bytes come in and go out."""
     return grpc.method_handlers_generic_handler(
         SERVICE, {method: grpc.unary_unary_rpc_method_handler(handler(method)) for method in METHODS}
     )
@@ -216,9 +219,8 @@ def _metadata(context: Any) -> dict[str, str]:
 def _bind(server: Any, settings: Settings) -> str:
     """Listen, and return HOST:PORT with the real port."""
     pair = key_pair(settings)
-    check_free(
-        settings.rpc_host, settings.rpc_reuse_port
-    )  # gRPC does not say why it cannot listen, and writes to stderr by itself
+    # Ask the system first: gRPC does not say why it cannot listen, and writes to stderr by itself.
+    check_free(settings.rpc_host, settings.rpc_reuse_port)
     try:
         if pair is None:
             port = server.add_insecure_port(settings.rpc_host)
