@@ -22,10 +22,10 @@ from anycable_rpc.broadcasters.nats import NATSBroadcaster
 from anycable_rpc.broadcasters.redis import RedisBroadcaster, RedisStreamsBroadcaster
 from anycable_rpc.errors import BroadcastFailed, ConfigurationError
 
+from ..contract.broadcasters import BroadcasterContract
 from ..support.broadcast_server import running as http_running
 from ..support.message_servers import Server, Subscriber, nats_server, redis_server, running
 from ..support.paths import PROJECT
-from .test_broadcasters import BroadcasterContract
 
 Entries = list[tuple[bytes, dict[bytes, bytes]]]
 SENTINEL = "a-password-that-nobody-may-see"
@@ -67,7 +67,7 @@ class TestRedisBroadcaster(BroadcasterContract):
             subscription.get_message(ignore_subscribe_messages=False, timeout=10)
             yield lambda: list(_until_end(client, subscription, channel))
 
-    def test_a_channel_that_nobody_listens_to_is_said_once(
+    def test_a_channel_that_nobody_listens_to_is_warned_of_once(
         self, redis: Server, caplog: pytest.LogCaptureFixture
     ) -> None:
         broadcaster = RedisBroadcaster(f"redis://127.0.0.1:{redis.port}", "elsewhere")
@@ -76,9 +76,11 @@ class TestRedisBroadcaster(BroadcasterContract):
         broadcaster.publish("2")
         broadcaster.close()
 
-        said = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-        assert len(said) == 1
-        assert said[0].startswith(f"nobody listens to elsewhere at redis://127.0.0.1:{redis.port}: does anycable-go")
+        warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+        assert len(warnings) == 1
+        assert warnings[0].startswith(
+            f"nobody listens to elsewhere at redis://127.0.0.1:{redis.port}: does anycable-go"
+        )
 
 
 def _until_end(client: Redis, subscription: object, channel: str) -> Iterator[str]:
@@ -117,7 +119,7 @@ class TestRedisStreamsBroadcaster(BroadcasterContract):
     def test_a_key_of_another_type_is_an_error(self, redis: Server, channel: str) -> None:
         broadcaster = RedisStreamsBroadcaster(f"redis://127.0.0.1:{redis.port}", channel)
         with Redis(port=redis.port) as client:
-            client.set(channel, "a text")
+            client.set(channel, "a string")
 
         with pytest.raises(BroadcastFailed, match=r"it answered .*wrong kind of value") as caught:
             broadcaster.publish("{}")
@@ -142,7 +144,7 @@ class TestNATSBroadcaster(BroadcasterContract):
     def test_a_payload_beyond_the_limit_is_an_error(self, tmp_path: Path) -> None:
         with running(nats_server(tmp_path, max_payload=1000)) as server:
             broadcaster = NATSBroadcaster(f"nats://127.0.0.1:{server.port}")
-            with pytest.raises(BroadcastFailed, match="larger than NATS takes"):
+            with pytest.raises(BroadcastFailed, match="larger than NATS accepts"):
                 broadcaster.publish("x" * 1001)
             broadcaster.publish("x" * 1000)
             broadcaster.close()
@@ -310,7 +312,7 @@ class TestSecrets:
         )  # fmt: skip
         with running(server):
             broadcaster = MAKE[adapter](url(adapter, server.port, f"me:{SENTINEL}@"))
-            with pytest.raises(BroadcastFailed, match="it wants to know who this is: check") as caught:
+            with pytest.raises(BroadcastFailed, match="authentication failed: check") as caught:
                 broadcaster.publish("{}")
             broadcaster.close()
 

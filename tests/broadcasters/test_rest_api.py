@@ -67,7 +67,7 @@ def test_nobody_is_present(server: BroadcastServer, api: RestAPI, value: Any) ->
 def test_what_is_not_understood_is_an_error(server: BroadcastServer, api: RestAPI, value: Any) -> None:
     answers(server, value)
 
-    with pytest.raises(RequestFailed, match="its answer is not understood"):
+    with pytest.raises(RequestFailed, match="its answer is not that of the API"):
         api.presence("a")
 
 
@@ -79,7 +79,7 @@ def test_what_is_not_understood_is_an_error(server: BroadcastServer, api: RestAP
         (501, "it keeps no presence: run anycable-go with --broker=memory"),
         (400, "is the URL right"),
         (418, "is ANYCABLE_API_URL right"),
-        (500, "see the log of the server"),
+        (500, "see the log of that server"),
     ],
 )
 def test_a_status_says_what_to_do(server: BroadcastServer, api: RestAPI, status: int, advice: str) -> None:
@@ -174,12 +174,12 @@ class TestPublishing:
         [
             (401, "the keys differ: set the same ANYCABLE_SECRET or ANYCABLE_API_SECRET"),
             (404, "there is no API: does anycable-go"),
-            (413, "it is too big"),
-            (422, "it does not take this for a broadcast"),
-            (429, "the server there wants fewer"),
-            (500, "see the log of the server"),
-            (501, "anycable-go could not hand it to its broker"),
-            (302, "it sends elsewhere"),
+            (413, "it is too large"),
+            (422, "it does not accept this as a broadcast"),
+            (429, "that server accepts fewer"),
+            (500, "see the log of that server"),
+            (501, "anycable-go could not pass it to its broker"),
+            (302, "it redirects"),
             (418, "is ANYCABLE_API_URL right"),
         ],
     )

@@ -143,7 +143,7 @@ class TestNothingInTheClear:
             failure = failure_of(made(f"https://localhost:{tls_http.port}/", SECRET))
 
             assert plain.requests == []
-        assert f"it answered {status}: it sends elsewhere, and that is not followed" in str(failure)
+        assert f"it answered {status}: it redirects, and redirects are not followed" in str(failure)
 
 
 class TestNATSPermissions:
@@ -280,9 +280,9 @@ class TestTheOtherPort:
             NATSBroadcaster(f"nats://localhost:{tls_redis.port}"),
         ):
             began = monotonic()
-            said = str(failure_of(broadcaster))
+            message = str(failure_of(broadcaster))
 
-            assert "TLS" in said
+            assert "TLS" in message
             assert monotonic() - began < 5
 
     def test_an_answer_that_says_so_is_named(self, tls_http: BroadcastServer) -> None:

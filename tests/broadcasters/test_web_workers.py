@@ -112,8 +112,8 @@ def answer(port: int, path: str) -> str:
 
 
 def assert_quiet(gunicorn: Program) -> None:
-    """It has said nothing of what went wrong."""
-    said = "\n".join(gunicorn.lines)
-    assert "Traceback" not in said
-    assert "Event loop is closed" not in said
-    assert "Exception" not in said
+    """Assert that gunicorn has printed no error."""
+    output = "\n".join(gunicorn.lines)
+    assert "Traceback" not in output
+    assert "Event loop is closed" not in output
+    assert "Exception" not in output
