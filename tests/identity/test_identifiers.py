@@ -57,18 +57,18 @@ def test_no_identifiers_are_an_empty_object() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given_identifiers", "said"),
+    ("given_identifiers", "message"),
     [
         ({"user_id": 1}, "(missing: tenant); declared: user_id, tenant"),
         ({"user_id": 1, "tenant": 2, "role": 3}, "(unknown: role); declared: user_id, tenant"),
         ({"role": 3, 4: 5}, "(missing: user_id, tenant; unknown: role, 4); declared: user_id, tenant"),
     ],
 )
-def test_exactly_the_declared_names_are_wanted(given_identifiers: dict[str, Any], said: str) -> None:
+def test_exactly_the_declared_names_are_wanted(given_identifiers: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidIdentifiers) as caught:
         IdentifiersCodec(["user_id", "tenant"]).dumps(given_identifiers)
 
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_a_codec_without_names_wants_none() -> None:
@@ -77,11 +77,11 @@ def test_a_codec_without_names_wants_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "message"),
     [
         ((1, 2), "tuple is not a JSON type; convert it first: list()"),
         ([b"x"], "bytes is not a JSON type"),
-        ({"a": {1: 2}}, "a key is not a text: 1"),
+        ({"a": {1: 2}}, "object keys must be strings, got 1"),
         (float("nan"), "Out of range float"),
         ("\ud800", "lone surrogate"),
         (10**5000, "Exceeds the limit"),
@@ -89,11 +89,11 @@ def test_a_codec_without_names_wants_none() -> None:
     ],
     ids=["tuple", "bytes", "key", "NaN", "surrogate", "huge integer", "deep"],
 )
-def test_what_would_not_come_back_the_same_is_refused(value: object, said: str) -> None:
+def test_what_would_not_come_back_the_same_is_refused(value: object, message: str) -> None:
     with pytest.raises(InvalidIdentifiers) as caught:
         IdentifiersCodec(["user_id"]).dumps({"user_id": value})
 
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize("name", sorted(RESERVED_NAMES))
@@ -143,7 +143,7 @@ def test_a_dialect_is_known_by_its_name() -> None:
     with pytest.raises(ConfigurationError) as caught:
         IdentifiersCodec(dialect="perl")
 
-    assert str(caught.value) == ("there is no dialect 'perl'; there are canonical, rails, ruby, js, php, go, python")
+    assert str(caught.value) == ("unknown dialect 'perl': use one of canonical, rails, ruby, js, php, go, python")
     assert IdentifiersCodec(dialect="go").dialect == "go"
     assert IdentifiersCodec().dialect == "canonical"
 

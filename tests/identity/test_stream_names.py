@@ -70,7 +70,7 @@ def test_what_has_no_stream(value: Any) -> None:
         name_for(value)
 
 
-def test_an_object_that_is_not_saved_is_said_to_be_so() -> None:
+def test_an_unsaved_object_is_an_error_that_says_so() -> None:
     with pytest.raises(InvalidData, match=r"this chat.room has no primary key yet: save it first"):
         name_for(Room(None))
 

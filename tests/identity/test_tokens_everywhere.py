@@ -179,7 +179,7 @@ TOKENS = {
     "expired": token(exp=1),
     "of another secret": token(OTHER),
     "without identifiers": token(ext=...),
-    "exp is a text": token(exp="1"),
+    "exp is a string": token(exp="1"),
     "nbf is ahead": token(nbf=4102444800),
     "alg none": token(header={"alg": "none"}),
     "alg HS1": token(header={"alg": "HS1"}),
@@ -290,11 +290,11 @@ class TestNoTokenInALog:
             answers += [grpc_server("Connect", b"\xff" + text.encode()), grpc_server("Nope", text.encode())]
             answers += [grpc_server("Connect", *_encoded(connect(text))[1:], protov="v9")]
 
-        said = logged(caplog) + "".join(map(str, answers))
+        seen = logged(caplog) + "".join(map(str, answers))
 
-        assert "Incompatible AnyCable RPC client" in said
+        assert "Incompatible AnyCable RPC client" in seen
         for text in TOKENS.values():
-            assert_unseen(text, said)
+            assert_unseen(text, seen)
 
     @pytest.mark.parametrize(
         "options",
@@ -345,10 +345,10 @@ class TestNoTokenInALog:
                         method, data = _encoded(request)
                         unary(channel, method)(data, metadata=tuple(METADATA.items()), timeout=10)
 
-        said = "\n".join(program.lines)
-        assert "has failed" in said
+        output = "\n".join(program.lines)
+        assert "has failed" in output
         for text in TOKENS.values():
-            assert_unseen(text, said)
+            assert_unseen(text, output)
 
     @pytest.mark.parametrize("text", TOKENS.values(), ids=TOKENS)
     @pytest.mark.parametrize("command", ["serve", "dev", "token", ""])

@@ -46,7 +46,7 @@ def test_text_is_compact_and_raw_utf8(value: object, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "message"),
     [
         (float("nan"), "Out of range float values"),
         ([float("inf")], "Out of range float values"),
@@ -59,8 +59,8 @@ def test_text_is_compact_and_raw_utf8(value: object, text: str) -> None:
     ],
     ids=["NaN", "infinity", "surrogate", "surrogate in a key", "object", "key", "huge integer", "deep"],
 )
-def test_what_is_no_json_value_is_refused_with_a_reason(value: object, said: str) -> None:
-    with pytest.raises(InvalidData, match=said):
+def test_what_is_no_json_value_is_refused_with_a_reason(value: object, message: str) -> None:
+    with pytest.raises(InvalidData, match=message):
         dumps(value)
 
 
@@ -78,11 +78,11 @@ class Plain:
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "message"),
     [
         (
             b"x",
-            r"bytes is not a JSON type; convert it first: decode\(\) what is a text, base64.b64encode\(\) what is not",
+            r"bytes is not a JSON type; convert it first: decode\(\) if these are UTF-8, else base64.b64encode\(\)",
         ),
         (bytearray(b"x"), "bytearray is not a JSON type; .*b64encode"),
         (Model(), r'Model is not a JSON type; convert it first: its model_dump\(mode="json"\)'),
@@ -95,8 +95,8 @@ class Plain:
     ],
 )
 @pytest.mark.parametrize("write", [dumps, JSONWriter(DIALECTS["canonical"]).dumps])
-def test_each_kind_of_value_is_told_its_own_way_into_json(write: Any, value: object, said: str) -> None:
-    with pytest.raises(InvalidData, match=said):
+def test_each_kind_of_value_is_told_its_own_way_into_json(write: Any, value: object, message: str) -> None:
+    with pytest.raises(InvalidData, match=message):
         write({"deep": [value]})
 
 

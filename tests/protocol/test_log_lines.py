@@ -71,7 +71,7 @@ def test_a_line_says_whose_it_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("identifier", "said"),
+    ("identifier", "line"),
     [
         ('{"channel":"Room"}', "Room"),
         (
@@ -83,8 +83,8 @@ def test_a_line_says_whose_it_is() -> None:
         ("no JSON", "'no JSON'"),
     ],
 )
-def test_a_subscription_shows_no_secret(identifier: str, said: str) -> None:
-    assert subscription(identifier) == said
+def test_a_subscription_shows_no_secret(identifier: str, line: str) -> None:
+    assert subscription(identifier) == line
 
 
 def test_a_line_is_not_as_long_as_a_client_likes() -> None:

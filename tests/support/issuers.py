@@ -63,8 +63,8 @@ def write(dialect: str, values: list[Any]) -> list[str | None]:
 def _record() -> None:
     recorded = json.loads(RECORDED.read_text("utf-8"))
     for dialect, command in VERSIONS.items():
-        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        recorded["versions"][dialect] = said.strip()
+        version = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        recorded["versions"][dialect] = version.strip()
     for sample in recorded["samples"]:
         sample["texts"] = {dialect: write(dialect, [sample["value"]])[0] for dialect in ISSUERS}
     RECORDED.write_text(_one_sample_a_line(recorded), "utf-8")

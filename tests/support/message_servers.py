@@ -83,8 +83,8 @@ def redis_server(folder: Path, *options: str, tls: bool = False) -> Server:
     """A Redis that keeps nothing on disk."""
     program = _redis_program()
     if tls:
-        said = subprocess.run([program, "--tls-port", "x"], capture_output=True, text=True, timeout=20)
-        if "Bad directive" in said.stdout + said.stderr:
+        done = subprocess.run([program, "--tls-port", "x"], capture_output=True, text=True, timeout=20)
+        if "Bad directive" in done.stdout + done.stderr:
             pytest.skip("the redis-server here is built without TLS: apt-get install redis-server")
     port = _free_port()
     quiet = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", str(folder)]
@@ -177,8 +177,8 @@ def _redis_program() -> str:
 
 def redis_version() -> tuple[int, int]:
     """The version of the server that tests find."""
-    said = subprocess.run([_redis_program(), "--version"], check=True, capture_output=True, text=True).stdout
-    major, minor = said.partition("v=")[2].split(".")[:2]
+    version = subprocess.run([_redis_program(), "--version"], check=True, capture_output=True, text=True).stdout
+    major, minor = version.partition("v=")[2].split(".")[:2]
     return int(major), int(minor)
 
 
@@ -215,7 +215,7 @@ class Subscriber:
             elif line == b"PING\r\n":
                 self._socket.sendall(b"PONG\r\n")
             elif not line.startswith(b"INFO "):
-                raise AssertionError(f"NATS said {line!r}")
+                raise AssertionError(f"NATS sent {line!r}")
         return self._payloads
 
     def close(self) -> None:
