@@ -84,7 +84,7 @@ def test_invalid_data_is_a_value_error_too() -> None:
     assert issubclass(InvalidData, ValueError)
 
 
-def test_rejected_says_why_and_whether_to_come_back() -> None:
+def test_rejected_has_a_reason_and_a_reconnect_flag() -> None:
     error = Rejected("banned", reconnect=True)
 
     assert (str(error), error.reason, error.reconnect) == ("banned", "banned", True)

@@ -24,7 +24,7 @@ from redis.exceptions import (
     ResponseError,
 )
 from redis.exceptions import ConnectionError as BrokenConnection
-from redis.exceptions import TimeoutError as NoResponse
+from redis.exceptions import TimeoutError as TimedOut
 from redis.sentinel import MasterNotFoundError
 
 from ..errors import BroadcastFailed, shorten
@@ -64,7 +64,7 @@ _ERRORS: tuple[tuple[type[Exception], str, bool], ...] = (
         "no connection: is Redis running, and is ANYCABLE_REDIS_URL right (rediss:// for a port with TLS)?",
         True,
     ),
-    (NoResponse, "no answer in time: it may or may not have arrived", False),
+    (TimedOut, "no answer in time: it may or may not have arrived", False),
     (ReadOnlyError, "it is a replica: ANYCABLE_REDIS_URL must name the primary", True),
 )
 """Beside each error: what went wrong, and whether the same may work later. The first that matches counts."""
@@ -84,7 +84,7 @@ class _RedisBroadcaster:
         self.address = redis_clients.address(url, sentinels)
         self.channel = channel
         self.deadline = deadline
-        self._is_heard = True
+        self._has_listeners = True
         self._next_check = 0.0
         self._current: Any = None  # redis-py leaves much of a cluster's client without types
         self._lock = threading.Lock()
@@ -136,14 +136,14 @@ class _RedisBroadcaster:
                 self._current = self._make()
             return self._current
 
-    def _notice(self, is_heard: bool) -> None:
+    def _note_listeners(self, are_there: bool) -> None:
         """Log a warning, once, when nobody listens any more."""
-        if self._is_heard and not is_heard:
+        if self._has_listeners and not are_there:
             _logger.warning(
                 "nobody listens to %s at %s: does anycable-go run with --broadcast_adapter=%s and the same "
                 "--redis_url and %s?", self.channel, self.address, self.adapter, self.options,
             )  # fmt: skip
-        self._is_heard = is_heard
+        self._has_listeners = are_there
 
     def _is_time_to_check(self) -> bool:
         now = monotonic()
@@ -177,11 +177,11 @@ class RedisBroadcaster(_RedisBroadcaster):
         super().__init__(url, channel, sentinels, deadline)
 
     def _send(self, body: bytes) -> None:
-        heard = int(self._client.publish(self.channel, body))
-        if heard or not self._is_cluster:
-            self._notice(heard > 0)
+        listeners = int(self._client.publish(self.channel, body))
+        if listeners or not self._is_cluster:
+            self._note_listeners(listeners > 0)
         elif self._is_time_to_check():  # each node of a cluster counts only those that are connected to itself
-            self._notice(any(count for _, count in self._client.pubsub_numsub(self.channel)))
+            self._note_listeners(any(count for _, count in self._client.pubsub_numsub(self.channel)))
 
 
 class RedisStreamsBroadcaster(_RedisBroadcaster):
@@ -224,7 +224,7 @@ class RedisStreamsBroadcaster(_RedisBroadcaster):
         except RedisError as error:  # for example a user that may only write: the payload has arrived all the same
             _logger.debug("cannot see who reads %s: %s", self.channel, type(error).__name__)
         else:
-            self._notice(any(group["consumers"] for group in groups))
+            self._note_listeners(any(group["consumers"] for group in groups))
 
 
 def _describe(error: Exception) -> tuple[str, bool]:

@@ -77,7 +77,7 @@ class TestMemoryBroadcaster(BroadcasterContract):
 
         assert heard == broadcaster.payloads
 
-    def test_it_remembers_no_more_than_it_is_told(self) -> None:
+    def test_it_keeps_no_more_payloads_than_asked(self) -> None:
         broadcaster = MemoryBroadcaster(keep=2)
 
         for payload in "abc":
@@ -150,7 +150,7 @@ class TestRequest(HTTPCase):
         assert server.requests[0].path == "/_broadcast?tenant=a"
 
     @pytest.mark.parametrize("status", [200, 201])
-    def test_these_answers_mean_that_it_was_accepted(
+    def test_these_statuses_mean_that_the_payload_was_accepted(
         self, server: BroadcastServer, broadcaster: HTTPBroadcaster, status: int
     ) -> None:
         server.answers = [status]
@@ -173,7 +173,7 @@ class TestConnections(HTTPCase):
 
         assert server.connections <= 4
 
-    def test_one_that_the_server_has_closed_is_replaced(
+    def test_a_connection_that_the_server_has_closed_is_replaced(
         self, server: BroadcastServer, broadcaster: HTTPBroadcaster
     ) -> None:
         server.hangs_up = True
@@ -184,7 +184,7 @@ class TestConnections(HTTPCase):
         assert server.payloads == ["0", "1", "2"]
         assert server.connections == 3
 
-    def test_an_answer_with_a_body_spoils_nothing(self, server: BroadcastServer, broadcaster: HTTPBroadcaster) -> None:
+    def test_a_response_with_a_body_does_no_harm(self, server: BroadcastServer, broadcaster: HTTPBroadcaster) -> None:
         server.text = b"Created" * 1000
 
         broadcaster.publish("a")
@@ -202,7 +202,7 @@ class TestConnections(HTTPCase):
 
         assert server.payloads == ["a", "b"]
 
-    def test_after_close_new_ones_are_opened(self, server: BroadcastServer, broadcaster: HTTPBroadcaster) -> None:
+    def test_after_close_new_connections_open(self, server: BroadcastServer, broadcaster: HTTPBroadcaster) -> None:
         broadcaster.publish("a")
         broadcaster.close()
         broadcaster.publish("b")
@@ -212,7 +212,7 @@ class TestConnections(HTTPCase):
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The pauses that a broadcaster makes; no time passes but in them, and they take none."""
+    """Record the pauses of a broadcaster. A fake clock advances by each pause at once."""
     made: list[float] = []
     monkeypatch.setattr(retries, "sleep", made.append)
     monkeypatch.setattr(retries, "monotonic", lambda: sum(made))
@@ -222,7 +222,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 @pytest.mark.usefixtures("pauses")
 class TestRetries(HTTPCase):
     @pytest.mark.parametrize("status", [429, 500, 501, 502, 503, NO_ANSWER])
-    def test_what_looks_like_a_restart_is_tried_again(
+    def test_a_failure_like_a_restart_is_tried_again(
         self, server: BroadcastServer, broadcaster: HTTPBroadcaster, status: int
     ) -> None:
         server.answers = [status, status]
@@ -231,7 +231,7 @@ class TestRetries(HTTPCase):
 
         assert server.payloads == ["{}"] * 3
 
-    def test_a_server_that_comes_up_meanwhile_gets_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_server_that_starts_meanwhile_gets_the_payload(self, monkeypatch: pytest.MonkeyPatch) -> None:
         port = free_port()
         broadcaster = HTTPBroadcaster(f"http://127.0.0.1:{port}/_broadcast")
         started: list[BroadcastServer] = []
@@ -258,7 +258,7 @@ class TestRetries(HTTPCase):
         assert 98 < sum(pauses) < 100
 
     @pytest.mark.parametrize("status", [204, 301, 400, 401, 403, 404, 413, 422])
-    def test_what_will_not_change_is_not_tried_again(
+    def test_a_permanent_failure_is_not_tried_again(
         self, server: BroadcastServer, broadcaster: HTTPBroadcaster, status: int
     ) -> None:
         server.answers = [status]
@@ -375,7 +375,7 @@ class TestFailures(HTTPCase):
 
 
 class TestAsync(HTTPCase):
-    def test_the_loop_goes_on_while_the_server_thinks(
+    def test_the_event_loop_runs_while_the_server_thinks(
         self, server: BroadcastServer, broadcaster: HTTPBroadcaster
     ) -> None:
         server.released.clear()
@@ -520,7 +520,7 @@ class TestTLS:
         with running(tls=context) as server:
             yield f"https://localhost:{server.port}/_broadcast"
 
-    def test_a_certificate_of_nobodys_is_refused_without_another_try(self, url: str) -> None:
+    def test_an_untrusted_certificate_is_refused_without_another_try(self, url: str) -> None:
         with pytest.raises(BroadcastFailed, match=r"no trusted TLS connection: .* SSL_CERT_FILE") as caught:
             HTTPBroadcaster(url).publish("{}")
 
@@ -604,7 +604,7 @@ class TestChoice:
             broadcaster_for(Settings(broadcast_adapter=name))
 
     @pytest.mark.parametrize("name", ["", "HTTP", "http,redis", "kafka"])
-    def test_any_other_says_what_there_is(self, name: str) -> None:
+    def test_an_error_about_an_unknown_adapter_lists_all(self, name: str) -> None:
         with pytest.raises(
             ConfigurationError, match=f"'{name}' is unknown: .* to http or redis or redisx or nats or memory"
         ):

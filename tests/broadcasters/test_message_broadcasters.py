@@ -1,4 +1,4 @@
-"""The broadcasters' contract on real Redis and NATS servers, and what is special about them."""
+"""The contract of broadcasters on real Redis and NATS servers, and the cases of each."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def adapter(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def own_server(adapter: str, tmp_path: Path) -> Iterator[Server]:
-    """For tests that stop it."""
+    """A server for tests that stop it."""
     with running(nats_server(tmp_path) if adapter == "nats" else redis_server(tmp_path)) as server:
         yield server
 
@@ -199,7 +199,7 @@ class TestOutages:
 
         broadcaster.publish("after")
 
-    def test_a_server_that_comes_back_meanwhile_gets_it(self, broadcaster: Made, own_server: Server) -> None:
+    def test_a_server_that_restarts_meanwhile_gets_the_payload(self, broadcaster: Made, own_server: Server) -> None:
         broadcaster.publish("before")
         own_server.stop()
         back = threading.Timer(0.3, own_server.start)
@@ -208,7 +208,7 @@ class TestOutages:
         broadcaster.publish("meanwhile")
         back.join()
 
-    def test_one_that_is_down_is_named_in_time_and_later_works(self, broadcaster: Made, own_server: Server) -> None:
+    def test_a_stopped_server_is_named_in_time_and_works_later(self, broadcaster: Made, own_server: Server) -> None:
         own_server.stop()
         began = monotonic()
 
@@ -222,7 +222,7 @@ class TestOutages:
         own_server.start()
         broadcaster.publish("{}")
 
-    def test_one_that_does_not_answer_is_left_in_time(self, adapter: str) -> None:
+    def test_a_server_that_does_not_answer_is_given_up_in_time(self, adapter: str) -> None:
         with http_running() as silent:
             silent.released.clear()
             broadcaster = MAKE[adapter](url(adapter, silent.port), deadline=1)

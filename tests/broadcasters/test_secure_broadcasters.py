@@ -1,4 +1,4 @@
-"""Broadcasters and TLS: nothing leaves in the clear that was to be encrypted, and what fails says how to mend it."""
+"""Broadcasters and TLS: secrets are never sent unencrypted, and each error says how to fix it."""
 
 from __future__ import annotations
 
@@ -285,7 +285,7 @@ class TestTheOtherPort:
             assert "TLS" in message
             assert monotonic() - began < 5
 
-    def test_an_answer_that_says_so_is_named(self, tls_http: BroadcastServer) -> None:
+    def test_status_400_advises_https(self, tls_http: BroadcastServer) -> None:
         with http_running() as plain:
             plain.answers = [400]
 

@@ -55,7 +55,7 @@ def nested(depth: int) -> Any:
 
 
 @given(json_values)
-def test_canonical_text_is_that_of_the_standard_library(value: Any) -> None:
+def test_canonical_json_is_that_of_the_standard_library(value: Any) -> None:
     assert write(value) == json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -70,7 +70,7 @@ def test_canonical_text_is_that_of_the_standard_library(value: Any) -> None:
         ({Role.ADMIN: None}, '{"admin":null}'),
     ],
 )
-def test_what_is_derived_from_a_json_type_is_written_as_that(value: object, text: str) -> None:
+def test_subclasses_of_json_types_are_written_as_those(value: object, text: str) -> None:
     assert write(value) == text
 
 
@@ -94,7 +94,7 @@ def test_a_number_of_a_class_keeps_to_the_limits_and_the_style(dialect: str) -> 
     ],
     ids=["tuple", "named tuple", "set", "key", "no key", "NaN", "huge", "surrogate", "deep"],
 )
-def test_what_is_no_json_value_is_refused(value: object, message: str) -> None:
+def test_other_values_are_refused(value: object, message: str) -> None:
     with pytest.raises(InvalidData) as caught:
         write(value)
 
@@ -110,7 +110,7 @@ def test_an_integer_beyond_the_limits_is_refused_by_name() -> None:
     )
 
 
-def test_an_integer_beyond_all_reason_is_refused_in_few_words() -> None:
+def test_a_huge_integer_is_refused_without_its_digits() -> None:
     with pytest.raises(InvalidData, match="Go cannot write <int> exactly"):
         write(10**5000, "go")
 

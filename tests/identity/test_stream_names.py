@@ -65,7 +65,7 @@ def test_a_global_id_counts_before_the_rest() -> None:
 @pytest.mark.parametrize(
     "value", ["", (), [], ("a", ""), None, True, 1.5, {}, object(), Room, Room(None), Named(""), Named(5), ("a", None)]
 )
-def test_what_has_no_stream(value: Any) -> None:
+def test_other_values_have_no_stream(value: Any) -> None:
     with pytest.raises(InvalidData):
         name_for(value)
 

@@ -89,7 +89,7 @@ def test_a_token_is_the_one_that_the_ruby_sdk_issues(ext: str, exp: int, text: s
     assert TokenSigner(SECRET).sign(ext, exp) == text
 
 
-def test_without_an_expiry_there_is_no_such_claim() -> None:
+def test_without_an_expiry_there_is_no_exp_claim() -> None:
     assert TokenSigner(SECRET).sign(IDS) == token(f'{{"ext":{EXT}}}')
 
 
@@ -260,13 +260,13 @@ def test_an_accepted_token_gives_the_identifiers_as_they_were_signed(text: str, 
 
 
 @pytest.mark.parametrize("claims", EXPIRED.values(), ids=EXPIRED)
-def test_an_expired_token_is_told_from_others(claims: str) -> None:
+def test_an_expired_token_has_its_own_error(claims: str) -> None:
     with pytest.raises(ExpiredToken, match=r"^the token has expired$"):
         verify(token(claims))
 
 
 @pytest.mark.parametrize("claims", MISSING.values(), ids=MISSING)
-def test_a_valid_token_without_identifiers_is_told_from_others(claims: str) -> None:
+def test_a_valid_token_without_identifiers_has_its_own_error(claims: str) -> None:
     with pytest.raises(MissingIdentifiers, match="its claim 'ext' is missing or not a string"):
         verify(token(claims))
 
@@ -356,7 +356,7 @@ def test_a_token_of_another_implementation_is_refused(recorded: dict[str, str]) 
 
 
 @given(st.text())
-def test_any_text_is_an_invalid_token(text: str) -> None:
+def test_any_string_is_an_invalid_token(text: str) -> None:
     with pytest.raises(InvalidToken):
         verify(text)
 
@@ -442,7 +442,7 @@ def test_the_expiry_is_in_whole_seconds(ttl: Any, expires_at: Any, exp: int | No
     ],
     ids=lambda value: shorten(value, 30),
 )
-def test_a_time_that_makes_no_sense_is_refused(ttl: Any, expires_at: Any, message: str) -> None:
+def test_an_impossible_expiry_is_refused(ttl: Any, expires_at: Any, message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         expiry(ttl, expires_at, now=1000)
 
@@ -527,7 +527,7 @@ def test_what_anycable_go_reads_is_read(text: str, name: str) -> None:
         "deep",
     ],
 )
-def test_what_is_signed_but_no_name_is_refused(text: str) -> None:
+def test_a_signed_value_that_is_not_a_name_is_refused(text: str) -> None:
     with pytest.raises(InvalidSignedStream, match="the signed stream name is not"):
         verify_stream(text, SECRET)
 
@@ -551,18 +551,18 @@ def test_what_is_signed_but_no_name_is_refused(text: str) -> None:
     ],
     ids=ascii,
 )
-def test_what_is_not_signed_is_refused(text: str) -> None:
+def test_an_unsigned_name_is_refused(text: str) -> None:
     with pytest.raises(InvalidSignedStream, match="the signature of the stream name is invalid"):
         verify_stream(text, SECRET)
 
 
-def test_another_secret_signs_otherwise() -> None:
+def test_another_secret_gives_another_signature() -> None:
     with pytest.raises(InvalidSignedStream):
         verify_stream(STREAMS["chat/1"], "other")
 
 
 @pytest.mark.parametrize("name", ["", None, 1, "\ud800"])
-def test_only_a_text_can_be_signed(name: Any) -> None:
+def test_only_a_string_can_be_signed(name: Any) -> None:
     with pytest.raises(InvalidData):
         sign_stream(name, SECRET)
 
