@@ -33,7 +33,7 @@ def action(method: _Method = _NOTHING, /, **options: Never) -> _Method:
     if options or not inspect.isfunction(candidate):
         raise ConfigurationError("@action goes directly above a `def` or `async def` of a channel, without parentheses")
     if is_generator(method):
-        raise ConfigurationError(f"{method.__name__} has a `yield`, so a call would not run it: write it without")
+        raise ConfigurationError(f"{method.__name__} has a `yield`, so nothing in it would run: write it without")
     setattr(method, _MARK, True)
     return method
 

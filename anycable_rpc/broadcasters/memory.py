@@ -37,5 +37,5 @@ class MemoryBroadcaster:
                 listener(payload)
 
     async def apublish(self, payload: str) -> None:
-        """`publish`, which never blocks."""
+        """Call `publish` at once: it does no input or output."""
         self.publish(payload)
