@@ -1,4 +1,4 @@
-"""Ways to publish: one class per transport, chosen by name."""
+"""The table of broadcasters: one class per transport, chosen by name."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ __all__ = ["Broadcaster", "broadcaster_for"]
 
 
 def broadcaster_for(settings: Settings) -> Broadcaster:
-    """The broadcaster that `broadcast_adapter` names.
+    """Return the broadcaster that `settings.broadcast_adapter` names.
 
     Raises:
-        ConfigurationError: there is none of that name, or a setting of its own is wrong.
+        ConfigurationError: the name is unknown, a library is missing, or one of the broadcaster's settings is wrong.
     """
     name = settings.broadcast_adapter
     if name not in _ADAPTERS:

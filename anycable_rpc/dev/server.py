@@ -23,6 +23,7 @@ from ..serving.lines import listening_line, stopping_line
 from ..serving.lost_attributes import forbid
 from ..serving.server import Say, drain, rpc_server, run_loop, service_of
 from ..serving.stop import Stop
+from ..transports.bytes_handler import bytes_handler
 
 if TYPE_CHECKING:
     from ..cable import Cable
@@ -52,7 +53,7 @@ async def _run(cable: Cable, web: ASGI | None, say: Say, stop: Stop) -> bool:
     settings, stopped = cable.settings, stop.event()
     forbid(cable)
     service = service_of(cable)
-    gateway = Gateway(service.ahandle, GatewayOptions.of(settings), web)
+    gateway = Gateway(bytes_handler(service, settings).ahandle, GatewayOptions.of(settings), web)
     cable.broadcaster = gateway
     with _listener(settings.host, settings.port) as listener:
         if not settings.api_url:

@@ -25,7 +25,6 @@ from .stop import Stop
 
 if TYPE_CHECKING:
     from ..cable import Cable
-    from ..settings.model import Settings
 
 __all__ = ["RPCServer", "Say", "drain", "rpc_server", "run_loop", "serve", "service_of"]
 
@@ -34,7 +33,6 @@ logger = logging.getLogger("anycable_rpc")
 Say = Callable[[str], None]
 """A function that takes a line for the person who has started the server."""
 
-_NO_LIMIT = 2**32  # bytes: no message of gRPC has more
 _left_open: list[ExitStack] = []
 """Event loops with tasks that do not end. Python would complain about each task if it collected such a loop."""
 
@@ -93,16 +91,7 @@ def service_of(cable: Cable) -> Service:
         version_check=settings.version_check_enabled,
         sid_header=settings.sid_header_enabled,
         threads=settings.rpc_pool_size,
-        largest_request=_largest_request(settings),
-        largest_answer=settings.rpc_max_call_recv_size,
     )
-
-
-def _largest_request(settings: Settings) -> int:
-    """Return the limit in bytes: gRPC's own argument, which gRPC checks and where -1 is no limit, else our setting."""
-    arguments = {name.removeprefix("grpc."): value for name, value in settings.rpc_server_args.items()}
-    own = arguments.get("max_receive_message_length", settings.rpc_max_call_send_size)
-    return own if isinstance(own, int) and own >= 0 else _NO_LIMIT
 
 
 def run_loop(main: Coroutine[Any, Any, bool]) -> bool:
