@@ -1,4 +1,4 @@
-"""Whether the installed protobuf is new enough: one that is not fails on import, with an error that helps nobody."""
+"""Check that protobuf is new enough: an older one would fail on import with an error that does not say so."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from ..errors import ConfigurationError
 __all__ = ["check_protobuf"]
 
 _PACKAGES = ("anycable-rpc", "grpcio-health-checking")
-"""Those with code that protoc has generated."""
+"""The packages with code that protoc has generated."""
 
 _AT_LEAST = re.compile(r"protobuf\b[^;]*>=\s*([\d.]+)")
 
 
 def check_protobuf() -> None:
-    """Compare protobuf with what the packages say that they need.
+    """Compare the installed protobuf with what the packages declare that they need.
 
     Raises:
-        ConfigurationError: protobuf is missing or too old; the text says for whom.
+        ConfigurationError: protobuf is missing or too old; the text names the package that needs it.
     """
     try:
         import google.protobuf
@@ -36,7 +36,7 @@ def check_protobuf() -> None:
 
 
 def _needed_by(package: str) -> str:
-    """The lowest version of protobuf that the package allows; 0 where it does not say."""
+    """Return the lowest version of protobuf that the package allows; 0 if it declares none."""
     try:
         needs = requires(package) or []
     except PackageNotFoundError:

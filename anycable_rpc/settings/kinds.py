@@ -172,7 +172,7 @@ def _json(value: Any) -> Any:
     try:
         return json.loads(value)
     except (ValueError, RecursionError):
-        raise ValueError("must be JSON, and is not") from None
+        raise ValueError("must be valid JSON") from None
 
 
 def _split_commas(text: str) -> list[str]:

@@ -111,7 +111,7 @@ def _unknown(argument: str) -> str:
 def warnings_for(settings: Settings) -> list[str]:
     """Return a line for each key that is too short, and for old keys that have no effect."""
     warnings = [
-        f"{name} is shorter than {MINIMUM_SECRET_BYTES} bytes, so tokens can be forged by trying: "
+        f"{name} is shorter than {MINIMUM_SECRET_BYTES} bytes, so tokens can be forged by guessing it: "
         "make a longer one, for example with `openssl rand -hex 32`"
         for name, secrets in _verifying(settings).items()
         if any(len(secret.encode()) < MINIMUM_SECRET_BYTES for secret in secrets)

@@ -66,7 +66,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @dataclass
 class Servers:
-    """Stands in for the servers: remembers what it was started with, or fails."""
+    """A stand-in for the servers: it remembers what it was started with, or fails."""
 
     started: list[tuple[Any, ...]] = field(default_factory=list)
     failure: BaseException | None = None
@@ -104,12 +104,12 @@ def run(*arguments: str, **environment: str) -> Result:
 
 
 def refused(*arguments: str, **environment: str) -> str:
-    """What wrong usage is told."""
+    """Return the error for wrong usage."""
     return failed(2, *arguments, **environment)
 
 
 def failed(code: int, *arguments: str, **environment: str) -> str:
-    """What is said on stderr, and nothing on stdout."""
+    """Check the exit code and that stdout is empty; return stderr."""
     result = run(*arguments, **environment)
     assert (result.exit_code, result.stdout) == (code, ""), result.output
     return result.stderr
@@ -173,7 +173,7 @@ class TestCommands:
     def test_a_command_that_is_almost_one(self, word: str, meant: str) -> None:
         assert f"{word} is not a command; did you mean {meant}?" in refused(word)
 
-    def test_a_word_that_is_none_is_not_quoted(self) -> None:
+    def test_a_word_that_is_like_no_command_is_not_quoted(self) -> None:
         said = refused("--secret", "a", SENTINEL)
 
         assert "there is no such command. The commands are serve, dev, token, version" in said
@@ -183,7 +183,7 @@ class TestCommands:
     @pytest.mark.parametrize(
         "arguments", [("chat:cable", SENTINEL), ("chat:cable", "--app", "chat:cable"), ("a:b", "c:d", "e:f")]
     )
-    def test_one_app(self, command: str, arguments: tuple[str, ...]) -> None:
+    def test_more_than_one_app_is_refused(self, command: str, arguments: tuple[str, ...]) -> None:
         said = refused(command, *arguments)
 
         assert "give one app, as module:attr" in said
@@ -292,7 +292,7 @@ class TestOptions:
         assert (result.exit_code, result.stderr) == (0, "")
 
     @pytest.mark.parametrize("name", sorted(GO_OPTIONS))
-    def test_what_anycable_go_has_and_dev_has_not_is_a_warning(self, name: str, servers: Servers) -> None:
+    def test_an_option_of_anycable_go_without_effect_here_is_a_warning(self, name: str, servers: Servers) -> None:
         spelt = f"--{name.replace('-', '_')}"
         ways = [[spelt], [f"{spelt}=false"]] if name in GO_SWITCHES else [[spelt, "a:b"], [f"{spelt}=x"]]
         for words in ways:
@@ -352,7 +352,7 @@ class TestWrongSettings:
             (("--shutdown-timeout", "9" * 1000), "--shutdown-timeout: must be a number of seconds"),
             (("--config=missing.toml",), "--config: there is no file 'missing.toml'"),
             (("--rpc-tls-cert=c.pem",), "TLS needs both"),
-            (("--rpc-server-args={",), "--rpc-server-args: must be JSON, and is not"),
+            (("--rpc-server-args={",), "--rpc-server-args: must be valid JSON"),
         ],
     )
     @pytest.mark.parametrize("command", ["serve", "dev"])
@@ -913,7 +913,7 @@ class TestToken:
             ((":=1",), "identifier 1 is neither"),
             (("user_id:42",), "identifier 1 is neither"),
             (("a=1", "a:=1"), "the identifier 'a' is given twice"),
-            (("a:=",), "the identifier 'a' is not JSON: Expecting value; a text is a=TEXT"),
+            (("a:=",), "the identifier 'a' is not JSON: Expecting value; a string is a=TEXT"),
             (("a:=x",), "the identifier 'a' is not JSON"),
             (("a:={",), "the identifier 'a' is not JSON"),
             (("a:=NaN",), "the identifier 'a' is not JSON"),

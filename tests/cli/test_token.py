@@ -88,18 +88,18 @@ class TestVerdicts:
         ("expires now", token(exp=NOW), TOKEN_EXPIRED, WELCOME),
         ("expired, bad signature", token(OTHER, exp=NOW - 3600), UNAUTHORIZED, TOKEN_EXPIRED),
         ("iat in the future", token(iat=NOW + 60), WELCOME, UNAUTHORIZED),
-        ("iat a text", token(iat="x"), WELCOME, UNAUTHORIZED),
+        ("iat a string", token(iat="x"), WELCOME, UNAUTHORIZED),
         ("exp null", token(exp=None), UNAUTHORIZED, TOKEN_EXPIRED),
-        ("exp a text", token(exp=str(NOW + 60)), UNAUTHORIZED, TOKEN_EXPIRED),
+        ("exp a string", token(exp=str(NOW + 60)), UNAUTHORIZED, TOKEN_EXPIRED),
         ("exp true", token(exp=True), UNAUTHORIZED, TOKEN_EXPIRED),
         ("exp beyond all reason", token(exp=1e300), TOKEN_EXPIRED, TOKEN_EXPIRED),
         ("nbf in the future", token(nbf=NOW + 60), UNAUTHORIZED, UNAUTHORIZED),
-        ("nbf a text", token(nbf="x"), UNAUTHORIZED, UNAUTHORIZED),
+        ("nbf a string", token(nbf="x"), UNAUTHORIZED, UNAUTHORIZED),
         ("bad signature", token(OTHER), UNAUTHORIZED, UNAUTHORIZED),
         ("signature that is no base64", token()[:-2], UNAUTHORIZED, UNAUTHORIZED),
         ("none", token(header={"alg": "none"}), UNAUTHORIZED, UNAUTHORIZED),
         ("none and expired", token(header={"alg": "none"}, exp=1), UNAUTHORIZED, UNAUTHORIZED),
-        ("RS256 and exp a text", token(header={"alg": "RS256"}, exp="x"), UNAUTHORIZED, UNAUTHORIZED),
+        ("RS256 and exp a string", token(header={"alg": "RS256"}, exp="x"), UNAUTHORIZED, UNAUTHORIZED),
         ("garbage", "foo", UNAUTHORIZED, UNAUTHORIZED),
         ("three words", "a.b.c", UNAUTHORIZED, UNAUTHORIZED),
         ("two segments", token().rpartition(".")[0], UNAUTHORIZED, UNAUTHORIZED),
@@ -169,7 +169,7 @@ class TestSignature:
 
         assert said["signature"] == ["made with old secret 2"]
         assert said["anycable-go 1.6"][0].startswith("unauthorized")
-        assert said["Connect, dev"][0].startswith("welcome: they take old secrets too")
+        assert said["Connect, dev"][0].startswith("welcome: they accept old secrets too")
 
     def test_of_an_old_secret_that_is_expired(self) -> None:
         said = rows(token(OTHER, exp=1), [*KEYS, Key("old secret 1", OTHER, OLD)])
@@ -188,7 +188,7 @@ class TestSignature:
         said = rows(token("who knows"), [*KEYS, Key("old secret 1", OTHER, OLD), Key("another", "x", UNUSED)])
 
         assert said["signature"] == [
-            "made with none of the secrets here (secret, old secret 1): whoever has issued it has another one"
+            "made with none of the secrets here (secret, old secret 1): its issuer has another one"
         ]
 
     def test_without_a_secret(self) -> None:
@@ -208,9 +208,12 @@ class TestSignature:
         [
             ({}, []),
             ({"secret": "none", "jwt_secrets_old": ["a"]}, []),
-            ({"secret": "s"}, ["secret", "secret, had it"]),
-            ({"secret": "s", "jwt_secrets_old": ["a", "b"]}, ["secret", "old secret 1", "old secret 2", "secret, had"]),
-            ({"secret": "s", "jwt_secret": "j"}, ["jwt_secret", "secret, which does not count", "jwt_secret, had it"]),
+            ({"secret": "s"}, ["secret", "secret without"]),
+            (
+                {"secret": "s", "jwt_secrets_old": ["a", "b"]},
+                ["secret", "old secret 1", "old secret 2", "secret without"],
+            ),
+            ({"secret": "s", "jwt_secret": "j"}, ["jwt_secret", "secret, which does not count", "jwt_secret without"]),
             ({"jwt_secret": " "}, ["jwt_secret"]),
         ],
     )
@@ -222,7 +225,7 @@ class TestSignature:
     def test_white_space_around_a_secret_is_noticed(self) -> None:
         said = rows(token(), keys_of(settings(secret=f"{SECRET}\n")))
 
-        assert said["signature"] == ["made with secret, had it no white space around it"]
+        assert said["signature"] == ["made with secret, without the white space around it"]
         assert said["anycable-go 1.6"][0].startswith("unauthorized")
 
 
@@ -231,13 +234,13 @@ class TestTimes:
         ("claims", "said"),
         [
             ({}, "never: there is no claim exp"),
-            ({"exp": 0}, "exp is 0, which is like none"),
+            ({"exp": 0}, "exp is 0, which has no effect"),
             ({"exp": NOW + 540}, "2027-01-15 08:09:00 UTC, in 9 minutes"),
             ({"exp": NOW + 0.9}, "2027-01-15 08:00:00 UTC, now"),
             ({"exp": NOW - 7200}, "2027-01-15 06:00:00 UTC, 2 hours ago"),
             ({"exp": NOW * 1000}, "1.8e+12 seconds after 1970, in more than 9999 years"),
             ({"exp": -1}, "1969-12-31 23:59:59 UTC, 57 years ago"),
-            ({"exp": "soon"}, "the claim exp is a text, not a number"),
+            ({"exp": "soon"}, "the claim exp is a string, not a number"),
             ({"exp": None}, "the claim exp is null, not a number"),
             ({"exp": True}, "the claim exp is true or false, not a number"),
             ({"exp": [1]}, "the claim exp is a list, not a number"),

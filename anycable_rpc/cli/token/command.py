@@ -1,4 +1,4 @@
-"""The command token: issue a token, or explain one."""
+"""The command `token`: issue a token, or explain one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LONGEST_TOKEN = 4 * 1024 * 1024
     cls=SettingsCommand,
     epilog="""\b
 Examples:
-  anycable-rpc token user_id=42 --ttl 10m           the text "42"
+  anycable-rpc token user_id=42 --ttl 10m           the string "42"
   anycable-rpc token user_id:=42 tenant:=null       the number 42, another identity
   anycable-rpc token user_id=42 --app chat:cable    with the names and in the order of the app
   anycable-rpc token --inspect - < token.txt        explain one; - keeps it out of the shell's history
@@ -34,8 +34,8 @@ Examples:
 Exit codes of --inspect: 0 anycable-go would let the token in, 1 it would not, 2 wrong usage.""",
 )
 @click.argument("words", nargs=-1, metavar="NAME=TEXT|NAME:=JSON…")
-@click.option("--ttl", metavar="SECONDS", help="how long it is valid: 3600, 10m, 1h30m; only none is for ever")
-@click.option("--expires-at", metavar="TIME", help="until when: epoch seconds, or 2030-01-01T00:00:00Z")
+@click.option("--ttl", metavar="SECONDS", help="the lifetime: 3600, 10m, 1h30m; with none it never expires")
+@click.option("--expires-at", metavar="TIME", help="the end: epoch seconds, or 2030-01-01T00:00:00Z")
 @click.option("--inspect", metavar="TOKEN", help="explain this token instead; - reads it from standard input")
 @click.pass_context
 def token(
@@ -103,7 +103,7 @@ def _given_token(ctx: click.Context, word: str) -> str:
         data = sys.stdin.buffer.read(_LONGEST_TOKEN + 1)
         word = data.decode(errors="replace").strip()
     if not word:
-        raise click.UsageError("there is no token; to a server an empty one is none at all", ctx)
+        raise click.UsageError("the token is empty; a server takes that for no token", ctx)
     if len(word) > _LONGEST_TOKEN:
-        raise click.UsageError(f"this is longer than {_LONGEST_TOKEN} characters: no token", ctx)
+        raise click.UsageError(f"this is longer than {_LONGEST_TOKEN} characters, so it is no token", ctx)
     return word

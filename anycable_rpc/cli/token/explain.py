@@ -1,4 +1,4 @@
-"""A token in words: what is in it, who has signed it, and what anycable-go will do with it."""
+"""A token explained: its content, who has signed it, and how anycable-go answers to it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ...identity.dialects import DIALECTS
 from ...identity.identifiers import IdentifiersCodec
 from . import verdicts
 from .verdicts import Reading, Verdict
-from .wording import MOST, as_json, kind, listed, moment, shown
+from .wording import MAX_NAMES, as_json, kind, listed, moment, shown
 
 if TYPE_CHECKING:
     from ...settings.model import Settings
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 __all__ = ["CURRENT", "OLD", "UNUSED", "Explanation", "Key", "explain", "keys_of"]
 
 CURRENT, OLD, UNUSED = "current", "old", "unused"
-"""A secret that anycable-go should have; one that verifies here; one that does not verify at all."""
+"""The roles of a key: anycable-go should have it, it verifies here alone, it does not verify at all."""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _ANSWERS = {
     verdicts.WELCOME: "welcome, with these identifiers; Connect is not called",
-    verdicts.UNAUTHORIZED: "unauthorized; the client is not to come back",
-    verdicts.TOKEN_EXPIRED: "token_expired; the client may fetch a new token and come back",
+    verdicts.UNAUTHORIZED: "unauthorized; the client must not reconnect",
+    verdicts.TOKEN_EXPIRED: "token_expired; the client may fetch a new token and reconnect",
     verdicts.ERROR: "close code 1011 without a message, so the client cannot know why",
 }
 _HINTS = (
@@ -38,12 +38,12 @@ _HINTS = (
     ('"', "There are quotes around it: take them off."),
     (" ", "There is a space in it."),
 )
-"""The first that is in the text."""
+"""Marks and hints; the first mark that is in the token counts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A secret, under a name that may be said."""
+    """A secret, and a name that may be printed."""
 
     name: str
     secret: str
@@ -52,7 +52,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Titles with their lines, and whether anycable-go 1.6 would let the token in."""
+    """Titles with their lines, and whether anycable-go 1.6 would accept the token."""
 
     rows: Mapping[str, Sequence[str]]
     is_welcome: bool
@@ -64,7 +64,7 @@ class Explanation:
 
 
 def keys_of(settings: Settings) -> tuple[Key, ...]:
-    """The secrets of the settings, and those that do not count but explain a wrong signature."""
+    """Return the secrets of the settings, and those that do not count but explain a wrong signature."""
     secrets = settings.keys.jwt_verifying
     if not secrets:
         return ()
@@ -74,7 +74,7 @@ def keys_of(settings: Settings) -> tuple[Key, ...]:
     if settings.jwt_secret and general:
         keys.append(Key("secret, which does not count, because there is a jwt_secret", general, UNUSED))
     if bare := secrets[0].strip():
-        keys.append(Key(f"{name}, had it no white space around it", bare, UNUSED))
+        keys.append(Key(f"{name} without the white space around it", bare, UNUSED))
     return tuple(keys)
 
 
@@ -82,10 +82,10 @@ def explain(token: str, keys: Sequence[Key], now: float, codec: IdentifiersCodec
     """Explain a token.
 
     Args:
-        token: any text.
-        keys: who may have signed it; without one the signature is not looked at.
+        token: any string.
+        keys: the secrets that may have signed it; without one the signature is not checked.
         now: epoch seconds.
-        codec: that of the app, if it is known.
+        codec: the codec of the app, if it is known.
     """
     reading = verdicts.read(token)
     signer = next((key for key in keys if verdicts.is_signed_by(token, key.secret, now)), None)
@@ -126,18 +126,18 @@ def _answer(verdict: Verdict) -> str:
 
 
 def _here(token: str, keys: Sequence[Key], signer: Key | None, now: float) -> tuple[str, ...]:
-    """What RPC Connect and the gateway of `dev` say, where old secrets make a difference."""
+    """Return the answer of RPC Connect and of the gateway of `dev`, if old secrets make a difference."""
     if signer is None or signer.role != OLD:
         return ()
     verdict = verdicts.judge(token, [key.secret for key in keys if key.role != UNUSED], now)
-    said = "welcome" if verdict.answer == verdicts.WELCOME else _answer(verdict)
-    return (f"{said}: they take old secrets too; anycable-go has one secret, and takes this while it has the old one",)
+    answer = "welcome" if verdict.answer == verdicts.WELCOME else _answer(verdict)
+    return (f"{answer}: they accept old secrets too; anycable-go has one secret, and must still have the old one",)
 
 
 def _problem(token: str, reading: Reading) -> tuple[str, ...]:
     if not reading.problem:
         return ()
-    hints = [said for mark, said in _HINTS if mark in token][:1]
+    hints = [hint for mark, hint in _HINTS if mark in token][:1]
     if token.count(".") == 4:
         hints = ["Five segments make an encrypted token (JWE), which anycable-go does not read."]
     return (f"{len(token)} characters that are no token: {reading.problem}", *hints)
@@ -159,7 +159,7 @@ def _signature(reading: Reading, signer: Key | None, keys: Sequence[Key]) -> tup
     if signer:
         return (f"made with {signer.name}",)
     tried = ", ".join(key.name for key in keys if key.role != UNUSED)
-    return (f"made with none of the secrets here ({tried}): whoever has issued it has another one",)
+    return (f"made with none of the secrets here ({tried}): its issuer has another one",)
 
 
 def _never(reading: Reading) -> tuple[str, ...]:
@@ -172,11 +172,11 @@ def _time(reading: Reading, name: str, now: float) -> tuple[str, ...]:
     value = reading.claims[name]
     if isinstance(value, bool) or not isinstance(value, int | float):
         return (f"the claim {name} is {kind(value)}, not a number",)
-    return moment(value, now) if value else (f"{name} is 0, which is like none",)
+    return moment(value, now) if value else (f"{name} is 0, which has no effect",)
 
 
 def _ignored(reading: Reading) -> tuple[str, ...]:
-    """Names only: the values may be anything."""
+    """List what anycable-go ignores: names only, since values may be anything."""
     groups = {
         "in the header": [name for name in reading.header if name != "alg"],
         "claims": [name for name in reading.claims if name not in ("ext", "exp", "nbf")],
@@ -190,7 +190,7 @@ def _identifiers(reading: Reading, codec: IdentifiersCodec | None) -> Iterator[s
     ext = reading.claims.get("ext")
     if not isinstance(ext, str):
         yield f"none: the claim ext is {kind(ext)}" if "ext" in reading.claims else "none: there is no claim ext"
-        yield "Identifiers are a JSON text in the claim ext, as in {'ext': json.dumps({'user_id': 42})}."
+        yield "Identifiers are a JSON string in the claim ext, as in {'ext': json.dumps({'user_id': 42})}."
         return
     ext = _SURROGATE.sub("\ufffd", ext)
     yield shown(ext)
@@ -199,9 +199,9 @@ def _identifiers(reading: Reading, codec: IdentifiersCodec | None) -> Iterator[s
     except InvalidData as error:
         yield f"{error}: anycable-go does not mind, but the app cannot read them, and each command will fail"
         return
-    yield from islice((f"{shown(name, 60)} = {as_json(value)}" for name, value in identifiers.items()), MOST)
-    if len(identifiers) > MOST:
-        yield f"… and {len(identifiers) - MOST} more"
+    yield from islice((f"{shown(name, 60)} = {as_json(value)}" for name, value in identifiers.items()), MAX_NAMES)
+    if len(identifiers) > MAX_NAMES:
+        yield f"… and {len(identifiers) - MAX_NAMES} more"
     yield from _fit(identifiers, codec) if codec else ()
     yield from _bytes(ext, identifiers, codec)
 
@@ -218,7 +218,7 @@ def _fit(identifiers: Mapping[str, Any], codec: IdentifiersCodec) -> Iterator[st
 
 
 def _bytes(ext: str, identifiers: Mapping[str, Any], codec: IdentifiersCodec | None) -> Iterator[str]:
-    """Whether a remote disconnect would name the same text."""
+    """Say whether a remote disconnect would name the same bytes."""
     try:
         own = (codec or IdentifiersCodec(identifiers)).dumps(identifiers)
     except (InvalidData, ConfigurationError) as error:
@@ -240,7 +240,7 @@ def _bytes(ext: str, identifiers: Mapping[str, Any], codec: IdentifiersCodec | N
 
 
 def _dialects(ext: str, identifiers: Mapping[str, Any], names: Sequence[str]) -> list[str]:
-    """Those that make the same text."""
+    """Return the dialects that write the same string."""
     found: list[str] = []
     for dialect in DIALECTS:
         with suppress(InvalidData):

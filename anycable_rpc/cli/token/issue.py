@@ -1,4 +1,4 @@
-"""What the command `token` is told, read from the words of a command line."""
+"""Read the words of the command `token`, and issue the token."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def identifiers(words: Iterable[str]) -> dict[str, Any]:
     """Read `name=text` and `name:=json`, in their order.
 
     Raises:
-        ConfigurationError: a word is neither, or names what another one names. It is not quoted: it may be a
-            part of a secret that was to be one word.
+        ConfigurationError: a word is neither, or a name is given twice. The word is not quoted: it may be part of a
+            secret with a space in it.
     """
     found: dict[str, Any] = {}
     for place, word in enumerate(words, 1):
@@ -46,17 +46,20 @@ def _pair(place: int, word: str) -> tuple[str, Any]:
     try:
         return name[:-1], json_text.loads(text)
     except InvalidData as error:
-        raise ConfigurationError(f"the identifier {name[:-1]!r} is {error}; a text is {name[:-1]}=TEXT") from None
+        raise ConfigurationError(f"the identifier {name[:-1]!r} is {error}; a string is {name[:-1]}=TEXT") from None
 
 
 def issue(
     settings: Settings, codec: IdentifiersCodec, named: dict[str, Any], ttl: str | None, expires_at: str | None
 ) -> tuple[str, int | None]:
-    """Issue a token, and say until when it is valid (None is for ever); without a time `jwt_ttl` holds.
+    """Issue a token that lasts until `expires_at` or for `ttl`, else for `jwt_ttl` of the settings.
+
+    Returns:
+        The token, and when it expires (epoch seconds; None is never).
 
     Raises:
         ConfigurationError: there is no secret, or a time makes no sense.
-        InvalidIdentifiers: they are not those of the codec.
+        InvalidIdentifiers: the names are not those of the codec.
     """
     if ttl is not None and expires_at is not None:
         raise ConfigurationError("give --ttl or --expires-at, not both")
@@ -74,7 +77,7 @@ def _lifetime(text: str) -> float | None:
 
 
 def _moment(text: str) -> float | datetime:
-    """Epoch seconds, or an ISO date with a time zone."""
+    """Read epoch seconds, or an ISO date with a time zone."""
     if text.isdecimal():
         return float(text)
     try:

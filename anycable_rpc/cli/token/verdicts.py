@@ -1,4 +1,4 @@
-"""What anycable-go answers to a token, by version, and what can be read in one whose signature is not right."""
+"""The answers of anycable-go to a token, by version, and a reader for tokens whose signature is not right."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ __all__ = [
 WELCOME, UNAUTHORIZED, TOKEN_EXPIRED, ERROR = "welcome", "unauthorized", "token_expired", "1011"
 
 _BY_ERROR = ((ExpiredToken, TOKEN_EXPIRED), (MissingIdentifiers, ERROR), (InvalidToken, UNAUTHORIZED))
-"""The first that fits."""
+"""Errors and answers; the first error that fits counts."""
 
 _DIGESTS = {"HS256": "sha256", "HS384": "sha384", "HS512": "sha512"}
 _BASE64URL = re.compile(r"[\w-]*", re.ASCII)
-_ANY_KEY = "any key: only who has signed and verified with it knows what it is for"
+_ANY_KEY = "any key: tokens signed with it never leave this module"
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """An answer and why; of a welcome the identifiers."""
+    """An answer, and the reason for it; for a welcome `why` is the identifiers."""
 
     answer: str
     why: str
@@ -38,7 +38,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What is inside a token, whoever has signed it; `problem` is why a part cannot be read."""
+    """The content of a token, whoever has signed it; `problem` says why a part cannot be read."""
 
     header: Mapping[str, Any]
     claims: Mapping[str, Any]
@@ -46,22 +46,22 @@ class Reading:
 
     @property
     def alg(self) -> Any:
-        """How it says that it is signed."""
+        """The claim `alg`: the algorithm of the signature."""
         return self.header.get("alg")
 
     @property
     def is_known_alg(self) -> bool:
-        """Whether anycable-go takes that."""
+        """Return whether anycable-go accepts the algorithm."""
         return isinstance(self.alg, str) and self.alg in _DIGESTS
 
     @property
     def is_taken(self) -> bool:
-        """Whether anycable-go comes as far as looking at its signature and its claims."""
+        """Return whether anycable-go gets as far as checking the signature and the claims."""
         return not self.problem and self.is_known_alg
 
 
 def read(token: str) -> Reading:
-    """Read a token, whatever it is."""
+    """Read any string as a token."""
     dots = token.count(".")
     if dots != 2:
         return Reading({}, {}, f"it has {dots + 1} {'segments' if dots else 'segment'}, not three with dots between")
@@ -89,7 +89,7 @@ def _json_object(segment: str) -> Mapping[str, Any]:
 
 
 def judge(token: str, secrets: Iterable[str], now: float) -> Verdict:
-    """The verdict of anycable-go 1.6, had it these secrets; it is ours as well."""
+    """Return the verdict of an anycable-go 1.6 with these secrets. This package gives the same one."""
     try:
         return Verdict(WELCOME, TokenVerifier(secrets, lambda: now).verify(token))
     except InvalidToken as error:
@@ -98,12 +98,12 @@ def judge(token: str, secrets: Iterable[str], now: float) -> Verdict:
 
 
 def judge_signed(token: str, now: float) -> Verdict:
-    """The verdict of anycable-go 1.6, were the signature right."""
+    """Return the verdict of anycable-go 1.6 for the same token with a right signature."""
     return judge(_signed_again(token), [_ANY_KEY], now)
 
 
 def is_signed_by(token: str, secret: str, now: float) -> bool:
-    """Whether the secret has signed it: only then the verdict is that on a right signature."""
+    """Return whether the secret has signed the token: then its verdict is the same as with a right signature."""
     return read(token).is_taken and judge(token, [secret], now) == judge_signed(token, now)
 
 
@@ -115,7 +115,7 @@ def _signed_again(token: str) -> str:
 
 
 def judge_by_1_5(token: str, is_signed: bool, now: float) -> Verdict:
-    """The verdict of anycable-go 1.5.1 (golang-jwt v3): times come before the signature, and `iat` counts."""
+    """Return the verdict of anycable-go 1.5.1 (golang-jwt v3): it checks times before the signature, and `iat` too."""
     reading = read(token)
     if not reading.is_taken:
         return Verdict(UNAUTHORIZED, judge_signed(token, now).why)
@@ -129,14 +129,14 @@ def judge_by_1_5(token: str, is_signed: bool, now: float) -> Verdict:
         (nbf is None, UNAUTHORIZED, "its claim 'nbf' is not a number"),
         (nbf and second < nbf, UNAUTHORIZED, "its claim 'nbf' is in the future"),
         (not is_signed, UNAUTHORIZED, "the token's signature is not right"),
-        (not isinstance(claims.get("ext"), str), ERROR, "its claim 'ext' is missing or not a text"),
+        (not isinstance(claims.get("ext"), str), ERROR, "its claim 'ext' is missing or not a string"),
     )
     verdicts = (Verdict(answer, why) for applies, answer, why in refusals if applies)
     return next(verdicts, Verdict(WELCOME, str(claims.get("ext"))))
 
 
 def _seconds(claims: Mapping[str, Any], name: str) -> int | None:
-    """A time as 1.5.1 reads it: 0 is without effect, as is none at all; None is a wrong type."""
+    """Return a time as 1.5.1 reads it: 0 for a claim without effect, also a missing one; None for a wrong type."""
     value = claims.get(name, 0)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None

@@ -1,4 +1,4 @@
-"""Words for what is in a token: short and fit for a terminal, whatever it is."""
+"""Words for the content of a token: short and safe for a terminal, whatever the content."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from datetime import UTC, datetime
 from ...errors import InvalidData, shorten
 from ...protocol import json_text
 
-__all__ = ["MOST", "as_json", "distance", "kind", "listed", "moment", "shown"]
+__all__ = ["MAX_NAMES", "as_json", "distance", "kind", "listed", "moment", "shown"]
 
-MOST = 12
-"""Of many things so many are named."""
+MAX_NAMES = 12
+"""The number of names in a list; the others are counted."""
 
 _MILLISECONDS_FROM = 1e11
 _UNITS = (("year", 31_557_600), ("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1))
 _KINDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
     (bool, "true or false"),
     ((int, float), "a number"),
-    (str, "a text"),
+    (str, "a string"),
     (list, "a list"),
     (dict, "an object"),
 )
 
 
 def shown(text: str, limit: int = 400, around: int = 0) -> str:
-    """A text, or the part of it that begins near `around`; characters that do something or cannot be seen are named."""
+    """Return a string, or its part near the index `around`, with a name for each character that cannot be seen."""
     start = max(0, around - 40) if around > limit // 2 else 0
     cut = text[start : start + limit]
     visible = "".join(each if each.isprintable() else f"‹U+{ord(each):04X}›" for each in cut)
@@ -34,7 +34,7 @@ def shown(text: str, limit: int = 400, around: int = 0) -> str:
 
 
 def as_json(value: object) -> str:
-    """A value, so that the number 42 and the text "42" are two things."""
+    """Return a value as JSON, so that the number 42 and the string "42" differ."""
     try:
         return shown(json_text.dumps(value), 100)
     except InvalidData:
@@ -42,18 +42,18 @@ def as_json(value: object) -> str:
 
 
 def kind(value: object) -> str:
-    """What a JSON value is."""
-    return next((said for kinds, said in _KINDS if isinstance(value, kinds)), "null")
+    """Return a word for the type of a JSON value."""
+    return next((word for types, word in _KINDS if isinstance(value, types)), "null")
 
 
 def listed(names: Sequence[str]) -> str:
-    """Names with commas between."""
-    more = [f"and {len(names) - MOST} more"] if len(names) > MOST else []
-    return ", ".join([*(shown(name, 60) for name in names[:MOST]), *more])
+    """Join names with commas."""
+    more = [f"and {len(names) - MAX_NAMES} more"] if len(names) > MAX_NAMES else []
+    return ", ".join([*(shown(name, 60) for name in names[:MAX_NAMES]), *more])
 
 
 def moment(seconds: float, now: float) -> tuple[str, ...]:
-    """A time as a date and by how far away it is; and a line about it if it is an unlikely one."""
+    """Return a time as a date with its distance from now, and a hint if it looks like milliseconds."""
     hint = ("These look like milliseconds: the claim is in seconds.",) if seconds > _MILLISECONDS_FROM else ()
     return (f"{_date(seconds)}, {distance(int(seconds) - int(now))}", *hint)
 
@@ -66,10 +66,10 @@ def _date(seconds: float) -> str:
 
 
 def distance(seconds: int) -> str:
-    """`in 9 minutes`, `2 hours ago`, `now`."""
+    """Return `in 9 minutes`, `2 hours ago` or `now`."""
     if not seconds:
         return "now"
     unit, size = next(row for row in _UNITS if abs(seconds) >= row[1])
     number = abs(seconds) // size
-    said = f"{number} {unit}{'s' * (number != 1)}" if number < 10_000 else f"more than 9999 {unit}s"
-    return f"in {said}" if seconds > 0 else f"{said} ago"
+    amount = f"{number} {unit}{'s' * (number != 1)}" if number < 10_000 else f"more than 9999 {unit}s"
+    return f"in {amount}" if seconds > 0 else f"{amount} ago"
