@@ -266,7 +266,7 @@ class TestOptions:
         assert servers.settings.noauth is on
 
     @pytest.mark.parametrize("flag", ["--no-version-check-enabled", "--no_version_check_enabled"])
-    def test_what_is_on_can_be_switched_off(self, flag: str, servers: Servers) -> None:
+    def test_a_switch_that_is_on_can_be_turned_off(self, flag: str, servers: Servers) -> None:
         assert run("chat:cable", flag).exit_code == 0
         assert servers.settings.version_check_enabled is False
 
@@ -833,7 +833,9 @@ class TestToken:
         ("arguments", "environment"),
         [(["--ttl=none"], {}), ([], {"ANYCABLE_JWT_TTL": "none"})],
     )
-    def test_a_token_for_ever_is_issued_with_a_warning(self, arguments: list[str], environment: dict[str, str]) -> None:
+    def test_a_token_that_never_expires_is_issued_with_a_warning(
+        self, arguments: list[str], environment: dict[str, str]
+    ) -> None:
         result = run("token", "a=1", *arguments, **{"ANYCABLE_SECRET": LONG, **environment})
 
         assert result.stderr == "warning: this token never expires, because its lifetime is none\n"
@@ -849,9 +851,7 @@ class TestToken:
             ([], {"ANYCABLE_JWT_TTL": "-60"}, "ANYCABLE_JWT_TTL"),
         ],
     )
-    def test_a_lifetime_of_nothing_is_not_for_ever(
-        self, arguments: list[str], environment: dict[str, str], name: str
-    ) -> None:
+    def test_a_lifetime_of_0_is_an_error(self, arguments: list[str], environment: dict[str, str], name: str) -> None:
         said = refused("token", "a=1", *arguments, **{"ANYCABLE_SECRET": LONG, **environment})
 
         assert f"Error: {name}: must be seconds above 0" in said
@@ -992,7 +992,7 @@ class TestProcess:
         assert "Traceback" not in err
 
     @pytest.mark.parametrize("host", ["no-such-host.invalid", "192.0.2.1", "a..b"])
-    def test_a_host_that_is_not_here_is_not_a_matter_of_the_port(self, host: str) -> None:
+    def test_a_host_of_another_machine_is_an_error_about_the_host(self, host: str) -> None:
         code, out, err = self.outcome(
             *self.MODULE, "dev", "chat:cable", "--rpc-host=127.0.0.1:0", "--port=0", f"--host={host}"
         )

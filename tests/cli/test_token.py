@@ -146,7 +146,7 @@ class TestVerdicts:
         assert str(said)
 
     @given(st.data())
-    def test_what_cannot_be_read_is_what_the_verifier_does_not_read(self, data: st.DataObject) -> None:
+    def test_the_reader_and_the_verifier_agree_on_what_a_token_is(self, data: st.DataObject) -> None:
         """`read` is lenient for the explanation; it must not disagree with `TokenVerifier` on what is a token."""
         good = token(ext="{}")
         place = data.draw(st.integers(0, len(good.rpartition(".")[0]) - 1))
@@ -184,7 +184,7 @@ class TestSignature:
         assert said["signature"] == ["made with secret, which does not count"]
         assert "Connect, dev" not in said
 
-    def test_of_nobody_here(self) -> None:
+    def test_of_an_unknown_secret(self) -> None:
         said = rows(token("who knows"), [*KEYS, Key("old secret 1", OTHER, OLD), Key("another", "x", UNUSED)])
 
         assert said["signature"] == [
@@ -225,7 +225,7 @@ class TestSignature:
     def test_white_space_around_a_secret_is_noticed(self) -> None:
         said = rows(token(), keys_of(settings(secret=f"{SECRET}\n")))
 
-        assert said["signature"] == ["made with secret, without the white space around it"]
+        assert said["signature"] == ["made with secret without the white space around it"]
         assert said["anycable-go 1.6"][0].startswith("unauthorized")
 
 
@@ -343,7 +343,7 @@ class TestIdentifiers:
         assert said[5].endswith('","b":1}')
         assert max(map(len, said)) < 500
 
-    def test_names_that_the_app_has_not_or_misses(self) -> None:
+    def test_unknown_and_missing_names(self) -> None:
         said = rows(token(ext='{"user_id":42,"role":"admin"}'), codec=CHAT)["identifiers"]
 
         assert said[3:] == [
@@ -353,7 +353,7 @@ class TestIdentifiers:
             "declared: user_id, tenant",
         ]
 
-    def test_a_number_and_a_text_are_two_things(self) -> None:
+    def test_a_number_and_a_string_differ(self) -> None:
         assert rows(token(ext='{"user_id":42}'))["identifiers"][1] == "user_id = 42"
         assert rows(token(ext='{"user_id":"42"}'))["identifiers"][1] == 'user_id = "42"'
 
@@ -372,16 +372,16 @@ class TestIdentifiers:
             ({"ext": None}, "none: the claim ext is null"),
         ],
     )
-    def test_none_at_all(self, claims: dict[str, Any], said: str) -> None:
+    def test_a_token_without_identifiers(self, claims: dict[str, Any], said: str) -> None:
         lines = rows(token(**claims))["identifiers"]
 
         assert lines[0] == said
-        assert "JSON text in the claim ext" in lines[1]
+        assert "JSON string in the claim ext" in lines[1]
 
     def test_a_name_that_no_app_can_declare(self) -> None:
         assert "cable.disconnect(…) cannot name them: 'ttl'" in rows(token(ext='{"ttl":1}'))["identifiers"][-1]
 
-    def test_half_a_character_is_replaced_as_anycable_go_does(self) -> None:
+    def test_a_lone_surrogate_is_replaced_as_anycable_go_does(self) -> None:
         said = rows(token(ext='{"a":"\ud800"}'))["identifiers"]
 
         assert said[0] == '{"a":"\ufffd"}'
@@ -492,7 +492,7 @@ class TestCommand:
         assert "in 59 minutes" in result.stdout or "in 1 hour" in result.stdout
 
     @pytest.mark.parametrize("text", ["foo", token(exp=1), token(OTHER), token(ext=...), "\udcff"])
-    def test_one_that_would_not_be_let_in(self, text: str) -> None:
+    def test_a_token_that_would_be_refused(self, text: str) -> None:
         result = run("token", "--inspect", text, f"--secret={SECRET}")
 
         assert (result.exit_code, result.stderr) == (1, "")
@@ -524,7 +524,7 @@ class TestCommand:
         assert "--inspect explains a token and issues none" in said
 
     def test_no_token(self) -> None:
-        assert "there is no token" in refused("token", "--inspect", "")
+        assert "the token is empty" in refused("token", "--inspect", "")
 
     def test_old_secrets_are_a_flag_or_a_variable(self) -> None:
         for result in (

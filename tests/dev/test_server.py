@@ -1,4 +1,4 @@
-"""`python -m anycable_rpc dev` as a process: what it says, and how it ends. The chat through it is in tests/e2e."""
+"""`python -m anycable_rpc dev` as a process: the lines that it prints, and its end. The chat is in tests/e2e."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def running(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     process.stdout.close()
 
 
-def test_at_the_end_clients_are_told_the_app_hears_of_it_and_the_exit_code_is_0(
+def test_shutdown_tells_clients_and_the_app_and_exits_with_0(
     running: tuple[subprocess.Popen[str], str],
 ) -> None:
     process, address = running
@@ -107,16 +107,16 @@ def test_at_the_end_clients_are_told_the_app_hears_of_it_and_the_exit_code_is_0(
     assert process.returncode == 0
 
 
-@pytest.mark.parametrize("colour", ["def", "async def"])
-def test_a_keyboard_interrupt_that_a_callback_raises_does_not_end_it(folder: Path, colour: str) -> None:
+@pytest.mark.parametrize("keyword", ["def", "async def"])
+def test_a_keyboard_interrupt_that_a_callback_raises_does_not_end_it(folder: Path, keyword: str) -> None:
     app = APP.replace(
-        "def connect(self):\n            self.user = None", f"{colour} connect(self): raise KeyboardInterrupt"
+        "def connect(self):\n            self.user = None", f"{keyword} connect(self): raise KeyboardInterrupt"
     )
     (folder / "app.py").write_text(textwrap.dedent(app))
     process = dev(folder, "--port", "0")
     assert process.stdout is not None
-    said = next(line for line in process.stdout if "Gateway is listening on" in line)
-    address = re.findall(r"ws://\S+", said)[0]
+    line = next(line for line in process.stdout if "Gateway is listening on" in line)
+    address = re.findall(r"ws://\S+", line)[0]
 
     for _ in range(2):
         with connect(address, proxy=None) as client, pytest.raises(ConnectionClosedError, match="Auth Error"):
@@ -136,8 +136,8 @@ def test_a_web_application_that_does_not_start_ends_it_with_code_1(folder: Path)
     assert "the web application did not start" in output
 
 
-def said_at_start(folder: Path, *options: str, **variables: str) -> str:
-    """What it says until it serves."""
+def output_at_start(folder: Path, *options: str, **variables: str) -> str:
+    """Return the lines until it serves."""
     process = dev(folder, "--port", "0", "--web", "app:web", *options, **variables)
     assert process.stdout is not None
     lines: list[str] = []
@@ -154,8 +154,8 @@ def said_at_start(folder: Path, *options: str, **variables: str) -> str:
 SECRET = "a secret of this test, that is not short"
 
 
-def test_how_other_processes_broadcast_is_said_and_the_key_is_not(folder: Path) -> None:
-    output = said_at_start(folder, "--secret", SECRET)
+def test_the_start_says_how_others_broadcast_without_the_key(folder: Path) -> None:
+    output = output_at_start(folder, "--secret", SECRET)
 
     assert re.search(
         r"^To broadcast from other processes: export ANYCABLE_HTTP_BROADCAST_URL=http://127.0.0.1:\d+/_broadcast "
@@ -168,12 +168,12 @@ def test_how_other_processes_broadcast_is_said_and_the_key_is_not(folder: Path) 
 
 
 def test_without_a_key_the_address_is_enough(folder: Path) -> None:
-    output = said_at_start(folder, "--host", "0.0.0.0")
+    output = output_at_start(folder, "--host", "0.0.0.0")
 
     assert re.search(r"export ANYCABLE_HTTP_BROADCAST_URL=http://127.0.0.1:\d+/_broadcast$", output, re.MULTILINE)
 
 
-def test_what_is_said_lets_another_process_broadcast(folder: Path) -> None:
+def test_another_process_can_broadcast_with_the_variables_that_are_printed(folder: Path) -> None:
     process = dev(folder, "--port", "0", "--secret", SECRET, "--show-secret", ANYCABLE_BROADCAST_ADAPTER="redis")
     assert process.stdout is not None
     line = next(line for line in process.stdout if line.startswith("To broadcast"))
@@ -199,14 +199,14 @@ def test_what_is_said_lets_another_process_broadcast(folder: Path) -> None:
         ("ANYCABLE_HTTP_HEALTH_PORT", "9000"),
     ],
 )
-def test_what_it_ignores_is_a_warning(folder: Path, name: str, value: str) -> None:
-    output = said_at_start(folder, **{name: value})
+def test_an_ignored_setting_is_a_warning(folder: Path, name: str, value: str) -> None:
+    output = output_at_start(folder, **{name: value})
 
     assert f"dev ignores {name}" in output
     assert "hush" not in output
 
 
-def test_each_thing_that_happens_is_a_line_without_token_or_payload(folder: Path) -> None:
+def test_each_event_is_a_line_without_token_or_payload(folder: Path) -> None:
     token = TokenSigner(SECRET).sign('{"user":1}', int(time()) + 60)
     process = dev(folder, "--port", "0", "--secret", SECRET)
     assert process.stdout is not None

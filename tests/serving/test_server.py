@@ -35,23 +35,26 @@ APP = """
     from anycable_rpc import Cable, Channel, Connection
 
     class Wait(Channel):
-        {colour} subscribed(self):
+        {keyword} subscribed(self):
             sys.stdout.write("inside\\n")
             sys.stdout.flush()
             {sleep}(float(self.params["seconds"]))
 
     cable = Cable(Connection, [Wait])
 """
-COLOURS = {
-    "async app with def callbacks": {"colour": "async def unsubscribed(self): ...\n        def", "sleep": "time.sleep"},
-    "def": {"colour": "def", "sleep": "time.sleep"},
-    "async def": {"colour": "async def", "sleep": "await asyncio.sleep"},
-    "async def that blocks the loop": {"colour": "async def", "sleep": "time.sleep"},
+VARIANTS = {
+    "async app with def callbacks": {
+        "keyword": "async def unsubscribed(self): ...\n        def",
+        "sleep": "time.sleep",
+    },
+    "def": {"keyword": "def", "sleep": "time.sleep"},
+    "async def": {"keyword": "async def", "sleep": "await asyncio.sleep"},
+    "async def that blocks the loop": {"keyword": "async def", "sleep": "time.sleep"},
 }
 
 
 class Process:
-    """A server in a process of its own; `say` waits for a line of what it prints."""
+    """A server in a process of its own; `wait_for` waits for a line that it prints."""
 
     def __init__(self, folder: Path, *options: str, dev: bool = False) -> None:
         name = ["dev", "app:cable"] if dev else ["app:cable"]
@@ -67,20 +70,20 @@ class Process:
         self._lines: Queue[str] = Queue()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        self.address = self.said("listening").split("listening on ")[1].split()[0]
+        self.address = self.wait_for("listening").split("listening on ")[1].split()[0]
 
     def _read(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self._lines.put(line)
 
-    def said(self, word: str) -> str:
+    def wait_for(self, word: str) -> str:
         lines: list[str] = []
         while not lines or word not in lines[-1]:
             try:
                 lines.append(self._lines.get(timeout=20))
             except Empty:
-                raise AssertionError(f"{word!r} was not said, but {lines}") from None
+                raise AssertionError(f"{word!r} was not printed, but {lines}") from None
         return lines[-1]
 
     def subscribe(self, seconds: float, timeout: float = 20) -> Any:
@@ -100,7 +103,7 @@ class Process:
         return code
 
     def rest(self) -> list[str]:
-        """What it has said since the last line that was waited for."""
+        """Return the lines since the last one that was waited for."""
         return [self._lines.get() for _ in range(self._lines.qsize())]
 
 
@@ -152,7 +155,7 @@ def engine(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(params=["def", "async def", "async def that blocks the loop"])
 def start(request: pytest.FixtureRequest, tmp_path: Path, engine: str) -> Iterator[Callable[..., Process]]:
-    (tmp_path / "app.py").write_text(textwrap.dedent(APP.format(**COLOURS[request.param])))
+    (tmp_path / "app.py").write_text(textwrap.dedent(APP.format(**VARIANTS[request.param])))
     started: list[Process] = []
 
     def start(*options: str) -> Process:
@@ -172,7 +175,7 @@ def test_the_first_signal_lets_calls_end(start: Callable[..., Process], number: 
     server = start()
     with ThreadPoolExecutor(1) as pool:
         call = pool.submit(server.subscribe, 0.5)
-        server.said("inside")
+        server.wait_for("inside")
         server.signal(number)
 
         assert call.result(20)
@@ -183,7 +186,7 @@ def test_the_second_signal_ends_them(start: Callable[..., Process]) -> None:
     server = start()
     with ThreadPoolExecutor(1) as pool:
         call = pool.submit(server.subscribe, 15)
-        server.said("inside")
+        server.wait_for("inside")
         server.signal(signal.SIGTERM)
         server.signal(signal.SIGINT)  # another one, since two alike may be delivered as one
 
@@ -196,17 +199,17 @@ def test_what_does_not_end_in_time_is_cut(start: Callable[..., Process]) -> None
     server = start("--shutdown-timeout", "0.2")
     with ThreadPoolExecutor(1) as pool:
         call = pool.submit(server.subscribe, 15)
-        server.said("inside")
+        server.wait_for("inside")
         server.signal(signal.SIGTERM)
 
-        assert server.said("cut")
+        assert server.wait_for("cut")
         assert server.ended() == 0
         assert isinstance(call.exception(20), grpc.RpcError)
 
 
 @pytest.mark.parametrize("start", ["def", "async def"], indirect=True)
 def test_calls_that_meet_the_end_are_refused_or_lose_their_connection(start: Callable[..., Process]) -> None:
-    """anycable-go tries again after either, but not after CANCELLED, which is how gRPC ends calls."""
+    """anycable-go retries after either, but not after CANCELLED, which is how gRPC ends calls."""
     codes: set[grpc.StatusCode] = set()
     for _ in range(3):  # one end in three or so cancels nobody by luck
         server = start()
@@ -228,7 +231,7 @@ def test_a_callback_that_outlives_its_call_does_not_keep_the_process(start: Call
         server.subscribe(30, timeout=0.5)
     server.signal(signal.SIGTERM)
 
-    assert server.said("cut")
+    assert server.wait_for("cut")
     assert server.ended() == 0
 
 
@@ -251,7 +254,7 @@ def test_the_start_says_where_broadcasts_go(tmp_path: Path, options: list[str], 
     process = Process(tmp_path, *options)
 
     try:
-        assert process.said("Broadcasts").strip() == line
+        assert process.wait_for("Broadcasts").strip() == line
     finally:
         process.process.terminate()
         with process.process:
@@ -333,7 +336,7 @@ def test_the_process_ends_when_the_time_is_over_whatever_callbacks_do(
     call: Any = channel.unary_unary("/anycable.RPC/Command")
     request = encode_request(CommandMessage("subscribe", '{"channel":"Wait"}', "{}"))
     under_way = call.future(request, metadata=METADATA, timeout=20)
-    server.said("inside")
+    server.wait_for("inside")
     began = monotonic()
 
     server.signal(signal.SIGTERM)
@@ -352,7 +355,7 @@ RAISING_APP = """
         raise error
 
     class Raise(Channel):
-        {colour} subscribed(self):
+        {keyword} subscribed(self):
             error = {error}
             {statement}
 
@@ -361,7 +364,7 @@ RAISING_APP = """
 
 
 @pytest.mark.parametrize(
-    ("colour", "statement"),
+    ("keyword", "statement"),
     [
         ("def", "raise error"),
         ("async def unsubscribed(self): ...\n        def", "raise error"),
@@ -371,9 +374,9 @@ RAISING_APP = """
 )
 @pytest.mark.parametrize("error", ["KeyboardInterrupt()", "SystemExit(3)", "BaseException()"])
 def test_whatever_a_callback_raises_the_client_is_answered_and_the_server_stays(
-    tmp_path: Path, engine: str, colour: str, statement: str, error: str
+    tmp_path: Path, engine: str, keyword: str, statement: str, error: str
 ) -> None:
-    app = RAISING_APP.format(colour=colour, statement=statement, error=error)
+    app = RAISING_APP.format(keyword=keyword, statement=statement, error=error)
     (tmp_path / "app.py").write_text(textwrap.dedent(app))
     server = Process(tmp_path, "--rpc-engine", engine)
     request = encode_request(CommandMessage("subscribe", '{"channel":"Raise"}', "{}"))
@@ -388,7 +391,7 @@ def test_whatever_a_callback_raises_the_client_is_answered_and_the_server_stays(
 
 
 def test_a_signal_that_the_system_tells_another_descriptor_is_heard_once() -> None:
-    """An event loop has just gone on after a SystemExit of a task's: its own descriptor is set for a moment."""
+    """For a moment an event loop that goes on after a SystemExit in a task has its own descriptor set."""
     script = """
         import os, signal, socket, sys, threading, time
         from anycable_rpc.serving.signals import on_signals
@@ -406,14 +409,14 @@ def test_a_signal_that_the_system_tells_another_descriptor_is_heard_once() -> No
     assert subprocess.run([sys.executable, "-c", textwrap.dedent(script)], timeout=20).returncode == 0
 
 
-@pytest.mark.parametrize("colour", ["def", "async def"])
-def test_a_server_runs_on_a_thread_where_signals_are_somebody_elses(engine: str, colour: str) -> None:
+@pytest.mark.parametrize("keyword", ["def", "async def"])
+def test_a_server_runs_on_a_thread_where_signals_are_somebody_elses(engine: str, keyword: str) -> None:
     def handle(number: int, frame: object) -> None:
         raise AssertionError(number)
 
     before = signal.signal(signal.SIGTERM, handle), signal.set_wakeup_fd(-1)
     lines, stop = Queue[str](), Stop()
-    cable = connecting_cable(colour, Settings(rpc_host="127.0.0.1:0", rpc_engine=engine))
+    cable = connecting_cable(keyword, Settings(rpc_host="127.0.0.1:0", rpc_engine=engine))
     try:
         with ThreadPoolExecutor(1) as pool:
             server = pool.submit(serve, cable, lines.put, stop)
@@ -481,19 +484,19 @@ def test_a_server_on_a_thread_says_when_a_callback_does_not_end_and_returns() ->
     assert done.stdout == "[False]\n", done.stderr
 
 
-def connecting_cable(colour: str, settings: Settings) -> Cable:
+def connecting_cable(keyword: str, settings: Settings) -> Cable:
     class Client(Connection):
         def connect(self) -> None: ...
 
     class AsyncClient(Connection):
         async def connect(self) -> None: ...
 
-    return Cable(Client if colour == "def" else AsyncClient, settings=settings)
+    return Cable(Client if keyword == "def" else AsyncClient, settings=settings)
 
 
 def test_without_uvloop_a_traceback_is_the_users_own(tmp_path: Path, engine: str) -> None:
     (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['uvloop'] = None\n")
-    app = RAISING_APP.format(colour="async def", statement="raise error", error="ValueError('mine')")
+    app = RAISING_APP.format(keyword="async def", statement="raise error", error="ValueError('mine')")
     (tmp_path / "app.py").write_text(textwrap.dedent(app))
     server = Process(tmp_path, "--rpc-engine", engine)
     request = encode_request(CommandMessage("subscribe", '{"channel":"Raise"}', "{}"))
@@ -504,16 +507,16 @@ def test_without_uvloop_a_traceback_is_the_users_own(tmp_path: Path, engine: str
     server.signal(signal.SIGTERM)
     server.ended()
 
-    said = "".join(server.rest())
-    assert "ValueError: mine" in said
-    assert "ModuleNotFoundError" not in said
+    output = "".join(server.rest())
+    assert "ValueError: mine" in output
+    assert "ModuleNotFoundError" not in output
 
 
 def test_at_debug_each_call_is_a_line(start: Callable[..., Process]) -> None:
     server = start("--log-level", "debug")
 
     server.subscribe(0)
-    line = server.said(" DEBUG ")
+    line = server.wait_for(" DEBUG ")
 
     assert re.search(r" DEBUG subscribed to Wait \(seconds: 0\) in \d+\.\d ms \[sid=s1\]$", line)
 
@@ -527,7 +530,7 @@ def test_at_debug_each_call_is_a_line(start: Callable[..., Process]) -> None:
         ({"rpc_server_args": {"max_receive_message_length": -1}}, Status.SUCCESS),
     ],
 )
-def test_what_is_set_for_grpc_bounds_requests_in_its_place(values: dict[str, Any], expected: Status) -> None:
+def test_grpc_arguments_limit_requests_in_place_of_the_setting(values: dict[str, Any], expected: Status) -> None:
     chosen = Settings(**{"rpc_max_call_send_size": 100, **values})
     handler = bytes_handler(service_of(Cable(Connection, settings=chosen)), chosen)
     request = encode_request(ConnectionRequest(Env("x" * 150, {})))

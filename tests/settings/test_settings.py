@@ -120,7 +120,7 @@ class TestDefaults:
             "log_grpc": False,
         }
 
-    def test_what_is_made_of_them(self) -> None:
+    def test_keys_and_addresses_without_any_source(self) -> None:
         settings = load()
 
         assert settings.keys.jwt is None
@@ -275,7 +275,7 @@ class TestFramework:
 
 class TestEnvironment:
     @pytest.mark.parametrize("name", ["ANYCABLE_RPC_HOTS", "ANYCABLE_METRICS_HTTP", "ANYCABLE_HEADERS__X", "ANYCABLE_"])
-    def test_what_is_not_ours_is_no_error(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_variable_of_another_program_is_no_error(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, "/metrics")
 
         assert load() == Settings()
@@ -554,7 +554,7 @@ class TestValues:
         assert refusal() == f"ANYCABLE_JWT_TTL: {said}"
 
     @pytest.mark.parametrize("number", ["0", "0.0", "-0.0", "-1"])
-    def test_nor_is_a_number_in_a_file(self, number: str, folder: Path) -> None:
+    def test_a_number_in_a_file_has_to_be_above_0(self, number: str, folder: Path) -> None:
         pyproject(folder, f"jwt_ttl = {number}")
 
         assert "must be a number of seconds above 0, a duration like 10m, or none, which is for ever" in refusal()
@@ -563,7 +563,7 @@ class TestValues:
         ("value", "names"),
         [("cookie, X-Api ,,", ("cookie", "X-Api")), ("", ()), (["a,b", "c"], ("a", "b", "c")), ([""], ()), ([], ())],
     )
-    def test_lists_are_comma_text(self, value: object, names: tuple[str, ...]) -> None:
+    def test_lists_are_strings_with_commas(self, value: object, names: tuple[str, ...]) -> None:
         assert load(headers=value).headers == names
         assert load(allowed_origins=value).allowed_origins == names
 
@@ -616,13 +616,13 @@ class TestKeys:
         assert settings.keys.broadcast is None
         assert settings.broadcast_address == "http://localhost:8090/_broadcast"
 
-    def test_none_as_the_secret_switches_all_off_but_keys_of_their_own(self) -> None:
+    def test_none_as_the_secret_switches_off_all_derived_keys(self) -> None:
         settings = load(secret="none", broadcast_key="b")
 
         assert settings.keys.jwt is None
         assert settings.keys.broadcast == "b"
 
-    def test_an_empty_key_is_none_at_all(self) -> None:
+    def test_an_empty_key_is_unset(self) -> None:
         settings = load(secret="s", jwt_secret="", broadcast_key="")
 
         assert settings.keys.jwt == "s"

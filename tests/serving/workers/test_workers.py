@@ -51,13 +51,13 @@ cable = Cable(Client)
 
 
 class Workers(Program):
-    """The command with `--workers`; `lines` is what it has said."""
+    """The command with `--workers`."""
 
     def __init__(self, folder: Path, *options: str) -> None:
         super().__init__(python("anycable_rpc", "app:cable", *options), {}, folder)
 
     @property
-    def places(self) -> list[str]:
+    def addresses(self) -> list[str]:
         return self.wait_for(r"^ANYCABLE_RPC_HOST=grpc-list://(\S+)$")[1].split(",")
 
 
@@ -79,20 +79,20 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 
 class Caller:
-    """Calls Connect as anycable-go does: in turns over all places, again when the answer is UNAVAILABLE."""
+    """A client that calls Connect as anycable-go does: the addresses in turn, and again after UNAVAILABLE."""
 
-    def __init__(self, places: list[str]) -> None:
+    def __init__(self, addresses: list[str]) -> None:
         retries = (
             '{"methodConfig":[{"name":[{}],"waitForReady":true,"retryPolicy":{"maxAttempts":5,"initialBackoff":"0.1s",'
             '"maxBackoff":"1s","backoffMultiplier":2,"retryableStatusCodes":["UNAVAILABLE"]}}],'
             '"loadBalancingConfig":[{"round_robin":{}}]}'
         )
         options = [("grpc.service_config", retries), ("grpc.max_reconnect_backoff_ms", 200)]
-        self.channel = grpc.insecure_channel(f"ipv4:{','.join(places)}", options)
+        self.channel = grpc.insecure_channel(f"ipv4:{','.join(addresses)}", options)
         self._connect: Any = self.channel.unary_unary("/anycable.RPC/Connect")
 
     def pid(self) -> int:
-        """Which process answers."""
+        """Return the id of the process that answers."""
         data = self._connect(
             encode_request(ConnectionRequest()), metadata=METADATA, timeout=PATIENCE, wait_for_ready=True
         )
@@ -101,7 +101,7 @@ class Caller:
         return int(response.transmissions[0])
 
     def pids(self, enough: Callable[[Counter[int]], bool]) -> Counter[int]:
-        """Who answers, until that is enough."""
+        """Count the processes that answer, until that is enough."""
         counts: Counter[int] = Counter()
         deadline = monotonic() + PATIENCE
         while not enough(counts):
@@ -115,7 +115,7 @@ def caller() -> Iterator[Callable[[Workers], Caller]]:
     callers: list[Caller] = []
 
     def make(workers: Workers) -> Caller:
-        callers.append(Caller(workers.places))
+        callers.append(Caller(workers.addresses))
         return callers[-1]
 
     yield make
@@ -130,7 +130,7 @@ def both(counts: Counter[int]) -> bool:
 def test_each_worker_answers_on_a_port_of_its_own(start: Start, caller: Callable[[Workers], Caller]) -> None:
     workers = start(workers=3)
 
-    assert len(set(workers.places)) == 3
+    assert len(set(workers.addresses)) == 3
     assert len(caller(workers).pids(lambda counts: len(counts) == 3)) == 3
 
 
@@ -145,13 +145,13 @@ def test_each_worker_can_be_kept_to_a_core(start: Start, caller: Callable[[Worke
     assert sorted(sorted(core) for (core,) in kept) == sorted([[cores[0]], *([core] for core in cores)])
 
 
-def test_where_processes_are_not_kept_to_a_core_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_system_that_cannot_keep_a_process_on_one_core_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "sched_setaffinity", raising=False)
-    said: list[str] = []
+    lines: list[str] = []
 
     with pytest.raises(ConfigurationError, match=r"--worker-cpu-affinity.*leave it out"):
-        serve(lambda settings: Cable(Connection, settings=settings), settings(worker_cpu_affinity=True), said.append)
-    assert said == []
+        serve(lambda settings: Cable(Connection, settings=settings), settings(worker_cpu_affinity=True), lines.append)
+    assert lines == []
 
 
 def threads_of(pid: int) -> list[int]:
@@ -159,7 +159,7 @@ def threads_of(pid: int) -> list[int]:
 
 
 def neighbours() -> int:
-    """A port that is free, and the next one too; not among those that systems give to clients."""
+    """Find a port that is free like the next one, outside the range that systems give to clients."""
     for port in range(20_000 + os.getpid() % 10_000, 32_000, 2):
         with suppress(OSError), socket.create_server(("127.0.0.1", port)):
             socket.create_server(("127.0.0.1", port + 1)).close()
@@ -179,7 +179,7 @@ def test_ports_follow_one_another(start: Start) -> None:
     port = neighbours()
     program = start(rpc_host=f"127.0.0.1:{port}")
 
-    assert program.places == [f"127.0.0.1:{port}", f"127.0.0.1:{port + 1}"]
+    assert program.addresses == [f"127.0.0.1:{port}", f"127.0.0.1:{port + 1}"]
 
 
 def test_a_killed_worker_is_replaced_and_no_call_is_lost(start: Start, caller: Callable[[Workers], Caller]) -> None:
@@ -200,11 +200,11 @@ def test_a_killed_worker_is_replaced_and_no_call_is_lost(start: Start, caller: C
     assert other in seen
 
 
-@pytest.mark.parametrize("colour", ["def", "async def"])
+@pytest.mark.parametrize("keyword", ["def", "async def"])
 def test_hup_replaces_every_worker_and_no_call_is_lost(
-    start: Start, caller: Callable[[Workers], Caller], tmp_path: Path, colour: str
+    start: Start, caller: Callable[[Workers], Caller], tmp_path: Path, keyword: str
 ) -> None:
-    (tmp_path / "app.py").write_text(APP.replace("def", colour))
+    (tmp_path / "app.py").write_text(APP.replace("def", keyword))
     program = start()
     calls = caller(program)
     old = calls.pids(both).keys()
@@ -222,9 +222,9 @@ def test_hup_replaces_every_worker_and_no_call_is_lost(
     assert not [line for line in program.lines if "has ended" in line]
 
 
-def test_hup_lets_anycable_go_come_back_before_the_next_one_leaves(start: Start) -> None:
+def test_hup_lets_anycable_go_reconnect_before_the_next_worker_drains(start: Start) -> None:
     program = start()
-    assert program.places
+    assert program.addresses
 
     program.send(signal.SIGHUP)
     first = starts_again(program, 1)
@@ -277,7 +277,7 @@ def supervisor_of(kind: type[Worker]) -> Supervisor:
 
 
 def starts_again(program: Workers, worker: int) -> float:
-    """When the worker's successor serves."""
+    """Wait until the worker's successor serves, and return the time."""
     deadline = monotonic() + PATIENCE
     while sum(line.startswith(f"Worker {worker}: ") for line in program.lines) < 2:
         assert monotonic() < deadline, program.lines
@@ -346,12 +346,12 @@ def test_workers_end_with_their_parent(start: Start, caller: Callable[[Workers],
 
 def test_a_taken_port_is_an_error_of_the_start(start: Start) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        place = f"127.0.0.1:{taken.getsockname()[1]}"
-        program = start(rpc_host=place)
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        program = start(rpc_host=address)
 
         program.expect_exit(3, PATIENCE)
 
-    program.wait_for(f"Error: cannot listen on {place}")
+    program.wait_for(f"Error: cannot listen on {address}")
 
 
 def test_an_app_that_only_breaks_in_a_worker_is_an_error_of_the_start(start: Start, tmp_path: Path) -> None:
@@ -397,10 +397,10 @@ def test_a_worker_whose_places_are_all_held_is_not_counted_until_one_comes_free(
     port = free_port()
     options = ("--rpc-pool-size=1", "--rpc-stuck-timeout=1", f"--rpc-engine={engine}")
     program = start(f"--http-health-port={port}", *options)
-    place, _ = program.places
+    address, _ = program.addresses
     (tmp_path / "slow").write_text("5")
 
-    with grpc.insecure_channel(place) as channel:
+    with grpc.insecure_channel(address) as channel:
         connect: Any = channel.unary_unary("/anycable.RPC/Connect")
         call = connect.future(encode_request(ConnectionRequest()), metadata=METADATA, timeout=0.5)
 
@@ -430,7 +430,7 @@ def test_health_during_the_drain(start: Start, caller: Callable[[Workers], Calle
 def test_garbage_does_not_end_the_health_server(start: Start, request_text: bytes) -> None:
     port = free_port()
     program = start(f"--http-health-port={port}", workers=1)
-    assert program.places
+    assert program.addresses
     with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as peer:
         peer.sendall(request_text)
 
@@ -457,7 +457,7 @@ def test_a_host_that_is_not_here() -> None:
         choose_addresses("192.0.2.1:0", 2)
 
 
-def test_what_listens_everywhere_is_here_too() -> None:
+def test_the_hint_names_this_machine_for_workers_that_listen_everywhere() -> None:
     assert connection_hint(["0.0.0.0:1", "0.0.0.0:2"])[0] == "ANYCABLE_RPC_HOST=grpc-list://127.0.0.1:1,127.0.0.1:2"
     assert connection_hint(["[::]:1"])[0] == "ANYCABLE_RPC_HOST=grpc-list://[::1]:1"
 
@@ -489,9 +489,9 @@ def health(port: int, path: str = "/health") -> tuple[int, str]:
 
 
 def is_running(pid: int) -> bool:
-    """Whether the process is there, and not just waits for somebody to ask how it ended."""
-    said = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, timeout=PATIENCE)
-    return bool(said.stdout.strip()) and not said.stdout.startswith("Z")
+    """Return whether the process runs: a zombie does not."""
+    done = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, timeout=PATIENCE)
+    return bool(done.stdout.strip()) and not done.stdout.startswith("Z")
 
 
 def wait_until(happened: Callable[[], bool]) -> None:
