@@ -538,7 +538,7 @@ class TestFindingTheApp:
         assert f"Error: cannot import broken: {error}" in said
         assert f'File "{folder}/broken.py", line ' in said
         assert "importlib" not in said
-        assert "loading.py" not in said
+        assert "find_app.py" not in said
 
     def test_a_module_that_shadows_one_of_the_path(self, folder: Path, servers: Servers) -> None:
         sys.path.insert(0, str(folder / "elsewhere"))
