@@ -53,7 +53,7 @@ async def _run(cable: Cable, web: ASGI | None, say: Say, stop: Stop) -> bool:
     settings, stopped = cable.settings, stop.event()
     forbid(cable)
     service = service_of(cable)
-    gateway = Gateway(bytes_handler(service, settings).ahandle, GatewayOptions.of(settings), web)
+    gateway = Gateway(bytes_handler(service).ahandle, GatewayOptions.of(settings), web)
     cable.broadcaster = gateway
     with _listener(settings.host, settings.port) as listener:
         if not settings.api_url:

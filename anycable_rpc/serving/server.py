@@ -128,7 +128,7 @@ def _serve_threaded(service: Service, say: Say, stop: Stop) -> bool:
     from ..transports.grpcio.server import ThreadedServer  # not above: the other engine does without grpcio
 
     settings = service.cable.settings
-    server = ThreadedServer(service, settings)
+    server = ThreadedServer(service)
     server.start()
     for line in (listening_line(server.address, service), *broadcast_lines(service.cable)):
         say(line)
@@ -150,14 +150,13 @@ async def _serve_async(service: Service, say: Say, stop: Stop) -> bool:
 
 def rpc_server(service: Service) -> RPCServer:
     """Return the engine that the settings name, for the running event loop."""
-    settings = service.cable.settings
-    if settings.rpc_engine == "asyncio":
+    if service.cable.settings.rpc_engine == "asyncio":
         from ..transports.asyncio import Server
 
-        return Server(service, settings)
+        return Server(service)
     from ..transports.grpcio.server import AsyncServer, LoopServer
 
-    return AsyncServer(service, settings) if service.is_async else LoopServer(service, settings)
+    return AsyncServer(service) if service.is_async else LoopServer(service)
 
 
 async def drain(service: Service, stop: Callable[[float], Awaitable[bool]], grace: float) -> bool:

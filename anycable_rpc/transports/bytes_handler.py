@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from ..errors import AnswerTooLarge, ProtocolError, RequestTooLarge
 from ..protocol.messages import MESSAGE_SIZE, Response
 from .protobuf import decode_request, encode_response
 from .service import Service
-
-if TYPE_CHECKING:
-    from ..settings.model import Settings
 
 __all__ = ["BytesHandler", "bytes_handler"]
 
@@ -63,11 +59,12 @@ class BytesHandler:
         return data
 
 
-def bytes_handler(service: Service, settings: Settings) -> BytesHandler:
-    """Return the handler with the sizes that the settings allow.
+def bytes_handler(service: Service) -> BytesHandler:
+    """Return the handler with the sizes that the settings of the cable allow.
 
     gRPC's own argument for the size of requests wins over the setting; there, -1 is no limit.
     """
+    settings = service.cable.settings
     arguments = {name.removeprefix("grpc."): value for name, value in settings.rpc_server_args.items()}
     largest = arguments.get("max_receive_message_length", settings.rpc_max_call_send_size)
     return BytesHandler(

@@ -288,7 +288,7 @@ cable = Cable(Connection)
 cable.settings = settings
 
 async def main():
-    server = Server(service_of(cable), settings)
+    server = Server(service_of(cable))
     await server.start()
     print(*broadcast_lines(cable))
     await server.stop(1)
@@ -298,7 +298,7 @@ print(*sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", script], cwd=PROJECT, capture_output=True, text=True, check=True)
 
-    said, loaded = done.stdout.splitlines()
-    assert said == "Broadcasts go to http://localhost:8080/_broadcast (HTTPBroadcaster)"
+    line, loaded = done.stdout.splitlines()
+    assert line == "Broadcasts go to http://localhost:8080/_broadcast (HTTPBroadcaster)"
     assert {"anycable_rpc.transports.asyncio.server", "anycable_rpc.cli.main"} <= set(loaded.split())
     assert {"grpc", "jwt", "urllib3", "http.client", "html", "uvicorn"}.isdisjoint(loaded.split())

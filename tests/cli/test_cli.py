@@ -174,20 +174,20 @@ class TestCommands:
         assert f"{word} is not a command; did you mean {meant}?" in refused(word)
 
     def test_a_word_that_is_like_no_command_is_not_quoted(self) -> None:
-        said = refused("--secret", "a", SENTINEL)
+        message = refused("--secret", "a", SENTINEL)
 
-        assert "there is no such command. The commands are serve, dev, token, version" in said
-        assert SENTINEL not in said
+        assert "there is no such command. The commands are serve, dev, token, version" in message
+        assert SENTINEL not in message
 
     @pytest.mark.parametrize("command", ["serve", "dev"])
     @pytest.mark.parametrize(
         "arguments", [("chat:cable", SENTINEL), ("chat:cable", "--app", "chat:cable"), ("a:b", "c:d", "e:f")]
     )
     def test_more_than_one_app_is_refused(self, command: str, arguments: tuple[str, ...]) -> None:
-        said = refused(command, *arguments)
+        message = refused(command, *arguments)
 
-        assert "give one app, as module:attr" in said
-        assert SENTINEL not in said
+        assert "give one app, as module:attr" in message
+        assert SENTINEL not in message
 
 
 class TestHelp:
@@ -217,13 +217,13 @@ class TestHelp:
         assert "Examples:" in result.stdout
 
     def test_shows_kinds_defaults_and_variables_in_groups(self) -> None:
-        said = " ".join(run("dev", "--help").stdout.split())
+        output = " ".join(run("dev", "--help").stdout.split())
 
-        assert "RPC server: --rpc-host HOST:PORT" in said
-        assert "[default: 127.0.0.1:50051; ANYCABLE_RPC_HOST]" in said
-        assert "[default: cookie; ANYCABLE_HEADERS]" in said
-        assert "[default: on; ANYCABLE_SID_HEADER_ENABLED]" in said
-        assert "[ANYCABLE_ENFORCE_JWT]" in said
+        assert "RPC server: --rpc-host HOST:PORT" in output
+        assert "[default: 127.0.0.1:50051; ANYCABLE_RPC_HOST]" in output
+        assert "[default: cookie; ANYCABLE_HEADERS]" in output
+        assert "[default: on; ANYCABLE_SID_HEADER_ENABLED]" in output
+        assert "[ANYCABLE_ENFORCE_JWT]" in output
 
     def test_after_options_it_is_that_of_the_default(self) -> None:
         assert "Usage: anycable-rpc serve " in run("--debug", "--help").stdout
@@ -308,7 +308,7 @@ class TestOptions:
 
     @pytest.mark.parametrize("command", ["serve", "dev", "token"])
     @pytest.mark.parametrize(
-        ("option", "said"),
+        ("option", "expected"),
         [
             ("--secrte=x", "--secret"),
             ("--jwt_secrt", "--jwt-secret"),
@@ -319,11 +319,11 @@ class TestOptions:
             ("-x", "-x"),
         ],
     )
-    def test_an_unknown_option(self, command: str, option: str, said: str) -> None:
+    def test_an_unknown_option(self, command: str, option: str, expected: str) -> None:
         text = refused(command, option)
 
         assert "No such option" in text
-        assert said in text
+        assert expected in text
 
     @pytest.mark.parametrize("option", ["--port=1", "--enforce_jwt", "--no-noauth"])
     def test_an_option_of_dev(self, option: str) -> None:
@@ -341,7 +341,7 @@ class TestOptions:
 
 class TestWrongSettings:
     @pytest.mark.parametrize(
-        ("arguments", "said"),
+        ("arguments", "expected"),
         [
             (("--rpc-host=dns:///rpc",), "--rpc-host: an address with 'dns:' is for anycable-go"),
             (("--rpc_host", "x"), "--rpc-host: 'x' is not HOST:PORT: give HOST:PORT, for example 127.0.0.1:50051"),
@@ -356,25 +356,25 @@ class TestWrongSettings:
         ],
     )
     @pytest.mark.parametrize("command", ["serve", "dev"])
-    def test_flags(self, command: str, arguments: tuple[str, ...], said: str) -> None:
+    def test_flags(self, command: str, arguments: tuple[str, ...], expected: str) -> None:
         text = refused(command, "chat:cable", *arguments)
 
-        assert f"Error: {said}" in text
+        assert f"Error: {expected}" in text
         assert f"Try 'anycable-rpc {command} -" in text
 
     def test_variables(self) -> None:
-        said = refused("chat:cable", ANYCABLE_RPC_HOST="unix:/x", ANYCABLE_JWT_TTL="soon")
+        message = refused("chat:cable", ANYCABLE_RPC_HOST="unix:/x", ANYCABLE_JWT_TTL="soon")
 
-        assert "ANYCABLE_RPC_HOST: 'unix:/x' does not end in a port" in said
-        assert "ANYCABLE_JWT_TTL: must be seconds above 0, a duration like 90s, 10m or 1h30m, or none" in said
+        assert "ANYCABLE_RPC_HOST: 'unix:/x' does not end in a port" in message
+        assert "ANYCABLE_JWT_TTL: must be seconds above 0, a duration like 90s, 10m or 1h30m, or none" in message
 
     @pytest.mark.parametrize("command", ["serve", "dev", "token"])
     def test_files(self, command: str, folder: Path) -> None:
         (folder / "pyproject.toml").write_text("[tool.anycable_rpc]\nsecert = 'x'")
 
-        said = refused(command)
+        message = refused(command)
 
-        assert "secert in pyproject.toml [tool.anycable_rpc]: there is no such setting; did you mean secret?" in said
+        assert "secert in pyproject.toml [tool.anycable_rpc]: there is no such setting; did you mean secret?" in message
 
     @pytest.mark.parametrize(
         "arguments",
@@ -438,7 +438,7 @@ class TestShowSettings:
 
 class TestFindingTheApp:
     def test_there_are_three_ways_to_name_it(self) -> None:
-        said = refused("dev")
+        message = refused("dev")
 
         for text in (
             "anycable-rpc dev chat:cable",
@@ -446,7 +446,7 @@ class TestFindingTheApp:
             "[tool.anycable_rpc]",
             'app = "chat:cable"',
         ):
-            assert text in said
+            assert text in message
 
     @pytest.mark.parametrize(
         ("source", "name"),
@@ -478,7 +478,7 @@ class TestFindingTheApp:
         assert len(servers.started) == 1
 
     @pytest.mark.parametrize(
-        ("name", "said"),
+        ("name", "expected"),
         [
             ("chta:cable", "there is no module chta in the current folder ({}); did you mean chat?"),
             ("zzz:cable", "there is no module zzz in the current folder ({})"),
@@ -505,14 +505,14 @@ class TestFindingTheApp:
             ("x" * 5000 + ":y", "there is no module xxx"),
         ],
     )  # fmt: skip
-    def test_it_is_not_found(self, name: str, said: str, folder: Path) -> None:
+    def test_it_is_not_found(self, name: str, expected: str, folder: Path) -> None:
         (folder / "shop").mkdir()
         (folder / "shop" / "chat.py").write_text("")
         (folder / "two.py").write_text(
             "from anycable_rpc import Cable, Connection\none, other = Cable(Connection), Cable(Connection)"
         )
 
-        assert f"Error: {said.format(folder)}" in refused("serve", name)
+        assert f"Error: {expected.format(folder)}" in refused("serve", name)
 
     def test_the_error_says_who_named_it(self, folder: Path) -> None:
         assert "Error: ANYCABLE_APP: there is no module zzz" in refused(ANYCABLE_APP="zzz")
@@ -533,12 +533,12 @@ class TestFindingTheApp:
     def test_a_broken_module_is_shown_with_its_own_frames(self, source: str, error: str, folder: Path) -> None:
         (folder / "broken.py").write_text(source)
 
-        said = refused("broken:cable")
+        message = refused("broken:cable")
 
-        assert f"Error: cannot import broken: {error}" in said
-        assert f'File "{folder}/broken.py", line ' in said
-        assert "importlib" not in said
-        assert "find_app.py" not in said
+        assert f"Error: cannot import broken: {error}" in message
+        assert f'File "{folder}/broken.py", line ' in message
+        assert "importlib" not in message
+        assert "find_app.py" not in message
 
     def test_a_module_that_shadows_one_of_the_path(self, folder: Path, servers: Servers) -> None:
         sys.path.insert(0, str(folder / "elsewhere"))
@@ -587,7 +587,7 @@ class TestWeb:
 class TestExitCodes:
     @pytest.mark.parametrize("command", ["serve", "dev"])
     @pytest.mark.parametrize(
-        ("failure", "code", "said"),
+        ("failure", "code", "expected"),
         [
             (BindError("cannot listen on x:1: taken"), 3, "Error: cannot listen on x:1: taken\n"),
             (OSError(EADDRINUSE, "Address already in use"), 3, "Error: cannot listen: Address already in use\n"),
@@ -604,11 +604,11 @@ class TestExitCodes:
         ],
     )  # fmt: skip
     def test_of_a_server_that_fails(
-        self, command: str, failure: BaseException, code: int, said: str, servers: Servers
+        self, command: str, failure: BaseException, code: int, expected: str, servers: Servers
     ) -> None:
         servers.failure = failure
 
-        assert said in failed(code, command, "chat:cable")
+        assert expected in failed(code, command, "chat:cable")
         assert len(servers.started) == 1
 
     def test_a_crash_is_logged_with_its_traceback(self, servers: Servers, caplog: pytest.LogCaptureFixture) -> None:
@@ -697,10 +697,10 @@ class TestMisspeltVariables:
 
         assert run("chat:cable", **wrong).exit_code == 0
 
-        (said,) = caplog.messages
-        assert said.count("did you mean") == 5
-        assert said.endswith(", and 3 more")
-        assert SENTINEL not in said
+        (message,) = caplog.messages
+        assert message.count("did you mean") == 5
+        assert message.endswith(", and 3 more")
+        assert SENTINEL not in message
 
     def test_the_command_token_says_it_too(self) -> None:
         result = run("token", "a=1", ANYCABLE_SECRET=LONG, ANYCABLE_JWT_TLL="5m")
@@ -735,19 +735,19 @@ class TestMisspeltVariables:
 
 class TestConflicts:
     @pytest.mark.parametrize(
-        ("arguments", "said"),
+        ("arguments", "expected"),
         [
             (("--noauth", "--enforce-jwt", f"--secret={LONG}"), "noauth and public do not let clients in"),
             (("--rpc-server-args", '{"foo":1}'), "rpc_server_args: 'foo' is no argument of a gRPC server"),
         ],
     )
     def test_are_warnings(
-        self, arguments: tuple[str, ...], said: str, servers: Servers, caplog: pytest.LogCaptureFixture
+        self, arguments: tuple[str, ...], expected: str, servers: Servers, caplog: pytest.LogCaptureFixture
     ) -> None:
         assert run("dev", "chat:cable", *arguments).exit_code == 0
 
         (message,) = caplog.messages
-        assert message.startswith(said)
+        assert message.startswith(expected)
 
     def test_a_broker_that_is_none(self) -> None:
         assert "Error: --broker: must be memory or none" in refused("dev", "chat:cable", "--broker", "redis")
@@ -761,10 +761,10 @@ class TestOldPackages:
     ) -> None:
         monkeypatch.setattr("google.protobuf.__version__", installed)
 
-        said = refused(command, "chat:cable")
+        message = refused(command, "chat:cable")
 
-        assert f"Error: protobuf {installed} is too old for anycable-rpc" in said
-        assert "which needs 4.25 or later: pip install --upgrade protobuf" in said
+        assert f"Error: protobuf {installed} is too old for anycable-rpc" in message
+        assert "which needs 4.25 or later: pip install --upgrade protobuf" in message
 
     def test_protobuf_that_is_too_old_for_another_package(
         self, servers: Servers, monkeypatch: pytest.MonkeyPatch
@@ -852,10 +852,10 @@ class TestToken:
         ],
     )
     def test_a_lifetime_of_0_is_an_error(self, arguments: list[str], environment: dict[str, str], name: str) -> None:
-        said = refused("token", "a=1", *arguments, **{"ANYCABLE_SECRET": LONG, **environment})
+        message = refused("token", "a=1", *arguments, **{"ANYCABLE_SECRET": LONG, **environment})
 
-        assert f"Error: {name}: must be seconds above 0" in said
-        assert "or none, which is for ever" in said
+        assert f"Error: {name}: must be seconds above 0" in message
+        assert "or none, which is for ever" in message
 
     def test_the_settings_have_the_usual_lifetime(self) -> None:
         assert self.claims("a=1", ANYCABLE_JWT_TTL="1000000000")["exp"] > time.time() + 999_999_000
@@ -904,7 +904,7 @@ class TestToken:
         assert TokenVerifier(["short"]).verify(result.stdout.strip()) == '{"a":"1"}'
 
     @pytest.mark.parametrize(
-        ("arguments", "said"),
+        ("arguments", "expected"),
         [
             ((), "name an identifier, for example user_id=42"),
             (("user_id",), "identifier 1 is neither NAME=TEXT (user_id=42) nor NAME:=JSON (user_id:=42)"),
@@ -942,8 +942,8 @@ class TestToken:
             (("user_id=1", "--app=chta"), "there is no module chta"),
         ],
     )
-    def test_refusals(self, arguments: tuple[str, ...], said: str) -> None:
-        assert f"Error: {said}" in refused("token", *arguments, ANYCABLE_SECRET=LONG).replace("identifiers: ", "")
+    def test_refusals(self, arguments: tuple[str, ...], expected: str) -> None:
+        assert f"Error: {expected}" in refused("token", *arguments, ANYCABLE_SECRET=LONG).replace("identifiers: ", "")
 
 
 class TestProcess:

@@ -41,7 +41,7 @@ def test_doubtful_settings_are_warnings(folder: Path, caplog: pytest.LogCaptureF
 
 
 @pytest.mark.parametrize(
-    ("start", "said"),
+    ("start", "expected"),
     [
         (lambda: prepare("serve", {"app": "chta:cable"}), "there is no module chta in the current folder"),
         (
@@ -52,11 +52,11 @@ def test_doubtful_settings_are_warnings(folder: Path, caplog: pytest.LogCaptureF
         (lambda: load_cable(load(), {}), "which app? Name it as module:attr"),
     ],
 )
-def test_errors_are_those_of_the_configuration(folder: Path, start: Callable[[], object], said: str) -> None:
+def test_errors_are_those_of_the_configuration(folder: Path, start: Callable[[], object], expected: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         start()
 
-    assert str(caught.value).startswith(said)
+    assert str(caught.value).startswith(expected)
 
 
 def test_without_an_app_the_command_is_named() -> None:

@@ -51,10 +51,10 @@ def with_claims(claims: dict[str, Any]) -> str:
 
 
 def test_a_good_token() -> None:
-    said = explain(token(exp=NOW + 540), KEYS, NOW)
+    explanation = explain(token(exp=NOW + 540), KEYS, NOW)
 
-    assert said.is_welcome
-    assert str(said) == (
+    assert explanation.is_welcome
+    assert str(explanation) == (
         "algorithm          HS256, which anycable-go takes\n"
         "signature          made with secret\n"
         "expires            2027-01-15 08:09:00 UTC, in 9 minutes\n"
@@ -114,13 +114,13 @@ class TestVerdicts:
         assert judge(text, [SECRET], NOW).answer == newer
         assert judge_by_1_5(text, is_signed_by(text, SECRET, NOW), NOW).answer == older
 
-        said = explain(text, KEYS, NOW)
+        explanation = explain(text, KEYS, NOW)
 
         begins = {"1011": "close code 1011"}
-        assert said.is_welcome is (newer == WELCOME)
-        assert said.rows["anycable-go 1.6"][0].startswith(begins.get(newer, newer))
+        assert explanation.is_welcome is (newer == WELCOME)
+        assert explanation.rows["anycable-go 1.6"][0].startswith(begins.get(newer, newer))
         expected = "the same" if newer == older else begins.get(older, older)
-        assert said.rows["anycable-go 1.5.1"][0].startswith(expected)
+        assert explanation.rows["anycable-go 1.5.1"][0].startswith(expected)
 
     @pytest.mark.parametrize("sample", json.loads(FOREIGN.read_text())["tokens"], ids=lambda sample: str(sample["id"]))
     def test_of_tokens_of_other_issuers(self, sample: dict[str, Any]) -> None:
@@ -140,10 +140,10 @@ class TestVerdicts:
     @example("\ud800.\udfff.x")
     @example("e30.e30.")
     def test_of_garbage(self, text: str) -> None:
-        said = explain(text, KEYS, NOW)
+        explanation = explain(text, KEYS, NOW)
 
-        assert not said.is_welcome
-        assert str(said)
+        assert not explanation.is_welcome
+        assert str(explanation)
 
     @given(st.data())
     def test_the_reader_and_the_verifier_agree_on_what_a_token_is(self, data: st.DataObject) -> None:
@@ -163,40 +163,40 @@ class TestVerdicts:
 
 class TestSignature:
     def test_of_an_old_secret(self) -> None:
-        said = rows(
+        found = rows(
             token(OTHER), [Key("secret", SECRET), Key("old secret 1", "x", OLD), Key("old secret 2", OTHER, OLD)]
         )
 
-        assert said["signature"] == ["made with old secret 2"]
-        assert said["anycable-go 1.6"][0].startswith("unauthorized")
-        assert said["Connect, dev"][0].startswith("welcome: they accept old secrets too")
+        assert found["signature"] == ["made with old secret 2"]
+        assert found["anycable-go 1.6"][0].startswith("unauthorized")
+        assert found["Connect, dev"][0].startswith("welcome: they accept old secrets too")
 
     def test_of_an_old_secret_that_is_expired(self) -> None:
-        said = rows(token(OTHER, exp=1), [*KEYS, Key("old secret 1", OTHER, OLD)])
+        found = rows(token(OTHER, exp=1), [*KEYS, Key("old secret 1", OTHER, OLD)])
 
-        assert said["Connect, dev"][0].startswith("token_expired")
+        assert found["Connect, dev"][0].startswith("token_expired")
 
     def test_of_a_secret_that_does_not_count(self) -> None:
         keys = [Key("jwt_secret", SECRET), Key("secret, which does not count", OTHER, UNUSED)]
 
-        said = rows(token(OTHER), keys)
+        found = rows(token(OTHER), keys)
 
-        assert said["signature"] == ["made with secret, which does not count"]
-        assert "Connect, dev" not in said
+        assert found["signature"] == ["made with secret, which does not count"]
+        assert "Connect, dev" not in found
 
     def test_of_an_unknown_secret(self) -> None:
-        said = rows(token("who knows"), [*KEYS, Key("old secret 1", OTHER, OLD), Key("another", "x", UNUSED)])
+        found = rows(token("who knows"), [*KEYS, Key("old secret 1", OTHER, OLD), Key("another", "x", UNUSED)])
 
-        assert said["signature"] == [
+        assert found["signature"] == [
             "made with none of the secrets here (secret, old secret 1): its issuer has another one"
         ]
 
     def test_without_a_secret(self) -> None:
-        said = explain(token(), (), NOW)
+        explanation = explain(token(), (), NOW)
 
-        assert said.is_welcome
-        assert said.rows["signature"][0].startswith("not checked: there is no secret")
-        assert said.rows["anycable-go"][0].startswith("without a secret it asks Connect, whatever the token")
+        assert explanation.is_welcome
+        assert explanation.rows["signature"][0].startswith("not checked: there is no secret")
+        assert explanation.rows["anycable-go"][0].startswith("without a secret it asks Connect, whatever the token")
         assert not explain(token(exp=1), (), NOW).is_welcome
 
     def test_what_is_not_a_token_has_none(self) -> None:
@@ -223,15 +223,15 @@ class TestSignature:
         assert [key.name[: len(name)] for key, name in zip(keys, names, strict=True)] == names
 
     def test_white_space_around_a_secret_is_noticed(self) -> None:
-        said = rows(token(), keys_of(settings(secret=f"{SECRET}\n")))
+        found = rows(token(), keys_of(settings(secret=f"{SECRET}\n")))
 
-        assert said["signature"] == ["made with secret without the white space around it"]
-        assert said["anycable-go 1.6"][0].startswith("unauthorized")
+        assert found["signature"] == ["made with secret without the white space around it"]
+        assert found["anycable-go 1.6"][0].startswith("unauthorized")
 
 
 class TestTimes:
     @pytest.mark.parametrize(
-        ("claims", "said"),
+        ("claims", "expected"),
         [
             ({}, "never: there is no claim exp"),
             ({"exp": 0}, "exp is 0, which has no effect"),
@@ -247,8 +247,8 @@ class TestTimes:
             ({"exp": {}}, "the claim exp is an object, not a number"),
         ],
     )
-    def test_of_the_end(self, claims: dict[str, Any], said: str) -> None:
-        assert rows(token(**claims))["expires"][0] == said
+    def test_of_the_end(self, claims: dict[str, Any], expected: str) -> None:
+        assert rows(token(**claims))["expires"][0] == expected
 
     def test_milliseconds_are_noticed(self) -> None:
         assert rows(token(exp=NOW * 1000))["expires"][1] == "These look like milliseconds: the claim is in seconds."
@@ -258,21 +258,21 @@ class TestTimes:
         assert "not before" not in rows(token())
 
     @pytest.mark.parametrize(
-        ("seconds", "said"),
+        ("seconds", "expected"),
         [(0, "now"), (1, "in 1 second"), (-59, "59 seconds ago"), (60, "in 1 minute"), (-3600, "1 hour ago"),
          (86400 * 3, "in 3 days"), (31_557_600, "in 1 year"), (-(10**20), "more than 9999 years ago")],
     )  # fmt: skip
-    def test_distances(self, seconds: int, said: str) -> None:
-        assert distance(seconds) == said
+    def test_distances(self, seconds: int, expected: str) -> None:
+        assert distance(seconds) == expected
 
 
 class TestIdentifiers:
     @pytest.mark.parametrize("text", ['{"user_id":42,"tenant":null}', '{"user_id":"é<>&","tenant":{"a":[1,true]}}'])
     def test_the_same_bytes(self, text: str) -> None:
-        said = rows(token(ext=text), codec=CHAT)["identifiers"]
+        found = rows(token(ext=text), codec=CHAT)["identifiers"]
 
-        assert said[0] == text
-        assert said[3:] == [
+        assert found[0] == text
+        assert found[3:] == [
             "The names are those that the app declares.",
             "Byte for byte what the app writes: cable.disconnect(…) reaches the client.",
         ]
@@ -288,9 +288,9 @@ class TestIdentifiers:
         ],
     )
     def test_other_bytes(self, text: str, place: int, own: str) -> None:
-        said = rows(token(ext=text), codec=CHAT)["identifiers"][4:7]
+        found = rows(token(ext=text), codec=CHAT)["identifiers"][4:7]
 
-        assert said == [
+        assert found == [
             f"Not what the app writes, from character {place} on, so cable.disconnect(…) would miss the client:",
             f"token    {text}".replace("\n", "‹U+000A›"),
             f"the app  {own}",
@@ -307,17 +307,17 @@ class TestIdentifiers:
     )
     @pytest.mark.parametrize("codec", [CHAT, None])
     def test_the_dialect_that_writes_the_same(self, codec: IdentifiersCodec | None, text: str, dialects: str) -> None:
-        said = rows(token(ext=text), codec=codec)["identifiers"]
+        found = rows(token(ext=text), codec=codec)["identifiers"]
 
-        assert said[-1].startswith("Cable(…, dialect=")
-        assert dialects in said[-1]
+        assert found[-1].startswith("Cable(…, dialect=")
+        assert dialects in found[-1]
 
     def test_an_app_of_that_dialect(self) -> None:
         app = IdentifiersCodec(["user_id", "tenant"], dialect="python")
 
-        said = rows(token(ext='{"user_id": 42, "tenant": null}'), codec=app)["identifiers"]
+        found = rows(token(ext='{"user_id": 42, "tenant": null}'), codec=app)["identifiers"]
 
-        assert said[-1] == "Byte for byte what the app writes: cable.disconnect(…) reaches the client."
+        assert found[-1] == "Byte for byte what the app writes: cable.disconnect(…) reaches the client."
 
     def test_objects_are_not_looked_up(self) -> None:
         class Records:
@@ -329,24 +329,24 @@ class TestIdentifiers:
 
         app = IdentifiersCodec(["user"], objects=Records())
 
-        said = rows(token(ext='{"user":"Z2lkOi8vYXBwL1VzZXIvMQ"}'), codec=app)["identifiers"]
+        found = rows(token(ext='{"user":"Z2lkOi8vYXBwL1VzZXIvMQ"}'), codec=app)["identifiers"]
 
-        assert said[1] == 'user = "Z2lkOi8vYXBwL1VzZXIvMQ"'
-        assert said[-1].startswith("Byte for byte")
+        assert found[1] == 'user = "Z2lkOi8vYXBwL1VzZXIvMQ"'
+        assert found[-1].startswith("Byte for byte")
 
     def test_other_bytes_far_behind(self) -> None:
         text = json.dumps({"a": "x" * 5000, "b": 1}, separators=(",", ":")).replace(":1", ": 1")
 
-        said = rows(token(ext=text))["identifiers"]
+        found = rows(token(ext=text))["identifiers"]
 
-        assert said[4].endswith('","b": 1}')
-        assert said[5].endswith('","b":1}')
-        assert max(map(len, said)) < 500
+        assert found[4].endswith('","b": 1}')
+        assert found[5].endswith('","b":1}')
+        assert max(map(len, found)) < 500
 
     def test_unknown_and_missing_names(self) -> None:
-        said = rows(token(ext='{"user_id":42,"role":"admin"}'), codec=CHAT)["identifiers"]
+        found = rows(token(ext='{"user_id":42,"role":"admin"}'), codec=CHAT)["identifiers"]
 
-        assert said[3:] == [
+        assert found[3:] == [
             "Missing: tenant. The app declares it, and reading it will be an error.",
             "Unknown: role. The app does not declare it; it is in connection.identifiers only.",
             "cable.disconnect(…) cannot name them: identifiers do not fit (missing: tenant; unknown: role); "
@@ -359,12 +359,12 @@ class TestIdentifiers:
 
     @pytest.mark.parametrize("text", ["hello", "", "[1]", '{"a":NaN}', "[" * 100_000])
     def test_what_the_app_cannot_read(self, text: str) -> None:
-        said = rows(token(ext=text))["identifiers"]
+        found = rows(token(ext=text))["identifiers"]
 
-        assert "anycable-go does not mind, but the app cannot read them" in said[1]
+        assert "anycable-go does not mind, but the app cannot read them" in found[1]
 
     @pytest.mark.parametrize(
-        ("claims", "said"),
+        ("claims", "expected"),
         [
             ({"ext": ...}, "none: there is no claim ext"),
             ({"ext": {"user_id": 42}}, "none: the claim ext is an object"),
@@ -372,51 +372,51 @@ class TestIdentifiers:
             ({"ext": None}, "none: the claim ext is null"),
         ],
     )
-    def test_a_token_without_identifiers(self, claims: dict[str, Any], said: str) -> None:
+    def test_a_token_without_identifiers(self, claims: dict[str, Any], expected: str) -> None:
         lines = rows(token(**claims))["identifiers"]
 
-        assert lines[0] == said
+        assert lines[0] == expected
         assert "JSON string in the claim ext" in lines[1]
 
     def test_a_name_that_no_app_can_declare(self) -> None:
         assert "cable.disconnect(…) cannot name them: 'ttl'" in rows(token(ext='{"ttl":1}'))["identifiers"][-1]
 
     def test_a_lone_surrogate_is_replaced_as_anycable_go_does(self) -> None:
-        said = rows(token(ext='{"a":"\ud800"}'))["identifiers"]
+        found = rows(token(ext='{"a":"\ud800"}'))["identifiers"]
 
-        assert said[0] == '{"a":"\ufffd"}'
-        assert said[-1].startswith("Byte for byte")
+        assert found[0] == '{"a":"\ufffd"}'
+        assert found[-1].startswith("Byte for byte")
 
 
 class TestWhatIsShown:
     def test_what_cannot_be_seen_is_named(self) -> None:
-        said = str(explain(with_claims({"ext": '{"a":"\x1b[31m\u202e"}', "\x1b[2J": 1}), KEYS, NOW))
+        output = str(explain(with_claims({"ext": '{"a":"\x1b[31m\u202e"}', "\x1b[2J": 1}), KEYS, NOW))
 
-        assert "‹U+001B›[31m‹U+202E›" in said
-        assert "claims: ‹U+001B›[2J" in said
-        assert all(each.isprintable() for each in said.replace("\n", ""))
+        assert "‹U+001B›[31m‹U+202E›" in output
+        assert "claims: ‹U+001B›[2J" in output
+        assert all(each.isprintable() for each in output.replace("\n", ""))
 
     @pytest.mark.parametrize("keys", [KEYS, (), [Key("secret", OTHER), Key("old secret 1", SECRET, OLD)]])
     @pytest.mark.parametrize("claims", [{}, {"exp": 1}, {"ext": "hello"}, {"ext": 5, "aud": SECRET}])
     def test_neither_a_secret_nor_the_signature(self, keys: Sequence[Key], claims: dict[str, Any]) -> None:
         text = token(**claims)
 
-        said = str(explain(text, keys, NOW))
+        output = str(explain(text, keys, NOW))
 
-        assert SECRET not in said
-        assert OTHER not in said
+        assert SECRET not in output
+        assert OTHER not in output
         for segment in text.split("."):
-            assert segment[-20:] not in said
+            assert segment[-20:] not in output
 
     def test_ignored_claims_are_only_named(self) -> None:
-        said = rows(
+        found = rows(
             token(header={"alg": "HS256", "kid": "k7", "crit": ["exp"]}, iat=1, sub="someone", jti="x", aud="y")
         )
 
-        assert said["ignored"] == ["in the header: kid, crit", "claims: iat, sub, jti, aud"]
+        assert found["ignored"] == ["in the header: kid, crit", "claims: iat, sub, jti, aud"]
 
     @pytest.mark.parametrize(
-        ("text", "said"),
+        ("text", "expected"),
         [
             (f"Bearer {token()}", "It begins with the word Bearer: give what follows."),
             (f"wss://x/cable?jid={token()}", "It looks like a URL: give the value of its parameter, jid, alone."),
@@ -426,11 +426,11 @@ class TestWhatIsShown:
             ("a.b.c.d.e", "Five segments make an encrypted token (JWE), which anycable-go does not read."),
         ],
     )
-    def test_hints(self, text: str, said: str) -> None:
-        assert rows(text)["token"][1] == said
+    def test_hints(self, text: str, expected: str) -> None:
+        assert rows(text)["token"][1] == expected
 
     @pytest.mark.parametrize(
-        ("text", "said"),
+        ("text", "expected"),
         [
             ("foo", "3 characters that are no token: it has 1 segment, not three with dots between"),
             ("a.b", "3 characters that are no token: it has 2 segments, not three with dots between"),
@@ -440,8 +440,8 @@ class TestWhatIsShown:
             ("e30=.e30.c", "10 characters that are no token: its header is not base64url without padding"),
         ],
     )  # fmt: skip
-    def test_what_is_wrong_with_it(self, text: str, said: str) -> None:
-        assert rows(text)["token"] == [said]
+    def test_what_is_wrong_with_it(self, text: str, expected: str) -> None:
+        assert rows(text)["token"] == [expected]
 
     @pytest.mark.parametrize(
         "text",
@@ -461,21 +461,21 @@ class TestWhatIsShown:
     def test_a_large_token_has_a_short_explanation_soon(self, text: str) -> None:
         begun = perf_counter()
 
-        said = str(explain(text, [*KEYS, *(Key(f"old secret {n}", str(n), OLD) for n in range(3))], NOW, CHAT))
+        output = str(explain(text, [*KEYS, *(Key(f"old secret {n}", str(n), OLD) for n in range(3))], NOW, CHAT))
 
-        assert len(said) < 5000
+        assert len(output) < 5000
         assert perf_counter() - begun < 5
 
     @pytest.mark.parametrize(
-        ("header", "said"),
+        ("header", "expected"),
         [
             ({"alg": "none"}, '"none", which anycable-go refuses: it takes HS256, HS384 and HS512'),
             ({"alg": 5}, "5, which anycable-go refuses: it takes HS256, HS384 and HS512"),
             ({"alg": "HS512"}, "HS512, which anycable-go takes"),
         ],
     )
-    def test_algorithms(self, header: dict[str, Any], said: str) -> None:
-        assert rows(token(header=header))["algorithm"] == [said]
+    def test_algorithms(self, header: dict[str, Any], expected: str) -> None:
+        assert rows(token(header=header))["algorithm"] == [expected]
 
     def test_no_algorithm(self) -> None:
         assert rows("e30.e30.")["algorithm"] == ["none is named: the header has no alg"]
@@ -519,9 +519,9 @@ class TestCommand:
 
     @pytest.mark.parametrize("arguments", [("user_id=1",), ("--ttl=5",), ("--expires-at", "5")])
     def test_it_issues_nothing(self, arguments: tuple[str, ...]) -> None:
-        said = refused("token", "--inspect", token(), *arguments)
+        output = refused("token", "--inspect", token(), *arguments)
 
-        assert "--inspect explains a token and issues none" in said
+        assert "--inspect explains a token and issues none" in output
 
     def test_no_token(self) -> None:
         assert "the token is empty" in refused("token", "--inspect", "")
@@ -580,7 +580,7 @@ def _program() -> Any:
 
 
 def test_an_explanation_is_data() -> None:
-    said = Explanation({"a": ("1", "2"), "long": ("3",)}, True)
+    explanation = Explanation({"a": ("1", "2"), "long": ("3",)}, True)
 
-    assert str(said) == "a     1\n      2\nlong  3"
-    assert TokenSigner(SECRET).sign("{}", int(time()) + 60) not in str(said)
+    assert str(explanation) == "a     1\n      2\nlong  3"
+    assert TokenSigner(SECRET).sign("{}", int(time()) + 60) not in str(explanation)

@@ -84,7 +84,8 @@ def _gateway(service: Service, options: Mapping[str, Any]) -> Generator[tuple[En
 
 @contextmanager
 def _anycable_go(service: Service, options: Mapping[str, Any]) -> Generator[tuple[Endpoint, Callable[[], Any]]]:
-    rpc = ThreadedServer(service, Settings(rpc_host="127.0.0.1:0"))
+    service.cable.settings = Settings(rpc_host="127.0.0.1:0")
+    rpc = ThreadedServer(service)
     rpc.start()
     with ExitStack() as stack:
         stack.callback(rpc.stop, 5)

@@ -59,7 +59,7 @@ def recorded(server: str) -> Generator[tuple[Recorder, str]]:
     """An RPC server in this process, and its address."""
     settings = Settings(secret=SECRET, rpc_host="127.0.0.1:0", http_broadcast_url=broadcast_url(server))
     recorder = Recorder(Cable(ChatConnection, channels=[ChatChannel], settings=settings))
-    rpc = ThreadedServer(recorder, settings)
+    rpc = ThreadedServer(recorder)
     rpc.start()
     try:
         yield recorder, rpc.address

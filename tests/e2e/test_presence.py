@@ -52,7 +52,7 @@ def served(**variables: str) -> Generator[tuple[str, Cable]]:
     server = f"127.0.0.1:{free_port()}"
     settings = Settings(secret=SECRET, rpc_host="127.0.0.1:0", http_broadcast_url=broadcast_url(server))
     cable = Cable(User, channels=[RoomChannel], settings=settings)
-    rpc = ThreadedServer(Service(cable), settings)
+    rpc = ThreadedServer(Service(cable))
     rpc.start()
     try:
         with running_anycable_go(server, rpc.address, **variables):

@@ -408,7 +408,7 @@ def grpc_server(request: pytest.FixtureRequest) -> Iterator[GRPC]:
 
 
 def _threaded(app: App, stack: ExitStack) -> str:
-    server = ThreadedServer(Service(app.cable), app.cable.settings)
+    server = ThreadedServer(Service(app.cable))
     server.start()
     stack.callback(server.stop, 5)
     return server.address
@@ -419,7 +419,7 @@ def _asynchronous(app: App, stack: ExitStack) -> str:
     stack.callback(loop.close)
 
     async def start() -> AsyncServer:
-        server = AsyncServer(Service(app.cable), app.cable.settings)
+        server = AsyncServer(Service(app.cable))
         await server.start()
         return server
 

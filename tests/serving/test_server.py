@@ -532,7 +532,7 @@ def test_at_debug_each_call_is_a_line(start: Callable[..., Process]) -> None:
 )
 def test_grpc_arguments_limit_requests_in_place_of_the_setting(values: dict[str, Any], expected: Status) -> None:
     chosen = Settings(**{"rpc_max_call_send_size": 100, **values})
-    handler = bytes_handler(service_of(Cable(Connection, settings=chosen)), chosen)
+    handler = bytes_handler(service_of(Cable(Connection, settings=chosen)))
     request = encode_request(ConnectionRequest(Env("x" * 150, {})))
 
     answer = decode_response("Connect", handler.handle("Connect", request, dict(METADATA)))

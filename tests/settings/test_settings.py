@@ -235,7 +235,7 @@ class TestFramework:
         assert load(framework=framework) == load() == Settings(framework=framework)
 
     @pytest.mark.parametrize(
-        ("values", "said"),
+        ("values", "expected"),
         [
             (
                 {"rpc_hots": "x"},
@@ -249,8 +249,8 @@ class TestFramework:
             ({"secret": [SENTINEL]}, "secret in the framework's settings: must be a string"),
         ],
     )
-    def test_errors_name_it(self, values: dict[str, Any], said: str) -> None:
-        assert refusal(framework=values) == said
+    def test_errors_name_it(self, values: dict[str, Any], expected: str) -> None:
+        assert refusal(framework=values) == expected
 
     @pytest.mark.parametrize("values", [[SENTINEL], SENTINEL, 5, {1: SENTINEL}, {b"secret": SENTINEL}])
     def test_it_is_a_dict_of_names(self, values: Any) -> None:
@@ -319,14 +319,14 @@ class TestEnvironment:
         monkeypatch.setitem(os.environb, b"ANYCABLE_APP", b"\xff\xfe")
         monkeypatch.setitem(os.environb, b"ANYCABLE_SECRET", b"\xff" + SENTINEL.encode())
 
-        said = refusal()
+        message = refusal()
 
-        assert said == r"ANYCABLE_APP: must be module:attr, not '\udcff\udcfe'" "\nANYCABLE_SECRET: must be a string"
+        assert message == r"ANYCABLE_APP: must be module:attr, not '\udcff\udcfe'" "\nANYCABLE_SECRET: must be a string"
 
 
 class TestFiles:
     @pytest.mark.parametrize(
-        ("text", "said"),
+        ("text", "expected"),
         [
             ("rpc_hots = '127.0.0.1:1'", "rpc_hots in {}: there is no such setting; did you mean rpc_host?"),
             ("rpc-host = '127.0.0.1:1'", "rpc-host in {}: there is no such setting; did you mean rpc_host?"),
@@ -336,12 +336,12 @@ class TestFiles:
             ("config = 'x'", "config in {}: use --config or ANYCABLE_RPC_CONFIG instead"),
         ],
     )
-    def test_errors_name_the_place(self, text: str, said: str, folder: Path) -> None:
+    def test_errors_name_the_place(self, text: str, expected: str, folder: Path) -> None:
         for name, header in {"anycable_rpc.toml": "", "pyproject.toml": "[tool.anycable_rpc]\n"}.items():
             (folder / name).write_text(header + text, encoding="utf-8")
-            place = f"{name} [tool.anycable_rpc]" if header and "TOML" not in said else name
+            place = f"{name} [tool.anycable_rpc]" if header and "TOML" not in expected else name
 
-            assert refusal() == said.format(place, line=2 if header else 1)
+            assert refusal() == expected.format(place, line=2 if header else 1)
             (folder / name).unlink()
 
     @pytest.mark.parametrize("name", ["anycable_rpc.toml", "pyproject.toml"])
@@ -440,12 +440,12 @@ class TestGarbage:
 
     @pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in GARBAGE.items() for value in values])
     def test_is_refused_in_a_sentence(self, name: str, value: Any) -> None:
-        said = refusal(**{name: value})
+        message = refusal(**{name: value})
 
-        assert said.startswith(f"--{name.replace('_', '-')}: ")
-        assert "\n" not in said
-        assert len(said) < 350
-        assert "pydantic" not in said
+        assert message.startswith(f"--{name.replace('_', '-')}: ")
+        assert "\n" not in message
+        assert len(message) < 350
+        assert "pydantic" not in message
 
     @pytest.mark.parametrize(
         ("name", "value"),
@@ -486,7 +486,7 @@ class TestGarbage:
 
 class TestErrorsNameNoOtherSetting:
     @pytest.mark.parametrize(
-        ("name", "said"),
+        ("name", "expected"),
         [
             ("api_url", "must be an address like http://localhost:8080/api, not 'foo'"),
             ("http_broadcast_url", "must be an address like http://localhost:8090/_broadcast, not 'foo'"),
@@ -495,8 +495,8 @@ class TestErrorsNameNoOtherSetting:
             ("broker", "must be memory or none (or nats, which is for anycable-go alone), not 'foo'"),
         ],
     )
-    def test_the_example_is_one_of_its_own(self, name: str, said: str) -> None:
-        assert refusal(**{name: "foo"}) == f"--{name.replace('_', '-')}: {said}"
+    def test_the_example_is_one_of_its_own(self, name: str, expected: str) -> None:
+        assert refusal(**{name: "foo"}) == f"--{name.replace('_', '-')}: {expected}"
 
     @pytest.mark.parametrize("name", list(GARBAGE))
     def test_no_flag_and_no_path_of_another(self, name: str) -> None:
@@ -545,13 +545,13 @@ class TestValues:
     def test_only_none_is_a_lifetime_without_an_end(
         self, text: str, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        said = "must be seconds above 0, a duration like 90s, 10m or 1h30m, or none, which is for ever"
+        message = "must be seconds above 0, a duration like 90s, 10m or 1h30m, or none, which is for ever"
 
-        assert refusal(jwt_ttl=text) == f"--jwt-ttl: {said}"
+        assert refusal(jwt_ttl=text) == f"--jwt-ttl: {message}"
         pyproject(folder, f"jwt_ttl = '{text}'")
-        assert refusal() == f"jwt_ttl in pyproject.toml [tool.anycable_rpc]: {said}"
+        assert refusal() == f"jwt_ttl in pyproject.toml [tool.anycable_rpc]: {message}"
         monkeypatch.setenv("ANYCABLE_JWT_TTL", text)
-        assert refusal() == f"ANYCABLE_JWT_TTL: {said}"
+        assert refusal() == f"ANYCABLE_JWT_TTL: {message}"
 
     @pytest.mark.parametrize("number", ["0", "0.0", "-0.0", "-1"])
     def test_a_number_in_a_file_has_to_be_above_0(self, number: str, folder: Path) -> None:
@@ -653,11 +653,11 @@ class TestWarnings:
         ],
     )
     def test_a_short_key_is_named_once(self, values: dict[str, Any], names: list[str]) -> None:
-        said = warnings_for(load(**values))
+        messages = warnings_for(load(**values))
 
-        assert [line.split()[0] for line in said] == names
-        assert all("is shorter than 32 bytes" in line for line in said)
-        assert "short" not in "".join(said).replace("shorter", "")
+        assert [line.split()[0] for line in messages] == names
+        assert all("is shorter than 32 bytes" in line for line in messages)
+        assert "short" not in "".join(messages).replace("shorter", "")
 
     def test_old_secrets_need_a_new_one(self) -> None:
         assert warnings_for(load(jwt_secrets_old=[LONG])) == [
@@ -684,9 +684,9 @@ class TestConflicts:
         ],
     )
     def test_of_the_gateway_are_said_by_dev_alone(self, values: dict[str, Any], begins: str) -> None:
-        (said,) = conflicts(load(**values), "dev")
+        (message,) = conflicts(load(**values), "dev")
 
-        assert said.startswith(begins)
+        assert message.startswith(begins)
         assert list(conflicts(load(**values), "serve")) == []
 
     @pytest.mark.parametrize(
@@ -704,9 +704,9 @@ class TestConflicts:
     )
     @pytest.mark.parametrize("command", ["serve", "dev"])
     def test_of_a_server(self, values: dict[str, Any], begins: str, command: str) -> None:
-        (said,) = conflicts(load(**values), command)
+        (message,) = conflicts(load(**values), command)
 
-        assert said.startswith(begins)
+        assert message.startswith(begins)
 
     @pytest.mark.parametrize(
         "values",
@@ -734,12 +734,12 @@ class TestSecretsAreNeverShown:
     )
     def test_in_an_error(self, name: str, value: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         try:
-            said = repr(load(**{"rpc_tls_cert": "cert.pem", name: value}))
+            message = repr(load(**{"rpc_tls_cert": "cert.pem", name: value}))
         except ConfigurationError as error:
-            said = "".join(traceback.format_exception(error))
+            message = "".join(traceback.format_exception(error))
 
-        assert said
-        assert SENTINEL not in said
+        assert message
+        assert SENTINEL not in message
 
     @pytest.mark.parametrize("name", SECRETS)
     def test_beside_the_error_of_another_setting(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,11 +62,11 @@ def limits(settings: Settings) -> Limits:
 class Server:
     """Serves a `def` app on threads and an `async def` app on the running event loop; unary gRPC alone."""
 
-    def __init__(self, service: Service, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, service: Service) -> None:
+        self._settings = settings = service.cable.settings
         self._tls = _tls(settings)
         chosen = limits(settings)
-        calls, budget = Calls(bytes_handler(service, settings), settings.rpc_pool_size), Budget(chosen.budget)
+        calls, budget = Calls(bytes_handler(service), settings.rpc_pool_size), Budget(chosen.budget)
         self._shared = Shared(calls, Health(), chosen, budget, set(), self._longest)
         self._watch = Watch(calls.admission, service, settings.rpc_stuck_timeout, self._turn)
         self._listeners = listeners(settings.rpc_host, settings.rpc_reuse_port)

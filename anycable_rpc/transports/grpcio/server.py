@@ -84,8 +84,9 @@ class _Health(health.HealthServicer):
 class ThreadedServer:
     """Serves a `def` app on threads."""
 
-    def __init__(self, service: Service, settings: Settings) -> None:
-        self._handler = bytes_handler(service, settings)
+    def __init__(self, service: Service) -> None:
+        settings = service.cable.settings
+        self._handler = bytes_handler(service)
         self._admission = Admission[GrpcioCall](settings.rpc_pool_size, service.threads)
         self._executor = Executor(settings.rpc_pool_size, self._admission)
         self._server = grpc.server(cast("ThreadPoolExecutor", self._executor), options=options(settings))
@@ -135,8 +136,8 @@ class ThreadedServer:
 class LoopServer:
     """A `ThreadedServer` with the methods of `AsyncServer`, for a program on an event loop."""
 
-    def __init__(self, service: Service, settings: Settings) -> None:
-        self._server = ThreadedServer(service, settings)
+    def __init__(self, service: Service) -> None:
+        self._server = ThreadedServer(service)
         self.address = self._server.address
 
     async def start(self) -> None:
@@ -151,8 +152,9 @@ class LoopServer:
 class AsyncServer:
     """Serves an `async def` app on the running event loop."""
 
-    def __init__(self, service: Service, settings: Settings) -> None:
-        self._handler = bytes_handler(service, settings)
+    def __init__(self, service: Service) -> None:
+        settings = service.cable.settings
+        self._handler = bytes_handler(service)
         self._admission = Admission[GrpcioCall](settings.rpc_pool_size, service.threads)
         self._server = grpc.aio.server(options=options(settings))
         self._health = aio_health.HealthServicer()

@@ -44,7 +44,7 @@ def serve(loop: LoopThread) -> Iterator[Serve]:
     def serve(**values: object) -> http2.Server:
         async def start() -> http2.Server:
             chosen = settings(rpc_host="127.0.0.1:0", **values)
-            server = http2.Server(Service(Cable(Connection, settings=chosen)), chosen)
+            server = http2.Server(Service(Cable(Connection, settings=chosen)))
             await server.start()
             return server
 
@@ -261,7 +261,7 @@ class TestArguments:
         chosen = settings(rpc_host="127.0.0.1:0", rpc_tls_cert=str(certificate), rpc_tls_key=key.read_text())
 
         async def start() -> None:
-            http2.Server(Service(Cable(Connection, settings=chosen)), chosen)
+            http2.Server(Service(Cable(Connection, settings=chosen)))
 
         with pytest.raises(ConfigurationError, match="not a certificate and its key"):
             asyncio.run(start())

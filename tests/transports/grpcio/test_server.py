@@ -106,7 +106,7 @@ def unary(channel: grpc.Channel, method: str) -> Any:
     return channel.unary_unary(f"/anycable.RPC/{method}")
 
 
-def cable_of(gate: Gate, twin: Callable[[type[Any]], type[Any]]) -> Cable:
+def cable_of(gate: Gate, twin: Callable[[type[Any]], type[Any]], values: Any) -> Cable:
     class User(Connection):
         def connect(self) -> None:
             self.state["seen"] = self.query_params
@@ -116,7 +116,7 @@ def cable_of(gate: Gate, twin: Callable[[type[Any]], type[Any]]) -> Cable:
         def echo(self, text: str) -> None:
             self.transmit(text)
 
-    return Cable(twin(User), [twin(Chat), slow(gate, twin)], settings=settings())
+    return Cable(twin(User), [twin(Chat), slow(gate, twin)], settings=values)
 
 
 def slow(gate: Gate, twin: Callable[[type[Any]], type[Any]]) -> type[Channel]:
@@ -352,8 +352,8 @@ class TestAsyncServerWithDefCallbacks(Contract):
         loop = LoopThread()
 
         async def run(gate: Gate, values: Any) -> AsyncServer:
-            service = Service(cable_of(gate, lambda cls: cls), threads=values.rpc_pool_size)
-            server = AsyncServer(service, values)
+            service = Service(cable_of(gate, lambda cls: cls, values), threads=values.rpc_pool_size)
+            server = AsyncServer(service)
             await server.start()
             return server
 
@@ -381,7 +381,7 @@ class TestThreadedServer(Contract):
     @pytest.fixture
     def start(self) -> Any:
         def start(gate: Gate, values: Any) -> Any:
-            server = ThreadedServer(Service(cable_of(gate, lambda cls: cls)), values)
+            server = ThreadedServer(Service(cable_of(gate, lambda cls: cls, values)))
             server.start()
             return server, server.stop
 
@@ -394,7 +394,7 @@ class TestAsyncServer(Contract):
         loop = LoopThread()
 
         async def run(gate: Gate, values: Any) -> AsyncServer:
-            server = AsyncServer(Service(cable_of(gate, async_twin)), values)
+            server = AsyncServer(Service(cable_of(gate, async_twin, values)))
             await server.start()
             return server
 
@@ -411,7 +411,7 @@ def on_a_loop(twin: Callable[[type[Any]], type[Any]]) -> Iterator[Any]:
     loop = LoopThread()
 
     async def run(gate: Gate, values: Any) -> http2.Server:
-        server = http2.Server(Service(cable_of(gate, twin), threads=values.rpc_pool_size), values)
+        server = http2.Server(Service(cable_of(gate, twin, values), threads=values.rpc_pool_size))
         await server.start()
         return server
 
