@@ -40,7 +40,7 @@ def find_cable(name: str) -> Cable:
     """Return the cable at `module:attr`; without `attr` it is `cable`, or the only one in the module.
 
     Raises:
-        ConfigurationError: there is no cable; the text says what is there instead.
+        ConfigurationError: there is no cable; the message says what is there instead.
     """
     module, attribute = _split(name, "cable")
     cables = {key: value for key, value in vars(module).items() if isinstance(value, Cable)}

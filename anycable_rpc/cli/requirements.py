@@ -19,7 +19,7 @@ def check_protobuf() -> None:
     """Compare the installed protobuf with what the packages declare that they need.
 
     Raises:
-        ConfigurationError: protobuf is missing or too old; the text names the package that needs it.
+        ConfigurationError: protobuf is missing or too old; the message names the package that needs it.
     """
     try:
         import google.protobuf

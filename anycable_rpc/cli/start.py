@@ -79,7 +79,7 @@ def load_cable(settings: Settings, flags: Mapping[str, Any]) -> Cable:
 
     Raises:
         NoApp: they name none.
-        ConfigurationError: it cannot be imported; the text says which source has named it, unless that is a flag.
+        ConfigurationError: it cannot be imported; the message says which source has named it, unless that is a flag.
     """
     if not settings.app:
         raise NoApp

@@ -1,4 +1,4 @@
-"""One health answer for all workers, over HTTP: for Kubernetes and load balancers."""
+"""The health of all workers over HTTP, for Kubernetes and load balancers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""In development: an error where an attribute would be lost with the call that sets it."""
+"""An error in development when code sets an attribute that would be lost at the end of the call."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""How signals end the process: the first drains, the second ends at once.
+"""Signals that end the process: the first drains, the second ends at once.
 
-Who owns the process installs them, and hands the order to stop to a server: `serve(cable, say, stop_on_signals(30))`.
+The owner of the process installs them, and hands the order to stop to a server:
+`serve(cable, say, stop_on_signals(30))`.
 """
 
 from __future__ import annotations

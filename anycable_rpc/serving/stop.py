@@ -10,7 +10,7 @@ __all__ = ["Stop"]
 
 
 class Stop:
-    """One order to stop, for one server. Signals give it, or whatever else the owner of the process listens to."""
+    """The order to stop for one server. Signals give it, or anything else that the owner of the process listens to."""
 
     def __init__(self) -> None:
         self._order: Future[None] = Future()

@@ -64,7 +64,7 @@ class Settings(BaseSettings):
     `[tool.anycable_rpc]` of pyproject.toml in the current folder, the defaults.
 
     Raises:
-        ConfigurationError: a value cannot be used; the text names each one and where it came from.
+        ConfigurationError: a value cannot be used; the message names each one and where it came from.
     """
 
     model_config = SettingsConfigDict(
@@ -288,6 +288,6 @@ def load(**values: Any) -> Settings:
             a dict of what a web framework's own settings say: stronger than files, weaker than the environment.
 
     Raises:
-        ConfigurationError: a value cannot be used; the text names each one and where it came from.
+        ConfigurationError: a value cannot be used; the message names each one and where it came from.
     """
     return Settings(**values)

@@ -1,4 +1,4 @@
-"""One worker: the port that it has, the process that listens there, and what that process does.
+"""A worker: the port that it has, the process that listens there, and the work of that process.
 
 Workers are spawned, never forked: gRPC does not survive a fork.
 """

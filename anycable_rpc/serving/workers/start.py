@@ -1,4 +1,4 @@
-"""Several worker processes on ports of their own, behind one command."""
+"""The start of several worker processes, each on a port of its own."""
 
 from __future__ import annotations
 

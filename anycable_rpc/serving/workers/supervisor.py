@@ -46,7 +46,7 @@ class Statistics:
 
 
 class Supervisor:
-    """Watches the workers in one loop: their pipes, their ends, and the signals of this process."""
+    """The loop that watches the workers: their pipes, their ends, and the signals of this process."""
 
     def __init__(
         self, workers: Sequence[Worker], settings: Settings, say: Callable[[str], None], ready: Iterable[str]
@@ -62,7 +62,7 @@ class Supervisor:
         self._ending = False
 
     def run(self) -> None:
-        """Serve until a signal.
+        """Serve with all workers until a signal comes.
 
         Raises:
             AnyCableError: a worker could not start, or the system refused the port for health.
