@@ -17,7 +17,7 @@ from anycable_rpc.transports.grpcio.server import ThreadedServer
 from anycable_rpc.transports.service import Service
 from app_example.chat import ChatChannel, ChatConnection
 
-from ..transports.grpcio.test_server import self_signed
+from ..contract.transports import self_signed
 from .client import Client, NotReceived
 from .processes import Program, free_port
 from .servers import SECRET, broadcast_url, outside, running_anycable_go, running_rpc_server

@@ -12,7 +12,7 @@ from anycable_rpc.protocol.messages import ConnectionRequest
 from anycable_rpc.transports.asyncio import Server
 from anycable_rpc.transports.service import Service
 
-from ...contract.transports import Gate, LoopThread, Running, TransportContract, cable_of
+from ...contract.transports import Gate, LoopThread, OutlivingContract, Running, TransportContract, cable_of
 from ...support.both_ways import async_twin
 
 
@@ -45,7 +45,7 @@ class TestAsyncioEngine(TransportContract):
         assert error.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
-class TestAsyncioEngineOnThreads(TransportContract):
+class TestAsyncioEngineOnThreads(OutlivingContract):
     @pytest.fixture
     def start(self) -> Iterator[Any]:
         yield from on_a_loop(lambda cls: cls)

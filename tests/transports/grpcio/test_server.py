@@ -12,11 +12,11 @@ from anycable_rpc.protocol.messages import ConnectionRequest
 from anycable_rpc.transports.grpcio.server import AsyncServer, ThreadedServer, options
 from anycable_rpc.transports.service import Service
 
-from ...contract.transports import WAIT, Gate, LoopThread, Running, TransportContract, cable_of
+from ...contract.transports import WAIT, Gate, LoopThread, OutlivingContract, Running, TransportContract, cable_of
 from ...support.both_ways import async_twin, settings
 
 
-class TestAsyncServerWithDefCallbacks(TransportContract):
+class TestAsyncServerWithDefCallbacks(OutlivingContract):
     """One `async def` makes an async app; here the others are `def`, on threads."""
 
     @pytest.fixture
@@ -49,7 +49,7 @@ class TestAsyncServerWithDefCallbacks(TransportContract):
         assert error.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
-class TestThreadedServer(TransportContract):
+class TestThreadedServer(OutlivingContract):
     @pytest.fixture
     def start(self) -> Any:
         def start(gate: Gate, values: Any) -> Any:
