@@ -38,16 +38,17 @@ class SettingOption(click.Option):
         (self.group,) = (mark for mark in field.metadata if isinstance(mark, Group))
         self.about = field.description or ""
         self.usual: Any = field.default
+        self.is_switch = not self.kind.name
         super().__init__([_flag(name), name], multiple=self.kind.several)
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str]:
         """Return the flag with its kind of value, and what it is for."""
-        flag = f"{self.opts[0]} {self.kind.name}" if self.kind.name else f"--[no-]{self.opts[0][2:]}"
+        flag = f"--[no-]{self.opts[0][2:]}" if self.is_switch else f"{self.opts[0]} {self.kind.name}"
         return flag, f"{self.about}  [{self._default()}{variables(self.name or '')[0]}]"
 
     def _default(self) -> str:
         usual = ",".join(self.usual) if self.kind.several else self.usual
-        if not self.kind.name:
+        if self.is_switch:
             usual = "on" if usual else ""
         return f"default: {usual}; " if usual else ""
 
@@ -57,6 +58,7 @@ class IgnoredOption(click.Option):
 
     def __init__(self, name: str) -> None:
         super().__init__([f"--{name}"], multiple=True, hidden=True, expose_value=False, callback=_warn)
+        self.is_switch = name in GO_SWITCHES
 
 
 class SettingsCommand(click.Command):
@@ -115,12 +117,12 @@ class SettingsCommand(click.Command):
         return {option.opts[0] for option in options} - self._switches()
 
     def _switches(self) -> set[str]:
-        own = {option.opts[0] for option in self.params if isinstance(option, SettingOption) and not option.kind.name}
-        ignored = {option.opts[0] for option in self.params if isinstance(option, IgnoredOption)}
-        return own | (ignored & {f"--{name}" for name in GO_SWITCHES})
+        options = (option for option in self.params if isinstance(option, SettingOption | IgnoredOption))
+        return {option.opts[0] for option in options if option.is_switch}
 
     def _canonical(self, args: list[str]) -> Iterator[str]:
         """Yield the words with each option spelt as click knows it, and a value for each switch."""
+        # click has `--x/--no-x` and `token_normalize_func`, but no switch that may stand alone and may have a value
         valued, switches, words = self.valued(), self._switches(), iter(args)
         for word in words:
             name, equals, value = _parts(word)

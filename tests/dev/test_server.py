@@ -190,6 +190,40 @@ def test_another_process_can_broadcast_with_the_variables_that_are_printed(folde
     assert "a payload" not in output
 
 
+COUNTING_APP = """
+    from anycable_rpc import Cable, Channel, Connection, action
+
+    class Room(Channel):
+        def subscribed(self):
+            self.stream_from("room")
+            self.presence_join("me")
+
+        @action
+        def count(self):
+            self.transmit(self.cable.presence("room").total)
+
+    cable = Cable(Connection, channels=[Room])
+"""
+
+
+def test_the_app_asks_this_gateway_who_is_present(folder: Path) -> None:
+    (folder / "app.py").write_text(textwrap.dedent(COUNTING_APP))
+    process = dev(folder, "--port", "0", "--secret", SECRET)
+    assert process.stdout is not None
+    address = next(re.findall(r"ws://\S+", line)[0] for line in process.stdout if "Gateway is listening on" in line)
+    identifier = json.dumps({"channel": "Room"})
+
+    with connect(address, proxy=None) as client:
+        client.send(json.dumps({"command": "subscribe", "identifier": identifier}))
+        client.send(json.dumps({"command": "message", "identifier": identifier, "data": '{"action":"count"}'}))
+        messages = (frame.get("message") for frame in map(json.loads, client) if frame.get("type") != "ping")
+        answer = next(message for message in messages if isinstance(message, int))
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=20)
+
+    assert answer == 1
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
