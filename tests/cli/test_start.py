@@ -1,8 +1,9 @@
-"""Starting a server from another program than the command line."""
+"""The start of a server: from the command line, and from another program."""
 
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,9 +17,7 @@ from anycable_rpc.settings.model import load
 
 from ..e2e.processes import environment
 from ..support.paths import PROJECT
-from .test_cli import LONG, folder
-
-__all__ = ["folder"]  # the fixture: an app in the current folder
+from .commands import LONG, Servers, refused, run
 
 
 @pytest.fixture(autouse=True)
@@ -85,3 +84,88 @@ except ValueError:
 
     assert done.stdout.startswith("RPC server is listening on 127.0.0.1:"), done.stderr
     assert done.stdout.endswith(" False True\n")
+
+
+class TestStart:
+    def test_short_keys_are_a_warning(self, servers: Servers, caplog: pytest.LogCaptureFixture) -> None:
+        assert run("chat:cable", "--secret=short").exit_code == 0
+
+        assert [message.split(",")[0] for message in caplog.messages] == ["secret is shorter than 32 bytes"]
+
+    @pytest.mark.parametrize(
+        ("arguments", "level"),
+        [([], logging.INFO), (["--log-level=error"], logging.ERROR), (["--log-level", "warn"], logging.WARNING),
+         (["--debug", "--log-level=error"], logging.DEBUG)],
+    )  # fmt: skip
+    def test_the_level_of_the_log(self, arguments: list[str], level: int, servers: Servers) -> None:
+        assert run("chat:cable", *arguments).exit_code == 0
+        assert logging.getLogger("anycable_rpc").level == level
+
+    def test_grpc_logs_too_when_asked(self, servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("GRPC_VERBOSITY", raising=False)
+        monkeypatch.setattr(logging.getLogger("grpc"), "level", logging.NOTSET)
+
+        assert run("chat:cable", "--log-grpc", "--debug").exit_code == 0
+
+        assert logging.getLogger("grpc").level == logging.DEBUG
+        assert os.environ.pop("GRPC_VERBOSITY") == "DEBUG"
+
+    def test_an_app_that_cannot_broadcast_is_served(self, servers: Servers, caplog: pytest.LogCaptureFixture) -> None:
+        assert run("chat:cable", ANYCABLE_BROADCAST_ADAPTER="http,redis").exit_code == 0
+
+        assert len(servers.started) == 1
+        assert [message.partition(":")[0] for message in caplog.messages] == ["the app cannot broadcast"]
+
+
+class TestConflicts:
+    @pytest.mark.parametrize(
+        ("arguments", "expected"),
+        [
+            (("--noauth", "--enforce-jwt", f"--secret={LONG}"), "noauth and public do not let clients in"),
+            (("--rpc-server-args", '{"foo":1}'), "rpc_server_args: 'foo' is no argument of a gRPC server"),
+        ],
+    )
+    def test_are_warnings(
+        self, arguments: tuple[str, ...], expected: str, servers: Servers, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        assert run("dev", "chat:cable", *arguments).exit_code == 0
+
+        (message,) = caplog.messages
+        assert message.startswith(expected)
+
+    def test_a_broker_that_is_none(self) -> None:
+        assert "Error: --broker: must be memory or none" in refused("dev", "chat:cable", "--broker", "redis")
+
+
+class TestWeb:
+    def test_is_handed_to_dev(self, folder: Path, servers: Servers) -> None:
+        (folder / "pages.py").write_text("async def app(scope, receive, send): ...")
+
+        for name in ("pages:app", "pages"):
+            assert run("dev", "chat:cable", "--web", name).exit_code == 0
+            assert servers.started[-1][1] is sys.modules["pages"].app
+
+    @pytest.mark.parametrize(
+        ("name", "reason"),
+        [
+            ("pags:app", "there is no module pags in the current folder"),
+            ("pages:ap", "there is no ap in pages"),
+            ("pages:number", "pages:number is of type int, not an ASGI app"),
+            ("broken:app", "cannot import broken: ModuleNotFoundError: No module named 'missing_library'"),
+            ("//", "'//' is a file"),
+        ],
+    )
+    def test_without_it_the_start_goes_on(
+        self, name: str, reason: str, folder: Path, servers: Servers, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        (folder / "pages.py").write_text("number = 5")
+        (folder / "broken.py").write_text("import missing_library")
+
+        assert run("dev", "chat:cable", ANYCABLE_WEB=name).exit_code == 0
+
+        assert servers.started[0][1] is None
+        assert caplog.messages[0].startswith(f"starting without the pages of {name}: {reason}")
+
+    def test_serve_does_not_look_at_it(self, servers: Servers, caplog: pytest.LogCaptureFixture) -> None:
+        assert run("serve", "chat:cable", ANYCABLE_WEB="missing:app").exit_code == 0
+        assert caplog.messages == []

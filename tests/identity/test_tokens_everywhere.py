@@ -33,7 +33,7 @@ from anycable_rpc.transports.bytes_handler import BytesHandler
 from anycable_rpc.transports.grpcio.server import AsyncServer, ThreadedServer
 from anycable_rpc.transports.service import Service
 
-from ..cli.test_cli import Servers, folder, run, servers
+from ..cli.commands import Servers, folder, run, servers
 from ..contract.transports import LoopThread, unary
 from ..e2e.processes import free_port, python, running
 from ..gateway.client import Client

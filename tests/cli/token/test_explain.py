@@ -29,12 +29,10 @@ from anycable_rpc.cli.token.verdicts import (
 from anycable_rpc.cli.token.wording import distance
 from anycable_rpc.identity.tokens import TokenSigner
 
-from ..gateway.verdicts import OTHER, SECRET, token
-from ..support.both_ways import settings
-from ..support.paths import DATA
-from .test_cli import failed, folder, refused, run
-
-__all__ = ["folder"]  # the fixture: an app in the current folder
+from ...gateway.verdicts import OTHER, SECRET, token
+from ...support.both_ways import settings
+from ...support.paths import DATA
+from ..commands import failed, refused, run
 
 NOW = 1_800_000_000
 FOREIGN = DATA / "foreign_tokens.json"
