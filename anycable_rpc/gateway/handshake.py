@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from ..identity.token_location import token_header
+from .asgi import Scope
 from .core.options import GatewayOptions
 
-__all__ = ["SUBPROTOCOLS", "Handshake", "Scope", "header", "in_origin_form", "is_allowed", "route"]
-
-Scope = MutableMapping[str, Any]
+__all__ = ["SUBPROTOCOLS", "Handshake", "header", "in_origin_form", "is_allowed", "route_path"]
 
 EXTENDED = "actioncable-v1-ext-json"
 SUBPROTOCOLS = ("actioncable-v1-json", EXTENDED)
@@ -118,7 +116,7 @@ def header(scope: Scope, name: str) -> str:
     return next(iter(values), b"").decode("utf-8", "surrogateescape")
 
 
-def route(scope: Scope) -> str:
+def route_path(scope: Scope) -> str:
     """The path, from where this app is mounted."""
     path: str = scope["path"]
     return path.removeprefix(scope.get("root_path", "")) or "/"

@@ -16,7 +16,7 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.utils import ClientDisconnected
 
-from .handshake import Scope
+from .asgi import Scope
 
 __all__ = ["MAX_HEAD_SIZE", "Requests"]
 

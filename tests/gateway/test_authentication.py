@@ -10,7 +10,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from anycable_rpc.gateway import GatewayOptions
-from anycable_rpc.gateway.core.authentication import AskApp, Authenticator, Failed, Identified, Refused, Verdict
+from anycable_rpc.gateway.core.authentication import AskApp, Authenticator, Decision, Denied, Failed, Identified
 from anycable_rpc.gateway.handshake import Handshake, is_allowed
 from anycable_rpc.settings.model import Settings
 
@@ -39,7 +39,7 @@ def scope_of(case: Case, **more: Any) -> dict[str, Any]:
     }
 
 
-def identify(case: Case, options: GatewayOptions) -> tuple[str, Verdict]:
+def identify(case: Case, options: GatewayOptions) -> tuple[str, Decision]:
     handshake = Handshake(scope_of(case), options)
     authenticator = Authenticator(options, lambda: NOW)
     return handshake.sid, authenticator.identify(handshake.sid, handshake.url, handshake.headers)
@@ -85,12 +85,12 @@ def test_a_token_of_the_common_secret_is_refused_where_tokens_have_their_own() -
     assert verdict_text(*identify(case, options)) == UNAUTHORIZED
 
 
-def verdict_text(sid: str, verdict: Verdict) -> str:
+def verdict_text(sid: str, verdict: Decision) -> str:
     """A verdict as the table writes it."""
     match verdict:
         case Identified(identifiers):
             return SID if identifiers == f'{{"sid":"{sid}"}}' else identifiers
-        case Refused(reason):
+        case Denied(reason):
             return reason
         case Failed():
             return ERROR

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from anycable_rpc.gateway.app import dropped
-from anycable_rpc.gateway.app_calls import NoCalls
+from anycable_rpc.gateway.app_calls import NoApp
+from anycable_rpc.gateway.asgi import drop_error
 from anycable_rpc.gateway.core.session import Session
-from anycable_rpc.gateway.outbox import Close, Ending, NoClose, Outbox, size_of
+from anycable_rpc.gateway.endings import Close, Ending, NoClose
+from anycable_rpc.gateway.outbox import Outbox, size_of
 from anycable_rpc.protocol.messages import CommandResponse, ConnectionResponse, DisconnectResponse, Status
 
 
@@ -66,16 +67,16 @@ def test_there_is_room_when_enough_is_written_or_nothing_will_be() -> None:
             await may_write.wait()
 
         outbox.put("full")
-        waiting = asyncio.create_task(outbox.room())
+        waiting = asyncio.create_task(outbox.wait_for_room())
         await asyncio.sleep(0)
         seen = [waiting.done()]
         draining = asyncio.create_task(outbox.drain(send))
         await waiting
         outbox.put("full again")
         outbox.end(Close(1000))
-        await outbox.room()
+        await outbox.wait_for_room()
         outbox.abandon()
-        await outbox.room()
+        await outbox.wait_for_room()
         may_write.set()
         await draining
         return seen
@@ -88,7 +89,7 @@ def test_there_is_room_when_the_client_was_too_slow() -> None:
         outbox = Outbox(4, 0.01)
         for text in ("a", "full"):
             outbox.put(text)
-        waiting = asyncio.create_task(outbox.room())
+        waiting = asyncio.create_task(outbox.wait_for_room())
         ending = await outbox.drain(lambda event: asyncio.sleep(10))
         await waiting
         return ending
@@ -116,7 +117,7 @@ def test_what_is_written_waits_no_more() -> None:
     assert asyncio.run(scenario()) == [True, True, True]
 
 
-def test_a_client_that_takes_nothing_is_dropped() -> None:
+def test_a_client_that_takes_nothing_is_drop_error() -> None:
     async def hang(event: Any) -> None:
         await asyncio.Event().wait()
 
@@ -143,13 +144,13 @@ def test_size_of(text: str, size: int) -> None:
 
 
 def test_a_connection_can_be_dropped_under_other_servers(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert isinstance(dropped(), OSError)
+    assert isinstance(drop_error(), OSError)
     monkeypatch.setitem(sys.modules, "uvicorn.protocols.utils", None)
-    assert isinstance(dropped(), ConnectionResetError)
+    assert isinstance(drop_error(), ConnectionResetError)
 
 
 def test_without_an_app_nobody_is_known_and_nothing_is_there() -> None:
-    calls, session = NoCalls(), Session("s1")
+    calls, session = NoApp(), Session("s1")
     unauthorized = '{"type":"disconnect","reason":"unauthorized","reconnect":false}'
     rejected = '{"type":"reject_subscription","identifier":"A"}'
 

@@ -508,7 +508,22 @@ def test_an_app_that_answers_nonsense_has_answered_error(caplog: pytest.LogCaptu
         client.subscribe("A")
         assert client.pending() == []
 
-    assert "Command failed" in caplog.text
+    assert "Command failed (subscribe, A) [sid=" in caplog.text
+
+
+def test_a_call_that_fails_is_logged_without_a_signed_stream_name(
+    serve_gateway: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = serve_gateway()
+    with server.welcomed() as client:
+        client.send("subscribe", '{"channel":"Room","id":7,"signed_stream_name":"c2VjcmV0","answer":{"raise":true}}')
+        assert client.pending() == []
+
+    lines = [record.getMessage() for record in caplog.records if record.exc_info]
+    assert [line.partition(" [sid=")[0] for line in lines] == [
+        "Command failed (subscribe, Room (id: 7, signed_stream_name: …, answer: …))"
+    ]
+    assert "c2VjcmV0" not in caplog.text
 
 
 def test_a_result_that_comes_after_the_end_is_passed_over(serve_gateway: Serve) -> None:

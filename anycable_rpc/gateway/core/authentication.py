@@ -13,7 +13,7 @@ from ...identity.tokens import TokenVerifier
 from ...protocol.json_text import dumps
 from .options import GatewayOptions
 
-__all__ = ["AskApp", "Authenticator", "Failed", "Identified", "Refused", "Verdict"]
+__all__ = ["AskApp", "Authenticator", "Decision", "Denied", "Failed", "Identified"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Identified:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class Denied:
     """The client is told the reason, and not to come back; `why` is for the log."""
 
     reason: str
@@ -44,12 +44,12 @@ class AskApp:
     """Connect has to say it."""
 
 
-Verdict = Identified | Refused | Failed | AskApp
+Decision = Identified | Denied | Failed | AskApp
 
-_BY_ERROR: tuple[tuple[type[AnyCableError], Callable[[str], Verdict]], ...] = (
-    (ExpiredToken, partial(Refused, "token_expired")),
+_BY_ERROR: tuple[tuple[type[AnyCableError], Callable[[str], Decision]], ...] = (
+    (ExpiredToken, partial(Denied, "token_expired")),
     (MissingIdentifiers, Failed),
-    (InvalidToken, partial(Refused, "unauthorized")),
+    (InvalidToken, partial(Denied, "unauthorized")),
     (ProtocolError, Failed),
 )
 """The first that fits."""
@@ -65,11 +65,11 @@ class Authenticator:
         self._enforces = options.enforce_jwt
         self._verifier = TokenVerifier(options.jwt_secrets, clock) if options.jwt_secrets else None
 
-    def identify(self, sid: str, url: str, headers: Mapping[str, str]) -> Verdict:
+    def identify(self, sid: str, url: str, headers: Mapping[str, str]) -> Decision:
         """The verdict; `headers` has the token if a header or a sub-protocol brought one."""
         return self._by_token(url, headers) or self._without_token(sid)
 
-    def _by_token(self, url: str, headers: Mapping[str, str]) -> Verdict | None:
+    def _by_token(self, url: str, headers: Mapping[str, str]) -> Decision | None:
         if self._verifier is None:
             return None
         try:
@@ -78,9 +78,9 @@ class Authenticator:
                 return Identified(self._verifier.verify(token))
         except AnyCableError as error:
             return next(verdict for kind, verdict in _BY_ERROR if isinstance(error, kind))(str(error))
-        return Refused("unauthorized", "there is no token, and --enforce-jwt wants one") if self._enforces else None
+        return Denied("unauthorized", "there is no token, and --enforce-jwt wants one") if self._enforces else None
 
-    def _without_token(self, sid: str) -> Verdict:
+    def _without_token(self, sid: str) -> Decision:
         if self._options.lets_everybody_in:
             return Identified(f'{{"sid":{dumps(sid)}}}', is_anonymous=True)
-        return Refused("unauthorized", _NO_TOKEN) if self._options.norpc else AskApp()
+        return Denied("unauthorized", _NO_TOKEN) if self._options.norpc else AskApp()

@@ -8,12 +8,11 @@ from time import monotonic, time
 from typing import Protocol
 
 from ...state import PRESENCE_KEY
-from . import client_frames as messages
-from .client_frames import Present
+from .client_frames import HistoryRequest, PresenceJoin
 from .history import History, Position
 from .options import GatewayOptions
 from .presence import Presences
-from .resumable import Resumable
+from .resumable import ResumableSessions
 from .session import Broadcast, Session
 
 __all__ = ["Broker", "MemoryBroker", "NoBroker", "broker_for"]
@@ -26,23 +25,23 @@ class Broker(Protocol):
         """Keep a broadcast; the answer has its place in the history."""
         ...
 
-    def missed(self, streams: Iterable[str], wanted: messages.History) -> list[Broadcast] | None:
+    def missed(self, streams: Iterable[str], wanted: HistoryRequest) -> list[Broadcast] | None:
         """What was broadcast to these streams; None when it cannot be said."""
         ...
 
-    def arrive(self, session: Session, *, is_resumable: bool) -> None:
+    def session_started(self, session: Session, *, is_resumable: bool) -> None:
         """A session has come."""
         ...
 
-    def depart(self, session: Session, *, may_return: bool) -> float | None:
+    def session_ended(self, session: Session, *, may_return: bool) -> float | None:
         """A session is gone; the answer is the moment to `expire`, in `presence_ttl`, if something will have to."""
         ...
 
-    def earlier(self, session: Session, sid: str) -> Session | None:
+    def find_earlier(self, session: Session, sid: str) -> Session | None:
         """The session with this id, if it was the same client's: knowing an id proves nothing."""
         ...
 
-    def join(self, session: Session, identifier: str, present: Present) -> list[Broadcast]:
+    def join(self, session: Session, identifier: str, present: PresenceJoin) -> list[Broadcast]:
         """A session is there, in the stream that the subscription's state names."""
         ...
 
@@ -54,7 +53,7 @@ class Broker(Protocol):
         """Who had until this moment to come back, and has not, is there no more."""
         ...
 
-    def present(self, stream: str) -> str | None:
+    def presence_info(self, stream: str) -> str | None:
         """Who is there, as a JSON text; None when it cannot be said."""
         ...
 
@@ -65,20 +64,20 @@ class NoBroker:
     def record(self, broadcast: Broadcast) -> Broadcast:
         return broadcast
 
-    def missed(self, streams: Iterable[str], wanted: messages.History) -> list[Broadcast] | None:
+    def missed(self, streams: Iterable[str], wanted: HistoryRequest) -> list[Broadcast] | None:
         """Complete only where nothing could have been kept."""
         is_missing = any(wanted.since > 0 or stream in (wanted.streams or {}) for stream in streams)
         return None if is_missing else []
 
-    def arrive(self, session: Session, *, is_resumable: bool) -> None: ...
+    def session_started(self, session: Session, *, is_resumable: bool) -> None: ...
 
-    def depart(self, session: Session, *, may_return: bool) -> float | None:
+    def session_ended(self, session: Session, *, may_return: bool) -> float | None:
         return None
 
-    def earlier(self, session: Session, sid: str) -> Session | None:
+    def find_earlier(self, session: Session, sid: str) -> Session | None:
         return None
 
-    def join(self, session: Session, identifier: str, present: Present) -> list[Broadcast]:
+    def join(self, session: Session, identifier: str, present: PresenceJoin) -> list[Broadcast]:
         return []
 
     def leave(self, session: Session, stream: str) -> list[Broadcast]:
@@ -87,7 +86,7 @@ class NoBroker:
     def expire(self, moment: float) -> list[Broadcast]:
         return []
 
-    def present(self, stream: str) -> str | None:
+    def presence_info(self, stream: str) -> str | None:
         return None
 
 
@@ -98,29 +97,29 @@ class MemoryBroker:
         self._clock = clock
         self._history = History(secrets.token_hex(4), options.history_limit, options.history_ttl)
         self._presences = Presences(options.presence_ttl)
-        self._sessions = Resumable(options.sessions_ttl)
+        self._sessions = ResumableSessions(options.sessions_ttl)
 
     def record(self, broadcast: Broadcast) -> Broadcast:
         return self._history.record(broadcast, self._clock())
 
-    def missed(self, streams: Iterable[str], wanted: messages.History) -> list[Broadcast] | None:
+    def missed(self, streams: Iterable[str], wanted: HistoryRequest) -> list[Broadcast] | None:
         positions: dict[str, Position] = dict(wanted.streams or {})
         return self._history.missed(streams, wanted.since, positions, self._clock())
 
-    def arrive(self, session: Session, *, is_resumable: bool) -> None:
-        self._presences.arrive(session.member)
+    def session_started(self, session: Session, *, is_resumable: bool) -> None:
+        self._presences.session_started(session.member)
         if is_resumable:
-            self._sessions.enter(session)
+            self._sessions.session_started(session)
 
-    def depart(self, session: Session, *, may_return: bool) -> float | None:
-        self._sessions.leave(session, self._clock(), may_return=may_return)
-        return self._presences.depart(session.member, monotonic())
+    def session_ended(self, session: Session, *, may_return: bool) -> float | None:
+        self._sessions.session_ended(session, self._clock(), may_return=may_return)
+        return self._presences.session_ended(session.member, monotonic())
 
-    def earlier(self, session: Session, sid: str) -> Session | None:
+    def find_earlier(self, session: Session, sid: str) -> Session | None:
         found = self._sessions.find(sid, self._clock())
         return found if found and session.is_same(found) else None
 
-    def join(self, session: Session, identifier: str, present: Present) -> list[Broadcast]:
+    def join(self, session: Session, identifier: str, present: PresenceJoin) -> list[Broadcast]:
         stream = session.istates.get(identifier, {}).get(PRESENCE_KEY, "")
         return self._presences.join(session.member, stream, present.id, present.info) if stream else []
 
@@ -130,7 +129,7 @@ class MemoryBroker:
     def expire(self, moment: float) -> list[Broadcast]:
         return self._presences.expire(moment)
 
-    def present(self, stream: str) -> str | None:
+    def presence_info(self, stream: str) -> str | None:
         return self._presences.info(stream)
 
 

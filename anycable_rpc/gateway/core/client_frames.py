@@ -10,7 +10,7 @@ from ...errors import InvalidData
 from ...protocol import go_json
 from .history import Position
 
-__all__ = ["History", "Message", "Present", "decode"]
+__all__ = ["HistoryRequest", "Message", "PresenceJoin", "decode"]
 
 _MESSAGE: Mapping[str, type] = {
     "command": str,
@@ -25,7 +25,7 @@ _PRESENCE: Mapping[str, type] = {"type": str, "id": str, "info": object}
 
 
 @dataclass(frozen=True, slots=True)
-class History:
+class HistoryRequest:
     """What the client has missed: since when (epoch seconds), or after which place in which stream."""
 
     since: int = 0
@@ -37,7 +37,7 @@ class History:
 
 
 @dataclass(frozen=True, slots=True)
-class Present:
+class PresenceJoin:
     """Under which id the client is there, and what others are to know of it: a JSON text, or nothing."""
 
     id: str = ""
@@ -51,8 +51,8 @@ class Message:
     command: str = ""
     identifier: str = ""
     data: Any = None
-    history: History = History()
-    presence: Present | None = None
+    history: HistoryRequest = HistoryRequest()
+    presence: PresenceJoin | None = None
 
 
 def decode(frame: str | bytes) -> Message | None:
@@ -70,15 +70,15 @@ def decode(frame: str | bytes) -> Message | None:
         found.get("identifier", ""),
         found.get("data"),
         _history(found.get("history", {})),
-        _present(found["presence"]) if "presence" in found else None,
+        _presence_join(found["presence"]) if "presence" in found else None,
     )
 
 
-def _history(value: dict[str, Any]) -> History:
+def _history(value: dict[str, Any]) -> HistoryRequest:
     found = go_json.fields(value, _HISTORY)
     streams = found.get("streams")
     places = None if streams is None else {stream: _position(place) for stream, place in streams.items()}
-    return History(found.get("since", 0), places)
+    return HistoryRequest(found.get("since", 0), places)
 
 
 def _position(value: Any) -> Position:
@@ -88,6 +88,6 @@ def _position(value: Any) -> Position:
     return Position(found.get("epoch", ""), found.get("offset", 0))
 
 
-def _present(value: dict[str, Any]) -> Present:
+def _presence_join(value: dict[str, Any]) -> PresenceJoin:
     found = go_json.fields(value, _PRESENCE)
-    return Present(found.get("id", ""), go_json.dumps(found["info"]) if "info" in found else "")
+    return PresenceJoin(found.get("id", ""), go_json.dumps(found["info"]) if "info" in found else "")

@@ -13,7 +13,7 @@ from ...protocol.messages import CommandResponse, Status
 from ...state import WHISPER_KEY
 from .session import Broadcast, Session, merge
 
-__all__ = ["Delivery", "Hub", "frame"]
+__all__ = ["Delivery", "Hub", "broadcast_frame"]
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -141,7 +141,7 @@ def _message(data: str) -> str:
         return go_json.dumps(data)
 
 
-def frame(broadcast: Broadcast, identifier: str) -> str:
+def broadcast_frame(broadcast: Broadcast, identifier: str) -> str:
     """What a subscription receives of a broadcast."""
     return _frame(broadcast, identifier, _message(broadcast.data))
 

@@ -45,11 +45,11 @@ class Presences:
         self._streams: dict[str, dict[str, _Present]] = {}
         self._members: dict[Hashable, _Member] = {}
 
-    def arrive(self, member: Hashable) -> None:
+    def session_started(self, member: Hashable) -> None:
         """The member has one more connection."""
         self._members.setdefault(member, _Member()).connections += 1
 
-    def depart(self, member: Hashable, now: float) -> float | None:
+    def session_ended(self, member: Hashable, now: float) -> float | None:
         """The member has one connection less; the answer is when it has to `expire`, if it has."""
         known = self._members[member]
         known.connections -= 1

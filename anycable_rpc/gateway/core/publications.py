@@ -32,15 +32,15 @@ class RoundedNumbers:
     """Warns once of an integer that this gateway passes on as it is, and anycable-go (and JavaScript) rounds."""
 
     def __init__(self) -> None:
-        self._is_said = False
+        self._has_warned = False
 
-    def look(self, publications: list[Publication]) -> None:
+    def check(self, publications: list[Publication]) -> None:
         """Look for one, until one has been found."""
         for publication in publications:
-            if self._is_said:
+            if self._has_warned:
                 return
             if isinstance(publication, Broadcast) and _LONG.search(publication.data) and _rounded(publication.data):
-                self._is_said = True
+                self._has_warned = True
                 _logger.warning(
                     "a broadcast to %s has an integer beyond 2**53, which anycable-go and browsers round: send it as "
                     "a string", shorten(publication.stream),

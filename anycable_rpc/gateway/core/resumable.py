@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from .session import Session
 
-__all__ = ["Resumable"]
+__all__ = ["ResumableSessions"]
 
 MAX_GONE = 10_000
 
 
-class Resumable:
+class ResumableSessions:
     """Finds a session by its id, as long as it is kept; of those that are gone the oldest are forgotten first.
 
     Args:
@@ -23,11 +23,11 @@ class Resumable:
         self._here: dict[str, Session] = {}
         self._gone: dict[str, tuple[float, Session]] = {}  # with its deadline; the earliest first
 
-    def enter(self, session: Session) -> None:
+    def session_started(self, session: Session) -> None:
         """A session has come. Clients can choose their id: one that is taken stays with whom it was."""
         self._here.setdefault(session.sid, session)
 
-    def leave(self, session: Session, now: float, *, may_return: bool) -> None:
+    def session_ended(self, session: Session, now: float, *, may_return: bool) -> None:
         """A session is gone; it may be one that never came."""
         if self._here.get(session.sid) is not session:
             return

@@ -12,7 +12,7 @@ from ...state import PRESENCE_KEY, WHISPER_KEY
 from . import server_frames as frames
 from .options import GatewayOptions
 
-__all__ = ["Streams"]
+__all__ = ["SignedChannels"]
 
 PUBSUB = "$pubsub"
 TURBO = "Turbo::StreamsChannel"
@@ -20,7 +20,7 @@ TURBO = "Turbo::StreamsChannel"
 _NAMES: Mapping[str, type] = {"stream_name": str, "signed_stream_name": str}
 
 
-class Streams:
+class SignedChannels:
     """Answers for the channels of its own; for others it has no answer."""
 
     def __init__(self, options: GatewayOptions) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anycable_rpc.gateway.core.hub import Delivery, Hub, frame
+from anycable_rpc.gateway.core.hub import Delivery, Hub, broadcast_frame
 from anycable_rpc.gateway.core.session import Broadcast, Session, merge
 from anycable_rpc.protocol.messages import (
     CommandMessage,
@@ -99,7 +99,7 @@ def test_frames(hub: Hub, broadcast: Broadcast, text: str) -> None:
     subscribe(hub, session, "A", "x")
 
     assert hub.deliveries(broadcast) == [Delivery(session, text)]
-    assert frame(broadcast, "A") == text
+    assert broadcast_frame(broadcast, "A") == text
 
 
 def test_an_empty_identifier_is_left_out(hub: Hub) -> None:

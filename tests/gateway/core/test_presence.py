@@ -17,7 +17,7 @@ NOW = 1000.0
 def presences() -> Presences:
     made = Presences(ttl=15)
     for member in ("ada", "grace"):
-        made.arrive(member)
+        made.session_started(member)
     return made
 
 
@@ -85,50 +85,50 @@ def test_who_is_gone_is_there_for_a_while(presences: Presences) -> None:
     presences.join("ada", "s", "u1", '{"a":1}')
     presences.join("ada", "t", "u1")
 
-    assert presences.depart("ada", NOW) == NOW + 15
+    assert presences.session_ended("ada", NOW) == NOW + 15
     assert presences.expire(NOW + 14.9) == []
     assert presences.expire(NOW + 15) == [LEFT, event('{"id":"u1","type":"leave"}', "t")]
     assert presences.expire(NOW + 16) == []
 
 
 def test_nothing_is_to_expire_of_who_was_nowhere(presences: Presences) -> None:
-    assert presences.depart("ada", NOW) is None
-    assert presences.depart("grace", NOW) is None
+    assert presences.session_ended("ada", NOW) is None
+    assert presences.session_ended("grace", NOW) is None
     assert is_empty(presences)
 
 
 def test_who_comes_back_in_time_was_never_away(presences: Presences) -> None:
     presences.join("ada", "s", "u1", '{"a":1}')
-    presences.depart("ada", NOW)
-    presences.arrive("ada")
+    presences.session_ended("ada", NOW)
+    presences.session_started("ada")
 
     assert presences.expire(NOW + 100) == []
     assert presences.join("ada", "s", "u1", '{"a":1}') == []
-    assert presences.depart("ada", NOW + 100) == NOW + 115
+    assert presences.session_ended("ada", NOW + 100) == NOW + 115
     assert presences.expire(NOW + 114) == []
     assert presences.expire(NOW + 115) == [LEFT]
 
 
 def test_an_old_connection_may_end_after_the_new_one_has_come(presences: Presences) -> None:
     presences.join("ada", "s", "u1", '{"a":1}')
-    presences.arrive("ada")
+    presences.session_started("ada")
 
-    assert presences.depart("ada", NOW) is None
+    assert presences.session_ended("ada", NOW) is None
     assert presences.expire(NOW + 100) == []
-    assert presences.depart("ada", NOW) == NOW + 15
+    assert presences.session_ended("ada", NOW) == NOW + 15
 
 
 def test_leaving_is_possible_from_afar(presences: Presences) -> None:
     presences.join("ada", "s", "u1", '{"a":1}')
     presences.join("grace", "s", "u1")
-    presences.depart("ada", NOW)
+    presences.session_ended("ada", NOW)
 
     assert presences.leave("grace", "s") == []
     assert presences.expire(NOW + 15) == [LEFT]
 
 
 STEPS = st.tuples(
-    st.sampled_from(["join", "leave", "arrive", "depart", "expire"]),
+    st.sampled_from(["join", "leave", "session_started", "session_ended", "expire"]),
     st.sampled_from(["m1", "m2", "m3"]),
     st.sampled_from("st"),
     st.sampled_from(["u1", "u2"]),
@@ -142,8 +142,8 @@ def test_events_tell_who_is_there(steps: list[tuple[str, str, str, str]]) -> Non
     for step, member, stream, id_ in steps:
         now += 1
         events: list[Broadcast] = []
-        if step == "arrive":
-            presences.arrive(member)
+        if step == "session_started":
+            presences.session_started(member)
             connections[member] = connections.get(member, 0) + 1
         elif step == "expire":
             events = presences.expire(now)
@@ -153,7 +153,7 @@ def test_events_tell_who_is_there(steps: list[tuple[str, str, str, str]]) -> Non
             elif step == "leave":
                 events = presences.leave(member, stream)
             else:
-                presences.depart(member, now)
+                presences.session_ended(member, now)
                 connections[member] -= 1
         _hear(told, events)
         for name, ids in told.items():
@@ -162,7 +162,7 @@ def test_events_tell_who_is_there(steps: list[tuple[str, str, str, str]]) -> Non
 
     for member, count in connections.items():
         for _ in range(count):
-            presences.depart(member, now)
+            presences.session_ended(member, now)
     _hear(told, presences.expire(now + 10))
     assert told == {"s": set(), "t": set()}
     assert is_empty(presences)
