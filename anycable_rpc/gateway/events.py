@@ -118,7 +118,8 @@ class Journal:
 
     def tell(self, event: Event) -> None:
         """Log the event and pass it on. An observer that fails is logged, and stops nothing."""
-        logger.info("%s", event)
+        if logger.isEnabledFor(logging.INFO):
+            logger.info("%s", str(event))  # not the event itself: handlers may keep arguments, and it holds secrets
         for observer in self.observers:
             try:
                 observer(event)
