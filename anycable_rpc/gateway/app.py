@@ -95,7 +95,7 @@ class Gateway:
         Raises:
             ProtocolError: anycable-go would drop it; the message says what is wrong.
         """
-        publications = read(payload)
+        publications = read(payload)  # read as JSON on purpose: what anycable-go would drop is dropped here too
         if self._loop is not None:
             with suppress(RuntimeError):  # the event loop is closed
                 self._loop.call_soon_threadsafe(self._execute, publications)

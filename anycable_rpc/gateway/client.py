@@ -1,4 +1,4 @@
-"""One WebSocket, from its first frame to its last (anycable-go `node/session.go`)."""
+"""The life of one WebSocket, from its first frame to its last (anycable-go `node/session.go`)."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Client:
             self.close(TOO_SLOW, transmissions.disconnect("too_slow", True))
 
     async def transmit_all(self, frames: Iterable[str]) -> None:
-        """Queue frames as fast as the client takes them. For frames on which only this client waits."""
+        """Queue frames as fast as the client takes them; for frames that only this client waits for."""
         for frame in frames:
             await self._outbox.wait_for_room()
             self.transmit(frame)

@@ -1,4 +1,4 @@
-"""What one client and the gateway say to each other: the client is identified, and then its commands are done."""
+"""The life of one session: the client is identified, and then its commands are done."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ logger = logging.getLogger("anycable_rpc")
 
 
 class Conversation:
-    """The life of one session. It knows no socket: it sends through the node."""
+    """Identifies one client and does its commands. It has no socket of its own: it sends through the node."""
 
     def __init__(self, node: Node, handshake: Handshake) -> None:
         self.session = Session(handshake.sid, handshake.url, handshake.headers)

@@ -1,4 +1,4 @@
-"""How a connection can end, with the close codes of anycable-go (`node/session.go`)."""
+"""The endings of a connection, with the close codes of anycable-go (`node/session.go`)."""
 
 from __future__ import annotations
 

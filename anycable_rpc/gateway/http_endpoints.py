@@ -80,7 +80,7 @@ async def not_a_websocket(request: Request) -> Response:
 
 def _refusal(request: Request, method: str, key: str | None) -> Response | None:
     if request.method != method:
-        return _unprocessable(f"ask with {method}")
+        return _unprocessable(f"use the method {method}")
     return None if key is None or _is_authorized(request, key) else Response(status_code=401)
 
 

@@ -1,4 +1,4 @@
-"""What the app's response to a command changes for a session (anycable-go `node/node.go`)."""
+"""The changes that the app's response to a command makes to a session (anycable-go `node/node.go`)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _apply_presence(node: Node, session: Session, identifier: str, presence: Pre
 
 
 def _as_json(info: str) -> str:
-    """Return the info of a presence as JSON: it is JSON, or else a string (anycable-go `rpc/rpc.go`)."""
+    """Return the info of a presence as JSON; info that is no JSON is a string (anycable-go `rpc/rpc.go`)."""
     try:
         value = go_json.loads(info)
     except InvalidData:

@@ -43,7 +43,7 @@ def subscribe(hub: Hub, session: Session, identifier: str, *streams: str, **fiel
 def heard(hub: Hub, stream: str, **fields: Any) -> list[tuple[str, Any]]:
     """Who hears a broadcast, by sid, and the identifier in the frame."""
     deliveries = hub.deliveries(Broadcast(stream, "1", **fields))
-    return [(delivery.session.sid, json.loads(delivery.text)["identifier"]) for delivery in deliveries]
+    return [(delivery.session.sid, json.loads(delivery.frame)["identifier"]) for delivery in deliveries]
 
 
 def is_empty(hub: Hub) -> bool:

@@ -42,7 +42,7 @@ def test_nobody_takes_over_the_id_of_another() -> None:
 
 
 def test_no_more_are_kept_than_the_limit() -> None:
-    resumable = ResumableSessions(ttl=10, max_gone=2)
+    resumable = ResumableSessions(ttl=10, max_ended=2)
 
     for sid in "abc":
         session = Session(sid)
