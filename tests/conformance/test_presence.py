@@ -1,4 +1,4 @@
-"""Who is present: by subscribing, by an action, and until the last of their connections has gone."""
+"""Presence: by subscribing, by an action, and until the last connection of an id has ended."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def test_stream_delivers_in_order(server: Served, ada: Client, room: str) -> Non
 
 
 def silent(server: Served, client: Client, witness: Client, rooms: list[str]) -> bool:
-    """Whether a client hears nothing of rooms that a witness hears."""
+    """Return whether a client receives nothing from rooms that a witness receives from."""
     for room in rooms:
         identifier = subscribed(witness, "Room", rooms=[room])
         for text in ("now", "later"):

@@ -69,9 +69,9 @@ class Presences:
             return []
         present = self._streams.setdefault(stream, {})
         is_new = id_ not in present
-        present_id = present.setdefault(id_, _PresentId())
-        present_id.info = info
-        present_id.members.add(member)
+        record = present.setdefault(id_, _PresentId())
+        record.info = info
+        record.members.add(member)
         return [_event(stream, id_, "join", info)] if is_new else []
 
     def leave(self, member: Hashable, stream: str) -> list[Broadcast]:
@@ -101,9 +101,7 @@ class Presences:
     def info(self, stream: str) -> str:
         """Return who is in a stream, as the JSON that clients and the REST API receive."""
         present = self._streams.get(stream, {})
-        records = ",".join(
-            f"{{{_info_member(present_id.info)}{_id_member(id_)}}}" for id_, present_id in present.items()
-        )
+        records = ",".join(f"{{{_info_member(record.info)}{_id_member(id_)}}}" for id_, record in present.items())
         listed = f',"records":[{records}]' if present else ""
         return f'{{"type":"info","total":{len(present)}{listed}}}'
 

@@ -34,7 +34,7 @@ def is_empty(presences: Presences) -> bool:
     return not presences._streams and not presences._members  # pyright: ignore[reportPrivateUsage]
 
 
-def test_who_joins_is_there_until_leaving(presences: Presences) -> None:
+def test_member_is_present_from_join_to_leave(presences: Presences) -> None:
     assert presences.info("s") == NOBODY
     assert presences.join("ada", "s", "u1", '{"a":1}') == [JOINED]
     assert presences.info("s") == '{"type":"info","total":1,"records":[{"info":{"a":1},"id":"u1"}]}'
@@ -48,7 +48,7 @@ def test_info_can_be_missing_and_ids_are_escaped(presences: Presences) -> None:
     assert presences.info("s") == '{"type":"info","total":1,"records":[{"id":"\\"\\u003c"}]}'
 
 
-def test_joining_again_says_more_and_nobody_hears_of_it(presences: Presences) -> None:
+def test_joining_again_replaces_the_info_without_an_event(presences: Presences) -> None:
     presences.join("ada", "s", "u1", "1")
 
     assert presences.join("ada", "s", "u1", "2") == []
@@ -65,7 +65,7 @@ def test_only_the_first_and_the_last_member_of_an_id_are_heard(presences: Presen
     assert presences.leave("grace", "s") == [LEFT]
 
 
-def test_who_never_joined_cannot_leave(presences: Presences) -> None:
+def test_member_that_never_joined_cannot_leave(presences: Presences) -> None:
     assert presences.leave("ada", "s") == presences.leave("stranger", "s") == []
 
 
@@ -81,7 +81,7 @@ def test_streams_are_apart(presences: Presences) -> None:
 # Coming and going
 
 
-def test_who_is_gone_is_there_for_a_while(presences: Presences) -> None:
+def test_member_without_connections_stays_present_for_a_while(presences: Presences) -> None:
     presences.join("ada", "s", "u1", '{"a":1}')
     presences.join("ada", "t", "u1")
 
@@ -91,13 +91,13 @@ def test_who_is_gone_is_there_for_a_while(presences: Presences) -> None:
     assert presences.expire(NOW + 16) == []
 
 
-def test_nothing_is_to_expire_of_who_was_nowhere(presences: Presences) -> None:
+def test_member_without_presence_does_not_expire(presences: Presences) -> None:
     assert presences.session_ended("ada", NOW) is None
     assert presences.session_ended("grace", NOW) is None
     assert is_empty(presences)
 
 
-def test_who_comes_back_in_time_was_never_away(presences: Presences) -> None:
+def test_member_that_comes_back_in_time_does_not_leave(presences: Presences) -> None:
     presences.join("ada", "s", "u1", '{"a":1}')
     presences.session_ended("ada", NOW)
     presences.session_started("ada")
@@ -136,7 +136,7 @@ STEPS = st.tuples(
 
 
 @given(st.lists(STEPS, max_size=60))
-def test_events_tell_who_is_there(steps: list[tuple[str, str, str, str]]) -> None:
+def test_events_and_info_agree(steps: list[tuple[str, str, str, str]]) -> None:
     presences, connections, now = Presences(ttl=2), dict[str, int](), 0.0
     told: dict[str, set[str]] = {"s": set(), "t": set()}
     for step, member, stream, id_ in steps:

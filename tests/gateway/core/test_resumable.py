@@ -1,4 +1,4 @@
-"""Which sessions can be resumed, and for how long."""
+"""Sessions that can be resumed, and for how long."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def test_a_session_is_found_while_it_is_here_and_for_a_while_after() -> None:
     assert resumable.find("a", 1010) is None
 
 
-def test_one_that_was_told_to_go_is_not_found() -> None:
+def test_session_that_may_not_return_is_not_found() -> None:
     resumable, session = ResumableSessions(ttl=10), Session("a")
 
     resumable.session_started(session)
@@ -24,7 +24,7 @@ def test_one_that_was_told_to_go_is_not_found() -> None:
     assert resumable.find("a", 1000) is None
 
 
-def test_one_that_never_came_is_not_found() -> None:
+def test_session_that_never_started_is_not_found() -> None:
     resumable = ResumableSessions(ttl=10)
 
     resumable.session_ended(Session("a"), 1000, may_return=True)
