@@ -95,7 +95,8 @@ class Gateway:
         Raises:
             ProtocolError: anycable-go would drop it; the message says what is wrong.
         """
-        publications = read(payload)  # read as JSON on purpose: what anycable-go would drop is dropped here too
+        # our own JSON is parsed again on purpose: so development finds what anycable-go would drop in production
+        publications = read(payload)
         if self._loop is not None:
             with suppress(RuntimeError):  # the event loop is closed
                 self._loop.call_soon_threadsafe(self._execute, publications)

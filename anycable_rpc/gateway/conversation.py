@@ -14,7 +14,7 @@ from .core.authentication import AskApp, Denied, Failed, Identified
 from .core.client_frames import decode
 from .core.session import Session, merge
 from .endings import AUTH_ERROR, AUTH_FAILED, UNREADABLE, Ending
-from .events import Connected, Disconnected, Refused
+from .events import ClientRefused, Connected, Disconnected
 from .handshake import Handshake
 from .node import Node
 
@@ -39,7 +39,7 @@ class Conversation:
             case Identified(identifiers, is_anonymous):
                 session.is_anonymous = is_anonymous
                 self._node.set_concerns_app(session, False)
-                by = "nobody: all are let in" if is_anonymous else "token"
+                by = "--noauth or --public" if is_anonymous else "token"
                 await self._start_session(identifiers, (transmissions.welcome(session.sid),), by)
             case Denied(reason, detail):
                 self._refuse(f"refused ({reason}): {detail}", AUTH_FAILED, transmissions.disconnect(reason, False))
@@ -84,7 +84,7 @@ class Conversation:
             self._node.set_concerns_app(self.session, True)
             await self._start_session(response.identifiers, response.transmissions, "RPC")
         else:
-            self._node.journal.tell(Refused(self.session.sid, refused(response)))
+            self._node.journal.tell(ClientRefused(self.session.sid, refused(response)))
             await self._transmit_all(response.transmissions)
             self._close(AUTH_FAILED)
 
@@ -105,7 +105,7 @@ class Conversation:
         await self._transmit_all(greeting)
 
     def _refuse(self, description: str, ending: Ending, last_frame: str = "") -> None:
-        self._node.journal.tell(Refused(self.session.sid, description))
+        self._node.journal.tell(ClientRefused(self.session.sid, description))
         self._close(ending, last_frame)
 
     async def _transmit_all(self, frames: tuple[str, ...]) -> None:

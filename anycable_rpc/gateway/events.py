@@ -17,13 +17,13 @@ from .core.session import Broadcast, RemoteDisconnect
 
 __all__ = [
     "BroadcastSent",
+    "ClientRefused",
     "CommandAnswered",
     "Connected",
     "Disconnected",
     "Event",
     "Journal",
     "Observer",
-    "Refused",
     "RemotelyDisconnected",
 ]
 
@@ -34,7 +34,7 @@ _LIMIT = 200  # characters of the identifiers in a line
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """A session has started. `by` is how the client was identified: "RPC", "token", or nobody."""
+    """A session has started. `by` is "RPC", "token", or the option that accepts everybody."""
 
     sid: str
     identifiers: str
@@ -47,8 +47,8 @@ class Connected:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """A client was not let in; `description` says why."""
+class ClientRefused:
+    """A client was refused; `description` says why."""
 
     sid: str
     description: str
@@ -104,7 +104,7 @@ class Disconnected:
         return named(f"disconnected {shorten(self.identifiers, _LIMIT)}: {self.reason}", self.sid)
 
 
-Event = Connected | Refused | CommandAnswered | BroadcastSent | RemotelyDisconnected | Disconnected
+Event = Connected | ClientRefused | CommandAnswered | BroadcastSent | RemotelyDisconnected | Disconnected
 
 Observer = Callable[[Event], object]
 """Called on the event loop of the gateway, which waits for it."""

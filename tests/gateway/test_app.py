@@ -16,10 +16,10 @@ from anycable_rpc.gateway import Event, Gateway, GatewayOptions
 from anycable_rpc.gateway.core.session import Broadcast, RemoteDisconnect
 from anycable_rpc.gateway.events import (
     BroadcastSent,
+    ClientRefused,
     CommandAnswered,
     Connected,
     Disconnected,
-    Refused,
     RemotelyDisconnected,
 )
 from anycable_rpc.protocol.messages import ConnectionResponse, Status
@@ -173,7 +173,7 @@ class TestObservers:
             with server.client(headers={"X-Request-ID": "s1"}) as client:
                 client.last_words()
 
-        assert events == [Refused("s1", "refused by RPC")]
+        assert events == [ClientRefused("s1", "refused by RPC")]
 
     def test_one_that_fails_is_logged_and_stops_nothing(self, caplog: pytest.LogCaptureFixture) -> None:
         def fail(event: Event) -> None:
