@@ -538,6 +538,30 @@ def test_a_result_that_comes_after_the_end_is_passed_over(serve_gateway: Serve) 
         assert app.wait_for("Disconnect")[0].subscriptions == ()
 
 
+def test_a_response_to_connect_that_comes_after_the_end_is_ignored(serve_gateway: Serve) -> None:
+    app = ScriptedApp(connect_waits=True)
+    server = serve_gateway(app, ping_interval=0.05, pong_timeout=0.05)
+    with server.client(subprotocols=("actioncable-v1-ext-json",)) as client:
+        app.wait_for("Connect")
+        assert client.last_words()[1:] == (1000, "No Pong")
+        app.released.set()
+    assert app.requests("Disconnect") == []
+
+
+def test_a_response_to_perform_that_comes_after_the_end_is_ignored(serve_gateway: Serve) -> None:
+    app = ScriptedApp()
+    server = serve_gateway(app)
+    with server.welcomed() as client:
+        identifier = client.subscribe("A")
+        client.pending()
+        client.perform(identifier, wait=True, istate={"late": "1"}, transmissions=["late"])
+        app.wait_for("Command", 2)
+        server.publish({"command": "disconnect", "payload": {"identifier": '{"from":"rpc"}', "reconnect": True}})
+        assert client.last_words() == (GONE_REMOTELY, 1000, "Closed remotely")
+        app.released.set()
+        assert app.wait_for("Disconnect")[0].env.istate == {}
+
+
 # This process's own publications, and the end
 
 
