@@ -105,7 +105,10 @@ class Node:
             self._publish_next()
 
     def _publish_next(self) -> None:
-        """Execute one publication, then let clients be written to: a frame that waits only for us makes nobody slow."""
+        """Execute one publication, and the next one in a later turn of the event loop.
+
+        In between, clients are written to. Else many publications at once would fill their outboxes, and the clients
+        would count as too slow."""
         self._is_publishing = bool(self._publications)
         if self._is_publishing:
             self._publish(self._publications.popleft())

@@ -1,7 +1,7 @@
 """Streams: one, several, stopped, with several clients; broadcast from outside, from actions, and whispered.
 
-That nothing comes is seen when something later on the same stream has come to somebody else: the messages of a
-stream are delivered one after another.
+To see that a client receives nothing, a test waits until a later message of the same stream has reached another client:
+the messages of a stream are delivered in order.
 """
 
 from __future__ import annotations

@@ -252,7 +252,7 @@ def exchange(address: str, request: str, end: str = "") -> str:
     """Return the answer of a server to these bytes, until it ends with `end`."""
     host, _, port = address.partition(":")
     with socket.create_connection((host, int(port)), timeout=PATIENCE) as connection:
-        with suppress(ConnectionError):  # it need not read all of it
+        with suppress(ConnectionError):  # the server need not read everything
             connection.sendall(request.encode("latin-1"))
         answer = connection.recv(65536)
         while not answer.endswith(end.encode()):

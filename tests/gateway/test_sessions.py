@@ -319,7 +319,7 @@ def test_a_frame_that_cannot_be_read_ends_the_connection(gateway_server: Server,
     """anycable-go reads nothing more, but leaves the connection open."""
     with gateway_server.welcomed() as client:
         client.send_raw(frame)
-        with suppress(ConnectionClosed):  # it may have been answered already
+        with suppress(ConnectionClosed):  # the server may have closed already
             client.send("ping")
         assert client.last_words() == ([], 1003, "Unreadable message")
 
@@ -347,7 +347,7 @@ def test_too_much_for_a_client_ends_its_connection(serve_gateway: Serve) -> None
     with server.welcomed(max_queue=1) as client, server.welcomed() as other:
         identifier = client.subscribe("A", streams=["s"])
         client.pending()
-        for _ in range(1000):  # how much the system itself keeps for a client is its own affair
+        for _ in range(1000):  # nobody knows how much the system buffers for a client
             server.broadcast("s", "x" * 100_000)
             if server.app.requests("Disconnect"):
                 break
@@ -375,7 +375,7 @@ def test_transmission_may_be_larger_than_the_outbox(server: Server) -> None:
         assert client.raw() == "1234567890" * 120_000
 
 
-# anycable-go, too, lets a client go when it is told more at a time than it can be written in that time: a race there
+# On the gateway only: anycable-go disconnects a client that is sent more at once than it reads in time
 
 
 def test_batch_may_be_larger_than_the_outbox(gateway_server: Server) -> None:
@@ -418,7 +418,7 @@ def test_client_that_does_not_read_is_disconnected(serve_gateway: Serve) -> None
     with server.welcomed(max_queue=1) as client, server.welcomed() as other:
         client.subscribe("A", streams=["s"])
         client.pending()
-        for _ in range(40):  # how much the system itself keeps for a client is its own affair
+        for _ in range(40):  # nobody knows how much the system buffers for a client
             server.broadcast("s", ["x" * 100_000] * 60)
             if server.app.requests("Disconnect"):
                 break

@@ -84,7 +84,7 @@ class Hub:
         if not subscribers:
             return []
         message = _message(broadcast.data)
-        frames: dict[str, str] = {}
+        frames: dict[str, str] = {}  # subscriptions with the same identifier share a frame
         found: list[Delivery] = []
         for session, identifier in subscribers:
             if broadcast.exclude_socket and session.sid == broadcast.exclude_socket:
