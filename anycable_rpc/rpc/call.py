@@ -21,6 +21,7 @@ from ..errors import (
     shorten,
 )
 from ..protocol import json_text
+from ..protocol.log_lines import subscription
 from ..protocol.messages import CommandMessage, ConnectionRequest, DisconnectRequest, Request, Response
 from ..protocol.reply import Reply
 
@@ -102,7 +103,7 @@ class Call:
         context = {
             "sid": self.sid,
             "identifiers": self.identifiers,
-            "channel": self.identifier,
+            "channel": subscription(self.identifier) if self.identifier else "",
             "action": self.callback.name if self.callback else "",
         }
         details = ", ".join(f"{name}={shorten(value, 200)}" for name, value in context.items() if value)

@@ -22,7 +22,7 @@ from anycable_rpc import Cable, Channel, Connection
 from anycable_rpc.cli.go_options import IGNORED
 from anycable_rpc.cli.main import program
 from anycable_rpc.gateway import GatewayOptions
-from anycable_rpc.gateway.core.authentication import Authenticator, Identified, Verdict
+from anycable_rpc.gateway.core.authentication import Authenticator, Decision, Identified
 from anycable_rpc.protocol.messages import (
     CommandMessage,
     CommandResponse,
@@ -247,7 +247,7 @@ class TestThePageAboutTokens:
         assert len(table(JWT, "options of anycable-go")) == 10
 
 
-def said_of(verdict: Verdict) -> str:
+def said_of(verdict: Decision) -> str:
     sid = Identified('{"sid":"s1"}', is_anonymous=True)
     return "sid" if verdict == sid else type(verdict).__name__
 
@@ -256,7 +256,7 @@ def meant(cell: str, first: str) -> str:
     """What a cell says, as the name of a verdict."""
     if cell == "the same":
         return meant(first, "")
-    words = {"welcome as": "sid", "welcome": "Identified", "refused": "Refused", "`una": "Refused", "RPC Co": "AskApp"}
+    words = {"welcome as": "sid", "welcome": "Identified", "refused": "Denied", "`una": "Denied", "RPC Co": "AskApp"}
     return next(name for begins, name in words.items() if cell.startswith(begins))
 
 
