@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 
-__all__ = ["Job", "Threads", "adjusted"]
+__all__ = ["Job", "Threads", "next_size"]
 
 logger = logging.getLogger("anycable_rpc")
 
@@ -23,13 +23,13 @@ Job = Callable[[], object]
 
 _FEW = 2
 _SHORT, _LONG = 0.005, 0.05  # seconds between looks at jobs that wait
-_CALM = 30  # seconds without one until few threads are tried again
+_SHRINK_AFTER = 30  # seconds without one until few threads are tried again
 _BUSY = 0.8  # of a core, from which on one counts as busy
 _OURS = 0.2  # of a core that these threads must use for it to be they who are busy
 _CORES = max(2, os.cpu_count() or 2)
 
 
-def adjusted(wanted: int, most: int, share: float) -> int:
+def next_size(wanted: int, most: int, share: float) -> int:
     """How many threads to use, when jobs wait for `wanted` of them.
 
     Args:
@@ -49,7 +49,7 @@ class Threads:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._wanted = min(_FEW, most)
+        self._target = min(_FEW, most)
         self._started = 0
         self._busy = 0
         self._idle = 0
@@ -65,11 +65,11 @@ class Threads:
     def submit(self, jobs: Sequence[Job]) -> None:
         """Run them, soon."""
         self._jobs.extend(jobs)
-        if self._is_watched and self._busy >= self._wanted:  # whoever goes to rest or looks now will see them
+        if self._is_watched and self._busy >= self._target:  # whoever goes to rest or looks now will see them
             return
         with self._lock:
             self._wake()
-            if self._jobs and self._busy >= self._wanted and not self._is_watched:
+            if self._jobs and self._busy >= self._target and not self._is_watched:
                 self._is_watched = True
                 self._alarms.put(None)
 
@@ -84,7 +84,7 @@ class Threads:
 
     def _wake(self) -> None:
         """As many more as are wanted and have something to do; with the lock."""
-        for _ in range(min(len(self._jobs), self._wanted - self._busy)):
+        for _ in range(min(len(self._jobs), self._target - self._busy)):
             if self._idle:
                 self._idle -= 1
                 self._wake_ups.put(None)
@@ -125,14 +125,14 @@ class Threads:
 
     def _next(self) -> Job | None:
         try:
-            return self._jobs.popleft() if self._busy <= self._wanted else None
+            return self._jobs.popleft() if self._busy <= self._target else None
         except IndexError:
             return None
 
     def _may_rest(self) -> bool:
         with self._lock:
             self._busy -= 1
-            if self._jobs and self._busy < self._wanted:
+            if self._jobs and self._busy < self._target:
                 self._busy += 1
                 return False
             self._idle += 1
@@ -142,7 +142,7 @@ class Threads:
         """Look after jobs that wait."""
         while not self._is_closed:
             try:
-                self._alarms.get(timeout=_CALM)
+                self._alarms.get(timeout=_SHRINK_AFTER)
             except Empty:
                 if not self._calm_down():
                     continue
@@ -161,7 +161,7 @@ class Threads:
         """Use few threads again, unless some job waits just now."""
         with self._lock:
             if not self._jobs:
-                self._wanted = min(_FEW, self._most)
+                self._target = min(_FEW, self._most)
             return not self._jobs
 
     def _used(self) -> float:
@@ -177,6 +177,6 @@ class Threads:
             if not self._jobs:
                 return False
             self._is_watched = True
-            before, self._wanted = self._wanted, adjusted(self._wanted, self._most, share)
+            before, self._target = self._target, next_size(self._target, self._most, share)
             self._wake()
-            return self._wanted != before
+            return self._target != before

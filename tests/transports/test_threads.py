@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from anycable_rpc.transports import threads as module
-from anycable_rpc.transports.threads import Threads, adjusted
+from anycable_rpc.transports.threads import Threads, next_size
 
 
 @pytest.mark.parametrize(
@@ -30,17 +30,17 @@ from anycable_rpc.transports.threads import Threads, adjusted
 def test_how_many_are_used(monkeypatch: pytest.MonkeyPatch, wanted: int, share: float, expected: int) -> None:
     monkeypatch.setattr(module, "_CORES", 8)
 
-    assert adjusted(wanted, 30, share) == expected
+    assert next_size(wanted, 30, share) == expected
 
 
 def test_more_than_there_are_cores_for_may_do_better_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_CORES", 2)
 
-    assert adjusted(4, 30, 1.9) == 8
+    assert next_size(4, 30, 1.9) == 8
 
 
 def test_one_thread_is_enough_where_no_more_may_be() -> None:
-    assert [adjusted(1, 1, share) for share in (0.1, 0.9, 1.5)] == [1, 1, 1]
+    assert [next_size(1, 1, share) for share in (0.1, 0.9, 1.5)] == [1, 1, 1]
 
 
 def test_every_job_runs_once() -> None:
@@ -164,16 +164,16 @@ def test_what_a_job_raises_is_logged_and_its_thread_goes_on(caplog: pytest.LogCa
 
 
 def test_few_are_tried_again_when_none_has_waited_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_CALM", 0.1)
+    monkeypatch.setattr(module, "_SHRINK_AFTER", 0.1)
     threads, gate = Threads(8), threading.Event()
     threads.submit([lambda: gate.wait(20)] * 8)
-    until(lambda: threads._wanted == 8)
+    until(lambda: threads._target == 8)
 
     gate.set()
 
-    until(lambda: threads._wanted == 2)
+    until(lambda: threads._target == 2)
     threads.submit([lambda: time.sleep(0.05)] * 8)
-    until(lambda: threads._wanted > 2)
+    until(lambda: threads._target > 2)
     threads.close()
 
 

@@ -12,7 +12,7 @@ import pytest
 from anycable_rpc import Cable, Channel, Connection
 from anycable_rpc.protocol.messages import CommandMessage
 from anycable_rpc.transports import runner
-from anycable_rpc.transports.asyncio.calls import Call, Calls
+from anycable_rpc.transports.asyncio.calls import CallQueue, PendingCall
 from anycable_rpc.transports.protobuf import encode_request
 from anycable_rpc.transports.service import Service
 from anycable_rpc.transports.watch import Refusals, Watch
@@ -153,14 +153,14 @@ def look(watch: Watch, release: threading.Event) -> None:
 
 
 async def run_late(app: Service, calls_at_a_time: int, release: threading.Event) -> None:
-    """Calls that all outlive their deadline."""
-    calls = Calls(app, calls_at_a_time)
+    """CallQueue that all outlive their deadline."""
+    calls = CallQueue(app, calls_at_a_time)
     watch = Watch(calls, app, 30, bool)
     for stream in range(calls_at_a_time):
-        calls.start(Call(stream, "Command", STUCK, METADATA, 0.05, lambda *_: None))
+        calls.admit(PendingCall(stream, "Command", STUCK, METADATA, 0.05, lambda *_: None))
     looking = threading.Thread(target=look, args=(watch, release))
     looking.start()
-    calls.go()
+    calls.start_admitted()
     calls.close()
     assert await calls.wait_idle(20)
     await asyncio.to_thread(looking.join)

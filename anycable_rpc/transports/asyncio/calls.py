@@ -15,21 +15,21 @@ from time import monotonic
 from types import coroutine
 from typing import TYPE_CHECKING, Any, cast
 
-from ..http2.grpc_framing import Refused, Status
+from ..http2.grpc_framing import GrpcError, GrpcStatus
 from ..threads import Threads
 from ..watch import Refusals
 
 if TYPE_CHECKING:
     from ..service import Service
 
-__all__ = ["Call", "Calls"]
+__all__ = ["CallQueue", "PendingCall"]
 
 logger = logging.getLogger("anycable_rpc")
 
 _TICK = 0.002  # seconds that a deadline may be met late: a loop's clock is coarse
 
 
-class Call:
+class PendingCall:
     """One call: what is asked, until when, and who hears the answer (a message, or why there is none)."""
 
     is_over = False
@@ -44,7 +44,7 @@ class Call:
         data: bytes,
         metadata: Mapping[str, str],
         timeout: float,
-        answer: Callable[[int, bytes | Refused], object],
+        answer: Callable[[int, bytes | GrpcError], object],
     ) -> None:
         self.stream = stream
         self.method = method
@@ -59,7 +59,7 @@ class Call:
         return self.deadline <= monotonic()
 
 
-class Calls:
+class CallQueue:
     """Serves calls with one service: `async def` apps on the loop, others on threads; `limit` of them at a time."""
 
     def __init__(self, service: Service, limit: int) -> None:
@@ -67,32 +67,32 @@ class Calls:
         self.limit = limit
         self.refusals = Refusals(limit)
         self._loop = asyncio.get_running_loop()
-        self._under_way: set[Call] = set()
+        self._under_way: set[PendingCall] = set()
         self._is_closed = False
         self._idle = asyncio.Event()
         self._next_deadline = inf
         self._threads = Threads(limit)
-        self._let_in: list[Call] = []
-        self._results: deque[tuple[Call, bytes | Refused]] = deque()
+        self._let_in: list[PendingCall] = []
+        self._results: deque[tuple[PendingCall, bytes | GrpcError]] = deque()
         self._is_collecting = False
 
     @property
-    def under_way(self) -> set[Call]:
+    def under_way(self) -> set[PendingCall]:
         """The calls that have a place."""
         return self._under_way
 
-    def start(self, call: Call) -> None:
+    def admit(self, call: PendingCall) -> None:
         """Let it in; it begins with `go`.
 
         Raises:
-            Refused: no call is taken any more, or just now. anycable-go tries again after either.
+            GrpcError: no call is taken any more, or just now. anycable-go tries again after either.
         """
         if self._is_closed:
-            raise Refused(Status.UNAVAILABLE, "the server is shutting down")
+            raise GrpcError(GrpcStatus.UNAVAILABLE, "the server is shutting down")
         if len(self._under_way) >= self.limit or self._service.threads.busy >= self.limit:  # by calls that were cut
-            raise Refused(Status.RESOURCE_EXHAUSTED, self.refusals.add())
+            raise GrpcError(GrpcStatus.RESOURCE_EXHAUSTED, self.refusals.add())
         if call.deadline <= 0:
-            raise Refused(Status.DEADLINE_EXCEEDED, "the deadline has passed")
+            raise GrpcError(GrpcStatus.DEADLINE_EXCEEDED, "the deadline has passed")
         self._under_way.add(call)
         self._let_in.append(call)
         if call.deadline < inf:
@@ -101,7 +101,7 @@ class Calls:
                 self._next_deadline = call.deadline
                 self._loop.call_at(call.deadline + _TICK, self._expire)
 
-    def go(self) -> None:
+    def start_admitted(self) -> None:
         """Let those begin that have been let in."""
         if self._let_in:
             calls, self._let_in = self._let_in, []
@@ -110,7 +110,7 @@ class Calls:
             else:
                 self._threads.submit([partial(self._work, call) for call in calls])
 
-    def cancel(self, call: Call) -> None:
+    def cancel(self, call: PendingCall) -> None:
         """Nobody waits for it any more. What runs keeps its place until it ends; what has not begun gives it back."""
         call.is_over = True
         if call.task is not None:
@@ -137,7 +137,7 @@ class Calls:
             self.cancel(call)
         self._threads.close()
 
-    def _leave(self, call: Call) -> None:
+    def _leave(self, call: PendingCall) -> None:
         self._under_way.discard(call)
         if self._is_closed:
             self._note_idle()
@@ -146,11 +146,11 @@ class Calls:
         if not self._under_way:
             self._idle.set()
 
-    def _begin(self, calls: deque[Call]) -> None:
+    def _begin(self, calls: deque[PendingCall]) -> None:
         if calls:
             asyncio.Task(self._run(calls), loop=self._loop)
 
-    async def _run(self, calls: deque[Call]) -> None:
+    async def _run(self, calls: deque[PendingCall]) -> None:
         """One after the other, each in a context of its own.
 
         Where callbacks wait for nothing, a task for each would take longer than they do. The first that waits keeps
@@ -167,7 +167,7 @@ class Calls:
                 return
         self._begin(calls)
 
-    def _start(self, call: Call, task: asyncio.Task[None]) -> Awaitable[bytes] | None:
+    def _start(self, call: PendingCall, task: asyncio.Task[None]) -> Awaitable[bytes] | None:
         """What is left of it when it has to wait."""
         context, answering = copy_context(), self._service.ahandle(call.method, call.data, call.metadata)
         call.coroutine = answering
@@ -182,9 +182,9 @@ class Calls:
             return _rest(context, answering, waits_for)
         return None
 
-    async def _run_on(self, call: Call, rest: Awaitable[bytes]) -> None:
+    async def _run_on(self, call: PendingCall, rest: Awaitable[bytes]) -> None:
         try:
-            answer: bytes | Refused = await rest
+            answer: bytes | GrpcError = await rest
         except BaseException as error:
             if call.is_over and isinstance(error, asyncio.CancelledError):
                 self._leave(call)
@@ -192,11 +192,11 @@ class Calls:
             answer = _broken(call, error)
         self._conclude(call, answer)
 
-    def _work(self, call: Call) -> None:
+    def _work(self, call: PendingCall) -> None:
         """On a thread."""
         call.thread = get_ident()
         try:
-            answer: bytes | Refused = (
+            answer: bytes | GrpcError = (
                 b"" if call.is_over else self._service.handle(call.method, call.data, call.metadata)
             )
         except BaseException as error:
@@ -212,7 +212,7 @@ class Calls:
         while self._results:
             self._conclude(*self._results.popleft())
 
-    def _conclude(self, call: Call, answer: bytes | Refused) -> None:
+    def _conclude(self, call: PendingCall, answer: bytes | GrpcError) -> None:
         self._leave(call)
         if not call.is_over:
             call.is_over = True
@@ -221,7 +221,7 @@ class Calls:
     def _expire(self) -> None:
         now = self._loop.time()
         for call in [call for call in self._under_way if call.deadline <= now and not call.is_over]:
-            call.answer(call.stream, Refused(Status.DEADLINE_EXCEEDED, "the deadline has passed"))
+            call.answer(call.stream, GrpcError(GrpcStatus.DEADLINE_EXCEEDED, "the deadline has passed"))
             self.cancel(call)
         self._next_deadline = min((call.deadline for call in self._under_way if not call.is_over), default=inf)
         if self._next_deadline < inf:
@@ -243,6 +243,6 @@ def _rest(context: Context, begun: Coroutine[Any, Any, bytes], waits_for: Any) -
             return answer
 
 
-def _broken(call: Call, error: BaseException) -> Refused:
+def _broken(call: PendingCall, error: BaseException) -> GrpcError:
     logger.error("%s failed", call.method, exc_info=error)
-    return Refused(Status.INTERNAL, f"{call.method} failed")
+    return GrpcError(GrpcStatus.INTERNAL, f"{call.method} failed")

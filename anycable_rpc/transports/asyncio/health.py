@@ -8,7 +8,7 @@ from google.protobuf.message import DecodeError
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
 from ...protocol.messages import SERVICE
-from ..http2.grpc_framing import Refused, Status
+from ..http2.grpc_framing import GrpcError, GrpcStatus
 
 __all__ = ["CHECK", "WATCH", "Health"]
 
@@ -32,17 +32,17 @@ class Health:
         """The state of a service.
 
         Raises:
-            Refused: there is no such service.
+            GrpcError: there is no such service.
         """
         if _name(request) not in _NAMES:
-            raise Refused(Status.NOT_FOUND, "no such service")
+            raise GrpcError(GrpcStatus.NOT_FOUND, "no such service")
         return self._now
 
     def watch(self, request: bytes, watcher: object, tell: Callable[[bytes], object]) -> None:
         """Tell the watcher the state of a service now, and when it changes.
 
         Raises:
-            Refused: this is no request.
+            GrpcError: this is no request.
         """
         if _name(request) not in _NAMES:
             tell(_NOBODY)
@@ -72,4 +72,4 @@ def _name(request: bytes) -> str:
     try:
         return HealthCheckRequest.FromString(request).service
     except DecodeError:
-        raise Refused(Status.INTERNAL, "this is no HealthCheckRequest") from None
+        raise GrpcError(GrpcStatus.INTERNAL, "this is no HealthCheckRequest") from None

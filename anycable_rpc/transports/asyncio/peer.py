@@ -11,29 +11,29 @@ from typing import cast
 
 from ...protocol.messages import SERVICE
 from ..http2.budget import Budget
-from ..http2.connection import Connection
+from ..http2.connection import H2Connection
 from ..http2.grpc_framing import (
     HEADERS,
     NO_CALL,
     OK,
-    Refused,
-    Status,
-    TooLarge,
-    announced,
-    framed,
+    GrpcError,
+    GrpcStatus,
+    MessageTooLarge,
+    announced_length,
+    frame_message,
     http_refusal,
+    parse_timeout,
     refusal,
-    seconds,
-    unframed,
+    unframe_message,
 )
 from ..http2.limits import Limits
-from ..http2.request_headers import Line
-from ..http2.streams import Cancelled, Request
+from ..http2.request_headers import RequestLine
+from ..http2.streams import Cancelled, CompleteRequest
 from ..protobuf import METHODS
-from .calls import Call, Calls
+from .calls import CallQueue, PendingCall
 from .health import CHECK, WATCH, Health
 
-__all__ = ["Peer", "Shared"]
+__all__ = ["Peer", "ServerContext"]
 
 logger = logging.getLogger("anycable_rpc")
 
@@ -44,10 +44,10 @@ _LINGER = 10  # seconds for the last bytes to leave
 
 
 @dataclass(slots=True)
-class Shared:
+class ServerContext:
     """What all connections of a server have in common."""
 
-    calls: Calls
+    calls: CallQueue
     health: Health
     limits: Limits
     budget: Budget
@@ -58,11 +58,11 @@ class Shared:
 class Peer(asyncio.Protocol):
     """See the module. A second's tick comes from the server."""
 
-    def __init__(self, shared: Shared) -> None:
-        self._shared = shared
-        self._connection = Connection(shared.limits, shared.budget, _is_served)
+    def __init__(self, shared: ServerContext) -> None:
+        self._context = shared
+        self._connection = H2Connection(shared.limits, shared.budget, _is_served)
         self._loop = asyncio.get_running_loop()
-        self._calls: dict[int, Call] = {}
+        self._calls: dict[int, PendingCall] = {}
         self._is_flushing = False
         self._stuck = 0  # seconds for which the peer has not read, or not gone
         self._is_paused = False
@@ -76,7 +76,7 @@ class Peer(asyncio.Protocol):
         if tls is not None and tls.selected_alpn_protocol() != "h2":
             self._transport.abort()
             return
-        self._shared.peers.add(self)
+        self._context.peers.add(self)
         self._flush()
 
     def data_received(self, data: bytes) -> None:
@@ -102,20 +102,20 @@ class Peer(asyncio.Protocol):
         """It does again."""
         self._is_paused = False
         self._stuck = 0
-        self._shared.budget.note(self, 0)
+        self._context.budget.note(self, 0)
         self._transport.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It has ended."""
-        self._shared.peers.discard(self)
+        self._context.peers.discard(self)
         for stream in list(self._connection.streams.open):
             self._cancel(stream)
         self._connection.abandon()
-        self._shared.budget.note(self, 0)
+        self._context.budget.note(self, 0)
 
-    def give_up(self) -> None:
+    def shed(self) -> None:
         """Drop what has been written and not read: of all connections this one keeps the most bytes."""
-        self._shared.budget.note(self, 0)
+        self._context.budget.note(self, 0)
         self._transport.abort()
 
     def drain(self) -> None:
@@ -128,28 +128,28 @@ class Peer(asyncio.Protocol):
         self._flush()
         self._transport.close()
 
-    def a_second_passed(self) -> None:
+    def tick(self) -> None:
         """End what takes too long."""
         self._age += 1
         if self._age > self._longest:
             self._connection.drain()
         self._stuck += self._is_paused or self._transport.is_closing()
-        if self._stuck > (_LINGER if self._transport.is_closing() else self._shared.limits.patience):
+        if self._stuck > (_LINGER if self._transport.is_closing() else self._context.limits.patience):
             self._transport.abort()
-        self._handle(self._connection.a_second_passed())
+        self._handle(self._connection.tick())
 
-    def _handle(self, events: list[Request | Cancelled]) -> None:
+    def _handle(self, events: list[CompleteRequest | Cancelled]) -> None:
         gone = {event.stream for event in events if isinstance(event, Cancelled)} if len(events) > 1 else ()
         for event in events:
-            if isinstance(event, Request):
+            if isinstance(event, CompleteRequest):
                 if event.stream not in gone:  # a call that is reset in the same read takes no place
                     self._accept(event)
             else:
                 self._cancel(event.stream)
-        self._shared.calls.go()
+        self._context.calls.start_admitted()
         self._flush_soon()
 
-    def _accept(self, request: Request) -> None:
+    def _accept(self, request: CompleteRequest) -> None:
         stream, (line, metadata, _, _), body, is_too_large = request
         try:
             if not line.is_grpc:
@@ -157,46 +157,48 @@ class Peer(asyncio.Protocol):
                 return
             method = _METHODS.get(line.path)
             if method is None and line.path not in _HEALTH:
-                raise Refused(Status.UNIMPLEMENTED, "no such method")
-            if is_too_large and announced(body) <= self._shared.limits.message:
-                raise Refused(Status.RESOURCE_EXHAUSTED, _TOO_LARGE)
-            data = unframed(body, metadata.get("grpc-encoding", ""), self._shared.limits.message)
+                raise GrpcError(GrpcStatus.UNIMPLEMENTED, "no such method")
+            if is_too_large and announced_length(body) <= self._context.limits.message:
+                raise GrpcError(GrpcStatus.RESOURCE_EXHAUSTED, _TOO_LARGE)
+            data = unframe_message(body, metadata.get("grpc-encoding", ""), self._context.limits.message)
             if method is None:
                 self._tell_health(stream, line.path, data)
                 return
-            call = Call(stream, method, data, metadata, seconds(metadata.get("grpc-timeout")), self._answer)
-            self._shared.calls.start(call)
+            call = PendingCall(
+                stream, method, data, metadata, parse_timeout(metadata.get("grpc-timeout")), self._answer
+            )
+            self._context.calls.admit(call)
             self._calls[stream] = call
-        except Refused as refused:
-            if isinstance(refused, TooLarge):
+        except GrpcError as refused:
+            if isinstance(refused, MessageTooLarge):
                 logger.warning("%s: %s", line.path, refused.text)
             self._connection.refuse(stream, refusal(refused.status, refused.text))
 
     def _tell_health(self, stream: int, path: str, data: bytes) -> None:
         if path == CHECK:
-            self._connection.respond(stream, HEADERS, framed(self._shared.health.check(data)), OK)
+            self._connection.respond(stream, HEADERS, frame_message(self._context.health.check(data)), OK)
         else:
-            self._shared.health.watch(data, (self, stream), partial(self._tell, stream))
+            self._context.health.watch(data, (self, stream), partial(self._tell, stream))
 
     def _tell(self, stream: int, data: bytes) -> None:
-        self._connection.respond(stream, HEADERS, framed(data), None)
+        self._connection.respond(stream, HEADERS, frame_message(data), None)
         self._flush_soon()
 
-    def _answer(self, stream: int, answer: bytes | Refused) -> None:
+    def _answer(self, stream: int, answer: bytes | GrpcError) -> None:
         self._calls.pop(stream, None)
-        if isinstance(answer, Refused):
+        if isinstance(answer, GrpcError):
             self._connection.refuse(stream, refusal(answer.status, answer.text))
         else:
-            self._connection.respond(stream, HEADERS, framed(answer), OK)
+            self._connection.respond(stream, HEADERS, frame_message(answer), OK)
         if not self._is_flushing:
             self._flush_soon()
 
     def _cancel(self, stream: int) -> None:
         call = self._calls.pop(stream, None)
         if call is not None:
-            self._shared.calls.cancel(call)
+            self._context.calls.cancel(call)
         else:
-            self._shared.health.leave((self, stream))
+            self._context.health.leave((self, stream))
 
     def _flush_soon(self) -> None:
         """Once for all that is answered in this turn of the loop."""
@@ -210,12 +212,12 @@ class Peer(asyncio.Protocol):
         if data and not self._transport.is_closing():
             self._transport.write(data)
             if self._is_paused:
-                self._shared.budget.note(self, self._transport.get_write_buffer_size())
-                self._shared.budget.settle()
+                self._context.budget.note(self, self._transport.get_write_buffer_size())
+                self._context.budget.settle()
         if self._connection.is_closed:
             self._transport.close()
 
 
-def _is_served(line: Line) -> bool:
+def _is_served(line: RequestLine) -> bool:
     """Whether a request is a call of a method that there is."""
     return line.is_grpc and (line.path in _METHODS or line.path in _HEALTH)

@@ -16,10 +16,10 @@ from ..http2.budget import Budget
 from ..http2.limits import Limits
 from ..sockets import key_pair, listeners
 from ..watch import Watch
-from .calls import Calls
+from .calls import CallQueue
 from .health import Health
 from .heap import trim
-from .peer import Peer, Shared
+from .peer import Peer, ServerContext
 
 if TYPE_CHECKING:
     from ...settings.model import Settings
@@ -65,8 +65,8 @@ class Server:
         self._settings = settings
         self._tls = _tls(settings)
         chosen = limits(settings)
-        calls, budget = Calls(service, settings.rpc_pool_size), Budget(chosen.budget)
-        self._shared = Shared(calls, Health(), chosen, budget, set(), self._longest)
+        calls, budget = CallQueue(service, settings.rpc_pool_size), Budget(chosen.budget)
+        self._context = ServerContext(calls, Health(), chosen, budget, set(), self._longest)
         self._watch = Watch(calls, service, settings.rpc_stuck_timeout, self._turn)
         self._listeners = listeners(settings.rpc_host, settings.rpc_reuse_port)
         host, _, _ = settings.rpc_host.rpartition(":")
@@ -80,7 +80,7 @@ class Server:
         patience = _HANDSHAKE if self._tls else None
         for listener in self._listeners:
             server = await loop.create_server(
-                lambda: Peer(self._shared),
+                lambda: Peer(self._context),
                 sock=listener,
                 backlog=1024,
                 ssl=self._tls,
@@ -94,17 +94,17 @@ class Server:
 
         Then peers are told to go: first that the connection will end, then with which stream (GOAWAY twice).
         """
-        self._shared.calls.close()
+        self._context.calls.close()
         self._watch.stop()
-        self._shared.health.end()
-        idle = await self._shared.calls.wait_idle(grace)
+        self._context.health.end()
+        idle = await self._context.calls.wait_idle(grace)
         for server in self._servers:
             server.close()
-        for peer in list(self._shared.peers):
+        for peer in list(self._context.peers):
             peer.drain()
         await asyncio.sleep(_FLUSH if idle else 0)
-        self._shared.calls.end()
-        for peer in list(self._shared.peers):
+        self._context.calls.end()
+        for peer in list(self._context.peers):
             peer.close()
         await asyncio.sleep(0)
         self._ticking.cancel()
@@ -113,7 +113,7 @@ class Server:
     def _turn(self, is_serving: bool) -> None:
         """On the watch's thread."""
         with suppress(RuntimeError):  # the loop has been closed: nobody asks
-            self._loop.call_soon_threadsafe(self._shared.health.turn, is_serving)
+            self._loop.call_soon_threadsafe(self._context.health.turn, is_serving)
 
     def _longest(self) -> float:
         """How many seconds a connection lasts: a tenth more or less, so that not all end together."""
@@ -122,9 +122,9 @@ class Server:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(1)
-            for peer in list(self._shared.peers):
-                peer.a_second_passed()
-            if self._shared.budget.has_fallen(_MUCH):
+            for peer in list(self._context.peers):
+                peer.tick()
+            if self._context.budget.has_fallen(_MUCH):
                 trim()
 
 

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from stat import S_ISSOCK
 
-__all__ = ["hang_up"]
+__all__ = ["close_port"]
 
 
-def hang_up(port: int) -> None:
+def close_port(port: int) -> None:
     """Stop listening at the port, and then close the connections accepted there; other sockets stay.
 
     The library keeps its descriptors: in place of the listener it has a socket where nothing ever comes. Without

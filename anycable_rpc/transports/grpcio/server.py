@@ -26,7 +26,7 @@ from ..runner import until
 from ..sockets import check_free, key_pair
 from ..watch import Watch
 from .admission import _Admission, _Call, _Executor
-from .close_port import hang_up
+from .close_port import close_port
 
 if TYPE_CHECKING:
     from ...settings.model import Settings
@@ -109,7 +109,7 @@ class ThreadedServer:
         self._health.enter_graceful_shutdown()
         idle = self._admission.wait_idle(grace)
         sleep(_FLUSH if idle else 0)
-        hang_up(self._port)
+        close_port(self._port)
         self._server.stop(None).wait()
         return idle
 
@@ -172,7 +172,7 @@ class AsyncServer:
         await self._health.enter_graceful_shutdown()
         idle = await until(self._admission.is_idle, grace)
         await asyncio.sleep(_FLUSH if idle else 0)
-        hang_up(self._port)
+        close_port(self._port)
         await self._server.stop(None)
         return idle
 

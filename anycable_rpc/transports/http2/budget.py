@@ -13,17 +13,17 @@ __all__ = ["Budget", "Holder"]
 class Holder(Protocol):
     """Part of a connection that keeps bytes."""
 
-    def give_up(self) -> None:
+    def shed(self) -> None:
         """Keep less, and note how much that is."""
 
 
 class Budget:
     """Counts the bytes of all holders. Beyond `most`, those that keep the most must give up some."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, limit: int) -> None:
         self.held = 0
         self._peak = 0
-        self.most = most
+        self.limit = limit
         self._holders: dict[Holder, int] = {}
 
     def note(self, holder: Holder, held: int) -> None:
@@ -42,5 +42,5 @@ class Budget:
 
     def settle(self) -> None:
         """Make the greediest holders give up until the rest is within the budget."""
-        while self.held > self.most:
-            max(self._holders, key=self._holders.__getitem__).give_up()
+        while self.held > self.limit:
+            max(self._holders, key=self._holders.__getitem__).shed()

@@ -25,12 +25,12 @@ from .frames import (
     StreamFault,
     Type,
 )
-from .limits import Limits, Noise
-from .request_headers import HeadReader, Line
-from .send_queue import Outbox
-from .streams import WINDOW, Cancelled, Request, Streams
+from .limits import FloodGuard, Limits
+from .request_headers import RequestHeadReader, RequestLine
+from .send_queue import SendQueue
+from .streams import WINDOW, Cancelled, CompleteRequest, StreamTable
 
-__all__ = ["Connection"]
+__all__ = ["H2Connection"]
 
 _DRAIN_PING, _QUIET_PING = b"draining", b"are you?"
 _DRAIN_PATIENCE = 5  # seconds for the answer to the first
@@ -38,30 +38,30 @@ _USUAL_SETTINGS = 60  # bytes of ten settings: nobody has more to say at once
 _WAITING_PER_NOISE = 16  # streams that wait: another window for all makes work for each
 
 
-class Connection:
+class H2Connection:
     """See the module."""
 
     def __init__(
         self,
         limits: Limits | None = None,
         budget: Budget | None = None,
-        serves: Callable[[Line], bool] = lambda line: True,
+        serves: Callable[[RequestLine], bool] = lambda line: True,
     ) -> None:
         self._limits = limits or Limits()
         self._budget = budget or Budget(self._limits.budget)
         self._noted = 0  # bytes that the budget knows of
-        self._out = Outbox()
-        self._noise = Noise(self._limits)
-        self._heads = HeadReader(self._limits.headers, self._limits.table)
-        self.streams = Streams(self._limits, self._out, self._heads, self._noise, serves)
-        self._rest = b""
+        self._send_queue = SendQueue()
+        self._guard = FloodGuard(self._limits)
+        self._head_reader = RequestHeadReader(self._limits.headers, self._limits.table)
+        self.streams = StreamTable(self._limits, self._send_queue, self._head_reader, self._guard, serves)
+        self._unparsed = b""
         self._is_prefaced = False
         self._is_settled = False  # the peer's first settings are there
         self._block: tuple[int, int, bytearray] | None = None
         self._must_settle = False  # a window has opened for streams that may wait
         self._seconds = 0
-        self._heard = 0  # when something came
-        self._moved = 0  # when a frame or a block was whole, or none was begun
+        self._last_byte = 0  # when something came
+        self._last_progress = 0  # when a frame or a block was whole, or none was begun
         self._draining = 0
         self._handlers: tuple[Callable[[int, int, bytes], None], ...] = (
             *(self._data, self._headers, self._priority, self._rst_stream, self._settings),
@@ -74,12 +74,12 @@ class Connection:
         """Whether the bytes that are left to write are the last."""
         return self.streams.is_over
 
-    def receive(self, data: bytes) -> list[Request | Cancelled]:
+    def receive(self, data: bytes) -> list[CompleteRequest | Cancelled]:
         """What the bytes, and those before them, ask for."""
         if self.streams.is_over:
             return []
-        self._heard = self._seconds
-        self._read(self._rest + data if self._rest else data)
+        self._last_byte = self._seconds
+        self._read(self._unparsed + data if self._unparsed else data)
         if self._must_settle:
             self._settle()
         if self.streams.buffered or self._noted or self._block:
@@ -92,8 +92,8 @@ class Connection:
         Without trailers the answer goes on; empty ones end it with the data. The headers leave with the first data.
         """
         self.streams.respond(stream, headers, data, trailers)
-        if self._out.held:
-            if self._out.held > self._limits.buffered:
+        if self._send_queue.held:
+            if self._send_queue.held > self._limits.buffered:
                 self._close(ErrorCode.ENHANCE_YOUR_CALM, "answers that nobody takes")
             self._account()
 
@@ -101,9 +101,9 @@ class Connection:
         """Answer with headers alone, or end an answer with them."""
         self.streams.refuse(stream, headers)
 
-    def give_up(self) -> None:
+    def shed(self) -> None:
         """Keep fewer bytes: too many are kept by all connections, and most by this one."""
-        if not self.streams.give_up_largest():
+        if not self.streams.shed_largest():
             self._close(ErrorCode.ENHANCE_YOUR_CALM, "a header block that takes too much room")
         self._note()
 
@@ -115,25 +115,25 @@ class Connection:
 
     def take(self) -> bytes:
         """The bytes to write now."""
-        return self._out.take()
+        return self._send_queue.take()
 
     def drain(self) -> None:
         """Say that the connection is to end; streams that are on their way are served (RFC 9113, 6.8)."""
         if not self._draining and not self.is_closed:
             self._draining = self._seconds + 1
-            self._out.add(frames.goaway(LARGEST_WINDOW, ErrorCode.NO_ERROR))
-            self._out.add(frames.frame(Type.PING, 0, 0, _DRAIN_PING))
+            self._send_queue.add(frames.goaway(LARGEST_WINDOW, ErrorCode.NO_ERROR))
+            self._send_queue.add(frames.frame(Type.PING, 0, 0, _DRAIN_PING))
 
     def refuse_new(self) -> None:
         """No stream above those seen is served; the connection ends with the last of them."""
         self.streams.refuse_new()
 
-    def a_second_passed(self) -> list[Request | Cancelled]:
+    def tick(self) -> list[CompleteRequest | Cancelled]:
         """What ends because the peer has taken too long; call it each second."""
         if self.is_closed:
             return []
         self._seconds += 1
-        self._noise.a_second_passed()
+        self._guard.tick()
         if self._draining and self._seconds - self._draining >= _DRAIN_PATIENCE:
             self.refuse_new()
         self.streams.end_slow(self._seconds)
@@ -148,7 +148,7 @@ class Connection:
 
     def _note(self) -> bool:
         """Tell the budget what is kept; return whether that has changed."""
-        held = self.streams.buffered + self._out.held + (len(self._block[2]) if self._block else 0)
+        held = self.streams.buffered + self._send_queue.held + (len(self._block[2]) if self._block else 0)
         if held == self._noted:
             return False
         self._noted = held
@@ -156,13 +156,13 @@ class Connection:
         return True
 
     def _end_slow_peer(self) -> None:
-        if not (self._rest or self._block or not self._is_settled):
-            self._moved = self._seconds
-        if self._seconds - self._moved > self._limits.patience:
+        if not (self._unparsed or self._block or not self._is_settled):
+            self._last_progress = self._seconds
+        if self._seconds - self._last_progress > self._limits.patience:
             self._close(ErrorCode.ENHANCE_YOUR_CALM, "a frame or a header block that does not end")
-        silence = self._seconds - self._heard
+        silence = self._seconds - self._last_byte
         if silence == self._limits.quiet:
-            self._out.add(frames.frame(Type.PING, 0, 0, _QUIET_PING))
+            self._send_queue.add(frames.frame(Type.PING, 0, 0, _QUIET_PING))
         if silence > self._limits.quiet + self._limits.patience:
             self._close(ErrorCode.NO_ERROR, "nobody is there")
 
@@ -173,12 +173,12 @@ class Connection:
             Setting.INITIAL_WINDOW_SIZE: self.streams.stream_window,
             Setting.MAX_HEADER_LIST_SIZE: self._limits.headers,
         }
-        self._out.add(frames.settings(values) + frames.window_update(0, WINDOW - DEFAULT_WINDOW))
+        self._send_queue.add(frames.settings(values) + frames.window_update(0, WINDOW - DEFAULT_WINDOW))
 
     def _close(self, code: ErrorCode, text: str) -> None:
         """End the connection and all that is on it."""
         if not self.is_closed:
-            self._out.add(frames.goaway(self.streams.highest, code, text))
+            self._send_queue.add(frames.goaway(self.streams.highest, code, text))
             self.streams.end()
             self._block = None
 
@@ -187,7 +187,7 @@ class Connection:
             position = self._preface(data)
             if self._is_prefaced:
                 position = self._frames(data, position)
-            self._rest = data[position:]
+            self._unparsed = data[position:]
         except ConnectionFault as fault:
             self._close(fault.code, str(fault))
 
@@ -195,7 +195,7 @@ class Connection:
         """Send what the windows allow, once for all frames of a read: a frame must not cost a look at each stream."""
         self._must_settle = False
         if not self.is_closed:
-            self.streams.answered(self._out.go_on())
+            self.streams.answered(self._send_queue.go_on())
 
     def _preface(self, data: bytes) -> int:
         if self._is_prefaced:
@@ -210,10 +210,10 @@ class Connection:
         end, unpack, handlers = len(data), frames.HEADER.unpack_from, self._handlers
         while position + 9 <= end and not self.is_closed:
             high, low, kind, flags, stream = unpack(data, position)
-            if kind == 1 and self._block is None and self._heads.blocks.is_stateless:
-                after = self.streams.usual(data, position)
+            if kind == 1 and self._block is None and self._head_reader.block_reader.is_stateless:
+                after = self.streams.read_unary_requests(data, position)
                 if after > position:
-                    position, self._moved = after, self._seconds
+                    position, self._last_progress = after, self._seconds
                     continue
             size = high << 8 | low
             if size > DEFAULT_FRAME:
@@ -228,13 +228,13 @@ class Connection:
                 if kind < 10:
                     handlers[kind](flags, stream, data[position + 9 : after])
                 else:
-                    self._noise.count()
+                    self._guard.count()
             except StreamFault as fault:
-                self._noise.count(10)
+                self._guard.count(10)
                 self.streams.reset(stream, fault.code)
             position = after
             if self._block is None:
-                self._moved = self._seconds
+                self._last_progress = self._seconds
         return position
 
     def _check_order(self, kind: int, flags: int) -> None:
@@ -260,8 +260,8 @@ class Connection:
         if flags & END_HEADERS:
             self.streams.head(flags, stream, payload)
         else:
-            self._noise.count()
-            self._moved = self._seconds
+            self._guard.count()
+            self._last_progress = self._seconds
             self._block = stream, flags, bytearray(payload)
 
     def _continuation(self, flags: int, stream: int, payload: bytes) -> None:
@@ -269,7 +269,7 @@ class Connection:
         if stream != expected:
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a header block goes on in another stream")
         block += payload
-        self._noise.count(1 if payload else 20)
+        self._guard.count(1 if payload else 20)
         if len(block) > self._limits.block:
             raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "too many headers")
         if flags & END_HEADERS:
@@ -277,7 +277,7 @@ class Connection:
             self.streams.head(first_flags, stream, bytes(block))
 
     def _priority(self, flags: int, stream: int, payload: bytes) -> None:
-        self._noise.count()
+        self._guard.count()
         if not stream:
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "PRIORITY is for a stream")
         if len(payload) != 5:
@@ -289,7 +289,7 @@ class Connection:
         if len(payload) != 4:
             raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "RST_STREAM has 4 bytes")
         self.streams.check_opened(stream)
-        self._noise.count(self.streams.haste(stream))
+        self._guard.count(self.streams.haste(stream))
         self.streams.cancelled(stream)
 
     def _settings(self, flags: int, stream: int, payload: bytes) -> None:
@@ -297,9 +297,9 @@ class Connection:
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "SETTINGS are the connection's")
         if len(payload) % 6 or (flags & ACK and payload):
             raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "SETTINGS have 6 bytes each")
-        self._noise.count(4 + len(payload) // _USUAL_SETTINGS)
+        self._guard.count(4 + len(payload) // _USUAL_SETTINGS)
         if flags & ACK:
-            self._heads.blocks.acknowledge()
+            self._head_reader.block_reader.acknowledge()
             return
         windows: list[int] = []
         for key, value in frames.PAIR.iter_unpack(payload):
@@ -309,15 +309,15 @@ class Connection:
                 self._set(key, value)
         if windows:
             self._resize(windows)
-        self._out.add(frames.frame(Type.SETTINGS, ACK, 0))
+        self._send_queue.add(frames.frame(Type.SETTINGS, ACK, 0))
 
     def _resize(self, windows: list[int]) -> None:
         """Take the windows of one frame. Data follows the ACK, so that the peer knows what it is counted against."""
         largest = max(windows)
         if largest > LARGEST_WINDOW:
             raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "the window is too large")
-        self._noise.count(len(self._out.waiting) // _WAITING_PER_NOISE)
-        self._out.resize(windows[-1], largest)
+        self._guard.count(len(self._send_queue.waiting) // _WAITING_PER_NOISE)
+        self._send_queue.resize(windows[-1], largest)
         self._must_settle = True
 
     def _set(self, key: int, value: int) -> None:
@@ -326,7 +326,7 @@ class Connection:
         if key == Setting.MAX_FRAME_SIZE:
             if not DEFAULT_FRAME <= value <= LARGEST_FRAME:
                 raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "the frame size is out of range")
-            self._out.frame_size = value
+            self._send_queue.frame_size = value
 
     def _push_promise(self, flags: int, stream: int, payload: bytes) -> None:
         raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a client promises nothing")
@@ -336,9 +336,9 @@ class Connection:
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "PING is the connection's")
         if len(payload) != 8:
             raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "PING has 8 bytes")
-        self._noise.count()
+        self._guard.count()
         if not flags & ACK:
-            self._out.add(frames.frame(Type.PING, ACK, 0, payload))
+            self._send_queue.add(frames.frame(Type.PING, ACK, 0, payload))
         elif payload == _DRAIN_PING and self._draining:
             self.refuse_new()
 
@@ -348,12 +348,12 @@ class Connection:
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "GOAWAY is the connection's")
         if len(payload) < 8:
             raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "GOAWAY has 8 bytes and more")
-        self._noise.count()
+        self._guard.count()
 
     def _window_update(self, flags: int, stream: int, payload: bytes) -> None:
         if len(payload) != 4:
             raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "WINDOW_UPDATE has 4 bytes")
-        self._noise.count()
+        self._guard.count()
         if stream:
             self.streams.check_opened(stream)
         increment = int.from_bytes(payload, "big") & LARGEST_WINDOW
@@ -362,7 +362,7 @@ class Connection:
                 raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a window opens by more than nothing")
             raise StreamFault(ErrorCode.PROTOCOL_ERROR)
         if not stream:
-            self._out.grow(increment)
+            self._send_queue.grow(increment)
             self._must_settle = True
         else:
             self.streams.open_window(stream, increment)

@@ -17,16 +17,16 @@ __all__ = [
     "NO_CALL",
     "OK",
     "PREFIX",
-    "Refused",
-    "Status",
-    "TooLarge",
-    "announced",
-    "framed",
+    "GrpcError",
+    "GrpcStatus",
+    "MessageTooLarge",
+    "announced_length",
+    "frame_message",
     "http_refusal",
+    "parse_timeout",
     "refusal",
-    "seconds",
     "trailers",
-    "unframed",
+    "unframe_message",
 ]
 
 PREFIX = 5
@@ -38,7 +38,7 @@ _TEXT = literal("content-type", "text/plain")
 _HTTP_OK = b"\x88"  # `:status: 200` is in the static table
 
 
-class Status(IntEnum):
+class GrpcStatus(IntEnum):
     """The statuses that we send."""
 
     OK = 0
@@ -51,21 +51,21 @@ class Status(IntEnum):
     UNAVAILABLE = 14
 
 
-class Refused(Exception):
+class GrpcError(Exception):
     """The call is answered with a status alone."""
 
-    def __init__(self, status: Status, text: str) -> None:
+    def __init__(self, status: GrpcStatus, text: str) -> None:
         super().__init__(text)
         self.status = status
         self.text = text
 
 
-class TooLarge(Refused):
+class MessageTooLarge(GrpcError):
     """The message is larger than it may be. The usual RESOURCE_EXHAUSTED would make anycable-go send it again."""
 
     def __init__(self, largest: int) -> None:
         super().__init__(
-            Status.INVALID_ARGUMENT, f"the request has more than the {largest} bytes of rpc_max_call_send_size"
+            GrpcStatus.INVALID_ARGUMENT, f"the request has more than the {largest} bytes of rpc_max_call_send_size"
         )
 
 
@@ -76,13 +76,13 @@ OK = literal("grpc-status", "0")
 """What an answer ends with."""
 
 
-def trailers(status: Status, text: str = "") -> bytes:
+def trailers(status: GrpcStatus, text: str = "") -> bytes:
     """What ends an answer: a status, with a text for people."""
     said = literal("grpc-message", _escaped(text)) if text else b""
     return literal("grpc-status", str(int(status))) + said
 
 
-def refusal(status: Status, text: str) -> bytes:
+def refusal(status: GrpcStatus, text: str) -> bytes:
     """The header block that is the whole answer."""
     return HEADERS + trailers(status, text)
 
@@ -104,56 +104,56 @@ def _escaped(text: str) -> str:
 
 
 @lru_cache(1024)
-def seconds(timeout: str | None) -> float:
+def parse_timeout(timeout: str | None) -> float:
     """What `grpc-timeout` allows; without one there is no end.
 
     Raises:
-        Refused: it is none.
+        GrpcError: it is none.
     """
     if timeout is None:
         return inf
     number, unit = timeout[:-1], _UNITS.get(timeout[-1:])
     if unit is None or len(number) > 8 or not (number.isascii() and number.isdigit()):
-        raise Refused(Status.INTERNAL, "grpc-timeout is not a number of up to 8 digits and a unit")
+        raise GrpcError(GrpcStatus.INTERNAL, "grpc-timeout is not a number of up to 8 digits and a unit")
     return int(number) * unit
 
 
-def framed(data: bytes) -> bytes:
+def frame_message(data: bytes) -> bytes:
     """The message as it is sent."""
     return b"\0" + len(data).to_bytes(4, "big") + data
 
 
-def announced(body: bytes | bytearray) -> int:
+def announced_length(body: bytes | bytearray) -> int:
     """How long a message says it is."""
     return int.from_bytes(body[1:PREFIX], "big")
 
 
-def unframed(body: bytes, encoding: str, largest: int) -> bytes:
+def unframe_message(body: bytes, encoding: str, largest: int) -> bytes:
     """The one message of a unary call.
 
     Raises:
-        Refused: there is another number of them, it is larger than `largest` bytes, or cannot be decompressed.
+        GrpcError: there is another number of them, it is larger than `largest` bytes, or cannot be decompressed.
     """
-    size = announced(body)
+    size = announced_length(body)
     if len(body) == PREFIX + size and not body[0] and size <= largest:
         return body[PREFIX:]
     if size > largest:
-        raise TooLarge(largest)
+        raise MessageTooLarge(largest)
     if len(body) != PREFIX + size:
         raise _not_one(body, size)
     if body[0] != 1:
-        raise Refused(Status.INTERNAL, "the message's flag is neither 0 nor 1")
+        raise GrpcError(GrpcStatus.INTERNAL, "the message's flag is neither 0 nor 1")
     if encoding in ("", "identity"):
-        raise Refused(Status.INTERNAL, "the message is compressed, and grpc-encoding does not say how")
+        raise GrpcError(GrpcStatus.INTERNAL, "the message is compressed, and grpc-encoding does not say how")
     if encoding != "gzip":
-        raise Refused(Status.UNIMPLEMENTED, "grpc-encoding must be identity or gzip")
+        raise GrpcError(GrpcStatus.UNIMPLEMENTED, "grpc-encoding must be identity or gzip")
     return _decompressed(body[PREFIX:], largest)
 
 
-def _not_one(body: bytes, size: int) -> Refused:
+def _not_one(body: bytes, size: int) -> GrpcError:
     if body and len(body) < PREFIX + size:
-        return Refused(Status.INTERNAL, "the message is cut")
-    return Refused(Status.UNIMPLEMENTED, "a unary call has exactly one message")
+        return GrpcError(GrpcStatus.INTERNAL, "the message is cut")
+    return GrpcError(GrpcStatus.UNIMPLEMENTED, "a unary call has exactly one message")
 
 
 def _decompressed(data: bytes, largest: int) -> bytes:
@@ -162,9 +162,9 @@ def _decompressed(data: bytes, largest: int) -> bytes:
     try:
         message = decompressor.decompress(data, largest + 1)
     except zlib.error:
-        raise Refused(Status.INTERNAL, "the message is not gzip") from None
+        raise GrpcError(GrpcStatus.INTERNAL, "the message is not gzip") from None
     if len(message) > largest:
-        raise TooLarge(largest)
+        raise MessageTooLarge(largest)
     if not decompressor.eof or decompressor.unused_data:
-        raise Refused(Status.INTERNAL, "the message is not gzip, or is cut")
+        raise GrpcError(GrpcStatus.INTERNAL, "the message is not gzip, or is cut")
     return message

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from .frames import ConnectionFault, ErrorCode
 
-__all__ = ["Limits", "Noise"]
+__all__ = ["FloodGuard", "Limits"]
 
 _WORTH = 8  # frames that carry no call: so many are let pass for each answer
 
@@ -27,13 +27,13 @@ class Limits:
     streams: int = 1000
     buffered: int = 32 * 2**20
     budget: int = 64 * 2**20
-    noise: int = 2000
-    noise_per_second: int = 200
+    unproductive_frames: int = 2000
+    unproductive_frames_per_second: int = 200
     patience: int = 20
     quiet: int = 120
 
 
-class Noise:
+class FloodGuard:
     """Counts frames that carry no call; answers and time make up for them."""
 
     def __init__(self, limits: Limits) -> None:
@@ -47,14 +47,14 @@ class Noise:
             ConnectionFault: there are too many.
         """
         self._level += weight
-        if self._level > self._limits.noise:
+        if self._level > self._limits.unproductive_frames:
             raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "too many frames that ask for nothing")
 
-    def answered(self) -> None:
+    def call_answered(self) -> None:
         """A call has its answer."""
         if self._level:
             self._level = max(0, self._level - _WORTH)
 
-    def a_second_passed(self) -> None:
+    def tick(self) -> None:
         """Call it each second."""
-        self._level = max(0, self._level - self._limits.noise_per_second)
+        self._level = max(0, self._level - self._limits.unproductive_frames_per_second)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from .frames import ErrorCode, StreamFault
 from .header_blocks import OVERHEAD, BlockReader, Field
 
-__all__ = ["Head", "HeadReader", "Line", "check_trailers"]
+__all__ = ["RequestHead", "RequestHeadReader", "RequestLine", "check_trailers"]
 
 _PSEUDO = {b":method": ":method", b":scheme": ":scheme", b":path": ":path", b":authority": ":authority"}
 _FORBIDDEN = {b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"}
@@ -32,7 +32,7 @@ _new_head = tuple.__new__  # a NamedTuple's own takes twice as long
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class RequestLine:
     """What many requests have in common; `is_grpc` says that they are calls, whatever is called."""
 
     method: str
@@ -40,19 +40,19 @@ class Line:
     is_grpc: bool
 
 
-class Head(NamedTuple):
+class RequestHead(NamedTuple):
     """A request's headers. `size` is counted as SETTINGS_MAX_HEADER_LIST_SIZE is; `length` is the content-length.
 
     `metadata` has every header of text, the last of those that come twice.
     """
 
-    line: Line
+    line: RequestLine
     metadata: dict[str, str]
     size: int
     length: int | None = None
 
 
-class HeadReader:
+class RequestHeadReader:
     """The heads of one connection's requests.
 
     Args:
@@ -61,29 +61,29 @@ class HeadReader:
     """
 
     def __init__(self, largest: int, table: int = 0) -> None:
-        self.blocks = BlockReader(largest * 4, table)
+        self.block_reader = BlockReader(largest * 4, table)
         self._largest = largest
-        self._starts: dict[bytes, Head] = {}
+        self._starts: dict[bytes, RequestHead] = {}
         self._lengths: tuple[int, ...] = ()
 
-    def read(self, block: bytes) -> Head:
+    def read(self, block: bytes) -> RequestHead:
         """The head that a block is.
 
         Raises:
             ConnectionFault: it is no header block.
             StreamFault: it is none of a request.
         """
-        if not self.blocks.is_stateless:
-            return _head(self.blocks.read(block))
+        if not self.block_reader.is_stateless:
+            return _head(self.block_reader.read(block))
         for length in self._lengths:
             start = self._starts.get(block[:length])
             if start is not None:
-                return self._continued(start, block, length) or _head(self.blocks.read(block))
+                return self._continued(start, block, length) or _head(self.block_reader.read(block))
         return self._first(block)
 
-    def _first(self, block: bytes) -> Head:
+    def _first(self, block: bytes) -> RequestHead:
         """Read it in full, and keep what others will begin with."""
-        fields = self.blocks.read_from(block, 0)
+        fields = self.block_reader.read_from(block, 0)
         head = _head([one for one, _ in fields])
         shared: list[Field] = []
         length = 0
@@ -96,13 +96,13 @@ class HeadReader:
             self._keep(block[:length], _head(shared))
         return head
 
-    def _keep(self, start: bytes, head: Head) -> None:
+    def _keep(self, start: bytes, head: RequestHead) -> None:
         if len(self._starts) >= _MOST_STARTS:
             self._starts.clear()
         self._starts[start] = head
         self._lengths = tuple({len(start) for start in self._starts})
 
-    def _continued(self, start: Head, block: bytes, position: int) -> Head | None:
+    def _continued(self, start: RequestHead, block: bytes, position: int) -> RequestHead | None:
         """The head with the rest, if that is short fields that stand for themselves; those that come again are kept."""
         line, metadata, size, length = start
         metadata, end, known = metadata.copy(), len(block), _fields
@@ -122,13 +122,13 @@ class HeadReader:
                 position = after
         except IndexError:
             return None
-        return _new_head(Head, (line, metadata, size, length))
+        return _new_head(RequestHead, (line, metadata, size, length))
 
     def _field(self, coded: bytes, middle: int) -> tuple[str, str, int] | None:
         """Name, value and what they count, of a literal field with a new name; none of what means something to HTTP."""
         if coded[0] not in _LITERALS or middle > _SHORT or len(coded) - middle > _SHORT:
             return None
-        name, value = self.blocks.text(coded[1:middle]), self.blocks.text(coded[middle:])
+        name, value = self.block_reader.text(coded[1:middle]), self.block_reader.text(coded[middle:])
         if name in _SPECIAL or name.endswith(b"-bin") or not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
             return None
         if len(_fields) >= _MOST_FIELDS:
@@ -138,7 +138,7 @@ class HeadReader:
         return field
 
 
-def _head(fields: Iterable[Field]) -> Head:
+def _head(fields: Iterable[Field]) -> RequestHead:
     said: dict[str, str] = {}
     metadata: dict[str, str] = {}
     size, regular = 0, False
@@ -155,7 +155,7 @@ def _head(fields: Iterable[Field]) -> Head:
     if not (method and scheme and path):
         raise StreamFault(ErrorCode.PROTOCOL_ERROR)
     is_grpc = method == "POST" and bool(_GRPC.fullmatch(metadata.get("content-type", "")))
-    return Head(Line(method, path, is_grpc), metadata, size, _length(metadata))
+    return RequestHead(RequestLine(method, path, is_grpc), metadata, size, _length(metadata))
 
 
 def _check(name: bytes, value: bytes, *, may_be_pseudo: bool) -> None:

@@ -18,7 +18,7 @@ from .frames import (
     frame,
 )
 
-__all__ = ["Outbox"]
+__all__ = ["SendQueue"]
 
 _DATA = bytes((Type.DATA, 0))
 _EMPTY_TABLE = b"\x20"  # we keep no table: said once, before the first block
@@ -30,7 +30,7 @@ def _start(block: bytes, flags: int) -> bytes:
     return len(block).to_bytes(3, "big") + bytes((Type.HEADERS, flags))
 
 
-class Outbox:
+class SendQueue:
     """Takes answers; `take` gives the bytes to write, `waiting` are the streams that a window holds up."""
 
     def __init__(self) -> None:

@@ -17,12 +17,12 @@ from .frames import (
     StreamFault,
     Type,
 )
-from .grpc_framing import PREFIX, announced
-from .limits import Limits, Noise
-from .request_headers import Head, HeadReader, Line, check_trailers
-from .send_queue import Outbox
+from .grpc_framing import PREFIX, announced_length
+from .limits import FloodGuard, Limits
+from .request_headers import RequestHead, RequestHeadReader, RequestLine, check_trailers
+from .send_queue import SendQueue
 
-__all__ = ["WINDOW", "Cancelled", "Request", "Streams"]
+__all__ = ["WINDOW", "Cancelled", "CompleteRequest", "StreamTable"]
 
 WINDOW = 16 * 2**20
 """Of a connection: how many bytes of all streams' data may be on their way."""
@@ -34,11 +34,11 @@ _ONE_HEADERS, _ONE_DATA = Type.HEADERS << 8 | END_HEADERS, Type.DATA << 8 | END_
 _LARGEST_HIGH = DEFAULT_FRAME - 1 >> 8
 
 
-class Request(NamedTuple):
+class CompleteRequest(NamedTuple):
     """A whole request. `is_too_large` is one whose headers or body (but for its first bytes) were not kept."""
 
     stream: int
-    head: Head
+    head: RequestHead
     body: bytes
     is_too_large: bool = False
 
@@ -52,7 +52,8 @@ class Cancelled(NamedTuple):
     stream: int
 
 
-_NO_HEAD = Head(Line("", "", is_grpc=False), {}, 0)  # of a stream whose request is whole: its headers are with the call
+# of a stream whose request is whole: its headers are with the call
+_NO_HEAD = RequestHead(RequestLine("", "", is_grpc=False), {}, 0)
 
 
 class _Stream:
@@ -65,30 +66,35 @@ class _Stream:
     is_answered = False  # at least in part
     is_refused = False  # for what its headers ask; the rest is checked, but not kept
 
-    def __init__(self, head: Head, since: int) -> None:
+    def __init__(self, head: RequestHead, since: int) -> None:
         self.head = head
         self.since = since
 
 
-class Streams:
+class StreamTable:
     """`open` are those under way, by number; `is_over` once no more are served and the last has ended.
 
     Methods raise ConnectionFault and StreamFault for what a peer must not do.
     """
 
     def __init__(
-        self, limits: Limits, out: Outbox, heads: HeadReader, noise: Noise, serves: Callable[[Line], bool]
+        self,
+        limits: Limits,
+        out: SendQueue,
+        heads: RequestHeadReader,
+        noise: FloodGuard,
+        serves: Callable[[RequestLine], bool],
     ) -> None:
         self.open: dict[int, _Stream] = {}
         self.highest = 0
         self.is_over = False
         self.stream_window = limits.message + PREFIX  # what a peer may send of one request
         self._limits = limits
-        self._out = out
-        self._heads = heads
-        self._noise = noise
+        self._send_queue = out
+        self._head_reader = heads
+        self._guard = noise
         self._serves = serves
-        self._events: list[Request | Cancelled] = []
+        self._events: list[CompleteRequest | Cancelled] = []
         self._last = LARGEST_WINDOW  # the highest stream that is served
         self._skipped: deque[range] = deque(maxlen=_MOST_GONE)  # numbers that no stream has had
         self._cut: dict[int, None] = {}  # those whose end the peer may not have heard of: what still comes is let pass
@@ -97,18 +103,18 @@ class Streams:
         self.buffered = 0  # bytes of requests that are not whole
         self._seconds = 0
 
-    def take(self) -> list[Request | Cancelled]:
+    def take(self) -> list[CompleteRequest | Cancelled]:
         """What has been asked for, and what is not wanted any more."""
         events, self._events = self._events, []
         return events
 
-    def usual(self, data: bytes, position: int) -> int:
+    def read_unary_requests(self, data: bytes, position: int) -> int:
         """Take requests in the shape that nearly all have: HEADERS, and at once the one DATA frame.
 
         Where the first begins that has another; it is read frame by frame, and so is whatever is wrong.
         """
         end, unpack, streams, add = len(data), frames.SHAPE.unpack_from, self.open, self._events.append
-        read, stream, left, most = self._heads.read, self.highest + 2, self._window, self._limits.streams
+        read, stream, left, most = self._head_reader.read, self.highest + 2, self._window, self._limits.streams
         largest, began = min(self.stream_window, DEFAULT_FRAME), position
         while position + 18 <= end and stream <= self._last and left > largest and len(streams) < most:
             high, low, shape, number = unpack(data, position)
@@ -129,7 +135,7 @@ class Streams:
                 break
             streams[stream] = found = _Stream(_NO_HEAD, self._seconds)
             found.is_whole = True
-            add(_new(Request, (stream, head, data[middle + 9 : after], weight > self._limits.headers)))
+            add(_new(CompleteRequest, (stream, head, data[middle + 9 : after], weight > self._limits.headers)))
             left -= size
             stream += 2
             position = after
@@ -148,10 +154,10 @@ class Streams:
             self._skipped.append(range(self.highest + 1, stream))
         self.highest = stream
         if stream > self._last or stream in self._cut:
-            self._heads.blocks.read(block)
-            self._noise.count()
+            self._head_reader.block_reader.read(block)
+            self._guard.count()
             return
-        found = _Stream(self._heads.read(block), self._seconds)
+        found = _Stream(self._head_reader.read(block), self._seconds)
         if len(self.open) >= self._limits.streams:
             raise StreamFault(ErrorCode.REFUSED_STREAM)
         self.open[stream] = found
@@ -176,8 +182,8 @@ class Streams:
         if found.received + len(payload) > self.stream_window:
             raise StreamFault(ErrorCode.FLOW_CONTROL_ERROR)
         if padding:
-            self._noise.count()
-            self._out.add(frames.window_update(stream, padding))
+            self._guard.count()
+            self._send_queue.add(frames.window_update(stream, padding))
         if flags & END_STREAM:
             self._end(stream, found, payload)
         elif found.is_refused:
@@ -198,7 +204,7 @@ class Streams:
     def open_window(self, stream: int, increment: int) -> None:
         """The peer takes more of one answer."""
         if stream in self.open or stream in self._refused:
-            self.answered(self._out.open_window(stream, increment))
+            self.answered(self._send_queue.open_window(stream, increment))
 
     def haste(self, stream: int) -> int:
         """How many frames that ask for nothing a reset is worth: most for a call that has just begun.
@@ -212,7 +218,7 @@ class Streams:
         """End a stream before its end."""
         self.cancelled(stream)
         _remember(self._cut, stream)
-        self._out.add(frames.reset(stream, code))
+        self._send_queue.add(frames.reset(stream, code))
 
     def check_opened(self, stream: int) -> None:
         """Nothing, if there is or was such a stream.
@@ -224,25 +230,25 @@ class Streams:
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "the stream was never opened")
 
     def respond(self, stream: int, headers: bytes, data: bytes, trailers: bytes | None) -> None:
-        """See `Connection.respond`."""
+        """See `H2Connection.respond`."""
         found = self.open.get(stream)
         if found is None:
             return
-        if trailers and not found.is_answered and self._out.answer(stream, headers, data, trailers):
+        if trailers and not found.is_answered and self._send_queue.answer(stream, headers, data, trailers):
             self._finish(stream, found)
             return
         if not found.is_answered:
             found.is_answered = True
             found.since = self._seconds
-            self._out.headers(stream, headers)
-        if self._out.send(stream, data, trailers):
+            self._send_queue.headers(stream, headers)
+        if self._send_queue.send(stream, data, trailers):
             self._finish(stream, found)
 
     def refuse(self, stream: int, headers: bytes) -> None:
-        """See `Connection.refuse`."""
+        """See `H2Connection.refuse`."""
         found = self.open.get(stream)
         if found is not None:
-            self._out.headers(stream, headers, END_STREAM)
+            self._send_queue.headers(stream, headers, END_STREAM)
             self._finish(stream, found)
 
     def answered(self, streams: list[int]) -> None:
@@ -254,7 +260,7 @@ class Streams:
         """Serve none above those seen."""
         if self._last == LARGEST_WINDOW and not self.is_over:
             self._last = self.highest
-            self._out.add(frames.goaway(self._last, ErrorCode.NO_ERROR))
+            self._send_queue.add(frames.goaway(self._last, ErrorCode.NO_ERROR))
         self.is_over = self.is_over or not self.open
 
     def end(self) -> None:
@@ -267,14 +273,14 @@ class Streams:
         """End those that wait for the peer for too long; `seconds` are those since the connection began."""
         self._seconds = seconds
         for stream, found in list(self.open.items()):
-            waits_for_peer = not found.is_whole or stream in self._out.waiting
+            waits_for_peer = not found.is_whole or stream in self._send_queue.waiting
             if waits_for_peer and self._seconds - found.since > self._limits.patience:
                 self.reset(stream, ErrorCode.CANCEL)
 
     def _open_window(self) -> None:
         if self._window < 0:
             raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "more data than the connection's window")
-        self._out.add(frames.window_update(0, WINDOW - self._window))
+        self._send_queue.add(frames.window_update(0, WINDOW - self._window))
         self._window = WINDOW
 
     def _open_to_peer(self, stream: int) -> _Stream | None:
@@ -287,14 +293,14 @@ class Streams:
         Raises:
             ConnectionFault: there was no such stream, or the peer itself has ended it.
         """
-        self._noise.count()
+        self._guard.count()
         if stream > self._last or stream in self._cut:
             return
         self.check_opened(stream)
         raise ConnectionFault(ErrorCode.STREAM_CLOSED, "the stream has ended")
 
     def _trailers(self, flags: int, stream: int, block: bytes) -> None:
-        fields = self._heads.blocks.read(block)
+        fields = self._head_reader.block_reader.read(block)
         found = self._open_to_peer(stream)
         if found is None:
             if any(stream in numbers for numbers in self._skipped):
@@ -310,7 +316,7 @@ class Streams:
 
     def _collect(self, stream: int, found: _Stream, payload: bytes) -> None:
         if len(payload) < _TINY:
-            self._noise.count()
+            self._guard.count()
         found.received += len(payload)
         if not found.body:
             found.body = bytearray()
@@ -326,27 +332,27 @@ class Streams:
     def _refuse_early(self, stream: int, found: _Stream) -> None:
         """Let it be answered at once: the peer may never end its request."""
         found.is_refused = True
-        self._events.append(Request(stream, found.head, b"", is_too_large=True))
+        self._events.append(CompleteRequest(stream, found.head, b"", is_too_large=True))
         found.head = _NO_HEAD._replace(length=found.head.length)
 
     def _let_pass(self, stream: int, found: _Stream, payload: bytes) -> None:
         """Take data that nobody wants; when half of the window is gone, end the stream: no window follows."""
         if len(payload) < _TINY:
-            self._noise.count()
+            self._guard.count()
         found.received += len(payload)
         if found.received > self.stream_window // 2:
             if stream in self._refused:
                 self._forget_refused(stream)
-                self._out.add(frames.reset(stream, ErrorCode.NO_ERROR))
+                self._send_queue.add(frames.reset(stream, ErrorCode.NO_ERROR))
             _remember(self._cut, stream)
 
     def _forget_refused(self, stream: int) -> None:
         del self._refused[stream]
-        self._out.forget(stream)
+        self._send_queue.forget(stream)
 
-    def give_up_largest(self) -> bool:
+    def shed_largest(self) -> bool:
         """Refuse the request, or cut the answer, that keeps most bytes; False when none keeps any."""
-        sizes = ((found.kept + self._out.waits(stream), stream) for stream, found in self.open.items())
+        sizes = ((found.kept + self._send_queue.waits(stream), stream) for stream, found in self.open.items())
         size, stream = max(sizes, default=(0, 0))
         if size:
             found = self.open[stream]
@@ -362,7 +368,7 @@ class Streams:
         self._release(found)
         found.is_whole = True
         _remember(self._cut, stream)
-        self._events.append(Request(stream, found.head, beginning, is_too_large=True))
+        self._events.append(CompleteRequest(stream, found.head, beginning, is_too_large=True))
         found.head = _NO_HEAD
 
     def _release(self, found: _Stream) -> None:
@@ -381,23 +387,23 @@ class Streams:
             if stream in self._refused:
                 self._forget_refused(stream)
             return
-        self._events.append(Request(stream, head, body, head.size > self._limits.headers))
+        self._events.append(CompleteRequest(stream, head, body, head.size > self._limits.headers))
         found.head = _NO_HEAD
 
     def _finish(self, stream: int, found: _Stream) -> None:
         """The answer has left; what the peer still sends of the request is not wanted."""
-        self._noise.answered()
+        self._guard.call_answered()
         if found.is_refused and not found.is_whole and stream not in self._cut and len(self._refused) < _MOST_GONE:
             self._refused[stream] = found
         elif not found.is_whole or stream in self._cut:
-            self._out.add(frames.reset(stream, ErrorCode.NO_ERROR))
+            self._send_queue.add(frames.reset(stream, ErrorCode.NO_ERROR))
             _remember(self._cut, stream)
         self._forget(stream, found)
 
     def _forget(self, stream: int, found: _Stream) -> None:
         del self.open[stream]
         if stream not in self._refused:
-            self._out.forget(stream)
+            self._send_queue.forget(stream)
         if found.kept:
             self._release(found)
         if self._last != LARGEST_WINDOW and not self.open:
@@ -412,4 +418,4 @@ def _remember(streams: dict[int, None], stream: int) -> None:
 
 def _announced(found: _Stream) -> int:
     """How long the message says it is."""
-    return announced(found.body) if found.head.line.is_grpc else 0
+    return announced_length(found.body) if found.head.line.is_grpc else 0

@@ -13,9 +13,9 @@ import pytest
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
 from anycable_rpc.transports import threads
-from anycable_rpc.transports.asyncio.calls import Call, Calls
+from anycable_rpc.transports.asyncio.calls import CallQueue, PendingCall
 from anycable_rpc.transports.asyncio.health import Health
-from anycable_rpc.transports.http2.grpc_framing import Refused, Status
+from anycable_rpc.transports.http2.grpc_framing import GrpcError, GrpcStatus
 
 
 class Service:
@@ -53,17 +53,17 @@ class Service:
 
 
 class Asked:
-    """Calls of one service, and their answers by number."""
+    """CallQueue of one service, and their answers by number."""
 
     def __init__(self, service: Service, limit: int) -> None:
         self.service = service
-        self.calls = Calls(service, limit)  # type: ignore[arg-type]
+        self.calls = CallQueue(service, limit)  # type: ignore[arg-type]
         self.answers: dict[int, Any] = {}
 
-    def ask(self, number: int, data: bytes = b"hi", timeout: float = 20) -> Call:
-        call = Call(number, "Connect", data, {}, timeout, self.answers.__setitem__)
-        self.calls.start(call)
-        self.calls.go()
+    def ask(self, number: int, data: bytes = b"hi", timeout: float = 20) -> PendingCall:
+        call = PendingCall(number, "Connect", data, {}, timeout, self.answers.__setitem__)
+        self.calls.admit(call)
+        self.calls.start_admitted()
         return call
 
     async def until(self, condition: Callable[[], bool]) -> None:
@@ -104,13 +104,13 @@ class TestCalls:
         async def test(asked: Asked) -> None:
             asked.ask(1)
             asked.ask(3)
-            with pytest.raises(Refused) as refused:
+            with pytest.raises(GrpcError) as refused:
                 asked.ask(5)
             asked.service.gate.set()
             await asked.until(lambda: len(asked.answers) == 2)
             asked.ask(7)
             await asked.until(lambda: len(asked.answers) == 3)
-            assert refused.value.status is Status.RESOURCE_EXHAUSTED
+            assert refused.value.status is GrpcStatus.RESOURCE_EXHAUSTED
             assert asked.service.started == 3
 
         on_a_loop(test, asynchronous)
@@ -118,7 +118,7 @@ class TestCalls:
     def test_a_callback_that_outlives_its_call_counts(self, asynchronous: bool) -> None:
         async def test(asked: Asked) -> None:
             asked.service.threads.busy = 2
-            with pytest.raises(Refused):
+            with pytest.raises(GrpcError):
                 asked.ask(1)
             asked.service.threads.busy = 0
 
@@ -129,10 +129,10 @@ class TestCalls:
             asked.ask(1, timeout=0.05)
             asked.ask(3, timeout=float("inf"))
             await asked.until(lambda: 1 in asked.answers)
-            assert asked.answers[1].status is Status.DEADLINE_EXCEEDED
-            with pytest.raises(Refused) as refused:
+            assert asked.answers[1].status is GrpcStatus.DEADLINE_EXCEEDED
+            with pytest.raises(GrpcError) as refused:
                 asked.ask(5, timeout=0)
-            assert refused.value.status is Status.DEADLINE_EXCEEDED
+            assert refused.value.status is GrpcStatus.DEADLINE_EXCEEDED
 
         on_a_loop(test, asynchronous, limit=3)
 
@@ -141,7 +141,7 @@ class TestCalls:
             asked.ask(1, timeout=0.02)
             asked.ask(3, timeout=0.06)
             await asked.until(lambda: len(asked.answers) == 2)
-            assert {answer.status for answer in asked.answers.values()} == {Status.DEADLINE_EXCEEDED}
+            assert {answer.status for answer in asked.answers.values()} == {GrpcStatus.DEADLINE_EXCEEDED}
 
         on_a_loop(test, asynchronous)
 
@@ -162,7 +162,7 @@ class TestCalls:
     def test_one_that_is_cancelled_while_it_waits_for_a_thread_gives_its_place_back(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(threads, "adjusted", lambda wanted, most, share: wanted)
+        monkeypatch.setattr(threads, "next_size", lambda wanted, most, share: wanted)
 
         async def test(asked: Asked) -> None:
             asked.ask(1)
@@ -179,10 +179,10 @@ class TestCalls:
 
     def test_one_that_is_cancelled_before_it_begins_never_does(self, asynchronous: bool) -> None:
         async def test(asked: Asked) -> None:
-            call = Call(1, "Connect", b"", {}, 20, asked.answers.__setitem__)
-            asked.calls.start(call)
+            call = PendingCall(1, "Connect", b"", {}, 20, asked.answers.__setitem__)
+            asked.calls.admit(call)
             asked.calls.cancel(call)
-            asked.calls.go()
+            asked.calls.start_admitted()
             asked.calls.close()
             assert await asked.calls.wait_idle(10)
             assert (asked.service.started, asked.answers) == (0, {})
@@ -197,7 +197,7 @@ class TestCalls:
             await asked.until(lambda: 1 in asked.answers)
             asked.ask(3)
             await asked.until(lambda: 3 in asked.answers)
-            assert asked.answers[1].status is Status.INTERNAL
+            assert asked.answers[1].status is GrpcStatus.INTERNAL
             assert asked.answers[3] == b"hi"
 
         on_a_loop(test, asynchronous)
@@ -206,12 +206,12 @@ class TestCalls:
         async def test(asked: Asked) -> None:
             asked.ask(1)
             asked.calls.close()
-            with pytest.raises(Refused) as refused:
+            with pytest.raises(GrpcError) as refused:
                 asked.ask(3)
             assert not await asked.calls.wait_idle(0.01)
             asked.service.gate.set()
             assert await asked.calls.wait_idle(10)
-            assert refused.value.status is Status.UNAVAILABLE
+            assert refused.value.status is GrpcStatus.UNAVAILABLE
 
         on_a_loop(test, asynchronous)
 
@@ -227,12 +227,12 @@ class TestHealth:
         health = Health()
         for name in ("", "anycable.RPC"):
             assert self.status(health.check(self.ask(name))) == "SERVING"
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(GrpcError) as refused:
             health.check(self.ask("other"))
-        assert refused.value.status is Status.NOT_FOUND
-        with pytest.raises(Refused) as refused:
+        assert refused.value.status is GrpcStatus.NOT_FOUND
+        with pytest.raises(GrpcError) as refused:
             health.check(b"\xff")
-        assert refused.value.status is Status.INTERNAL
+        assert refused.value.status is GrpcStatus.INTERNAL
 
     def test_who_watches_is_told_until_he_leaves(self) -> None:
         health, heard, others = Health(), list[bytes](), list[bytes]()
@@ -310,8 +310,8 @@ class TestCallsOfOneRead:
         async def main() -> dict[int, Any]:
             asked = Asked(service, 20)  # type: ignore[arg-type]
             for number, message in enumerate(messages):
-                asked.calls.start(Call(number, "Connect", message, {}, 20, asked.answers.__setitem__))
-            asked.calls.go()
+                asked.calls.admit(PendingCall(number, "Connect", message, {}, 20, asked.answers.__setitem__))
+            asked.calls.start_admitted()
             await asked.until(lambda: len(asked.answers) == len(messages))
             asked.calls.close()
             assert await asked.calls.wait_idle(5)
@@ -337,8 +337,8 @@ class TestCallsOfOneRead:
         async def main() -> int:
             asked = Asked(service, 20)  # type: ignore[arg-type]
             for number in range(10):
-                asked.calls.start(Call(number, "Connect", b"wait", {}, 20, asked.answers.__setitem__))
-            asked.calls.go()
+                asked.calls.admit(PendingCall(number, "Connect", b"wait", {}, 20, asked.answers.__setitem__))
+            asked.calls.start_admitted()
             await asyncio.sleep(0)
             await asyncio.sleep(0)
             begun = len(service.seen)
@@ -352,7 +352,7 @@ class TestCallsOfOneRead:
         answers, _ = self.answers(first, b"2 wait", b"3")
 
         assert (answers[1], answers[2]) == (b"2 wait", b"3")
-        assert answers[0] == first if first == b"cancel" else answers[0].status is Status.INTERNAL
+        assert answers[0] == first if first == b"cancel" else answers[0].status is GrpcStatus.INTERNAL
 
     def test_one_that_is_cancelled_while_it_waits_can_clean_up(self) -> None:
         cleaned = list[str]()

@@ -25,7 +25,7 @@ from anycable_rpc.transports.service import Service
 
 from ...support.both_ways import settings
 from ..grpcio.test_server import METADATA, LoopThread, self_signed, unary
-from ..http2.frames import ACKNOWLEDGED, HELLO, SETTINGS, block, call, data, headers, resized, said
+from ..http2.frames import ACKNOWLEDGED, HELLO, SETTINGS, block, call, data, describe, headers, resized
 
 Serve = Callable[..., http2.Server]
 
@@ -67,7 +67,7 @@ def last_words(one: socket.socket) -> list[str]:
     with suppress(ConnectionError):
         while piece := one.recv(65_536):
             heard += piece
-    return said(heard)
+    return describe(heard)
 
 
 def is_served(server: http2.Server) -> bool:
@@ -136,11 +136,11 @@ def test_calls_of_who_hangs_up_leave_nothing(serve: Serve) -> None:
             one.sendall(HELLO + call(1) + headers(3))
     assert is_served(server)
     deadline = time.monotonic() + 10
-    while server._shared.peers and time.monotonic() < deadline:
+    while server._context.peers and time.monotonic() < deadline:
         time.sleep(0.01)
 
-    assert not server._shared.peers
-    assert not server._shared.calls._under_way
+    assert not server._context.peers
+    assert not server._context.calls._under_way
 
 
 def test_unfinished_requests_of_many_connections_are_bounded_and_forgotten_with_them(
@@ -149,7 +149,7 @@ def test_unfinished_requests_of_many_connections_are_bounded_and_forgotten_with_
     trimmed = threading.Event()
     monkeypatch.setattr("anycable_rpc.transports.asyncio.server.trim", trimmed.set)
     server = serve()
-    budget = server._shared.budget
+    budget = server._context.budget
     request = b"".join(
         headers(stream) + data(stream, b"\0\0\x40\0\0", 0) + data(stream, bytes(16_000), 0) * 240
         for stream in (1, 3, 5)
@@ -157,7 +157,7 @@ def test_unfinished_requests_of_many_connections_are_bounded_and_forgotten_with_
     peers = [connected(server) for _ in range(8)]
     for one in peers:
         one.sendall(HELLO + ACKNOWLEDGED + request)
-        assert budget.held <= budget.most + 2**20  # a read is counted when it has been taken
+        assert budget.held <= budget.limit + 2**20  # a read is counted when it has been taken
     assert is_served(server)
     for one in peers:
         one.close()

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from anycable_rpc.transports.asyncio.calls import Calls
+from anycable_rpc.transports.asyncio.calls import CallQueue
 from anycable_rpc.transports.asyncio.health import Health
-from anycable_rpc.transports.asyncio.peer import Peer, Shared
+from anycable_rpc.transports.asyncio.peer import Peer, ServerContext
 from anycable_rpc.transports.http2 import frames
 from anycable_rpc.transports.http2.budget import Budget
 from anycable_rpc.transports.http2.limits import Limits
 
-from ..http2.frames import ACKNOWLEDGED, CALL, HELLO, block, call, data, framed, headers, said
+from ..http2.frames import ACKNOWLEDGED, CALL, HELLO, block, call, data, describe, framed, headers
 
 
 class Transport:
@@ -72,7 +72,9 @@ def connected(limits: Limits | None = None, budget: Budget | None = None) -> tup
     """A peer that has been greeted."""
     service: Any = Service()
     transport: Any = Transport()
-    peer = Peer(Shared(Calls(service, 2), Health(), limits or Limits(), budget or Budget(2**26), set(), lambda: inf))
+    peer = Peer(
+        ServerContext(CallQueue(service, 2), Health(), limits or Limits(), budget or Budget(2**26), set(), lambda: inf)
+    )
     peer.connection_made(transport)
     transport.written = b""
     return peer, transport
@@ -90,7 +92,7 @@ def test_an_answer_that_is_ready_leaves_before_the_half_closed_connection_ends()
 
     assert not stays_open
     assert framed(b"hi") in written
-    assert said(written)[-1] == "Headers 1 END_HEADERS END_STREAM"
+    assert describe(written)[-1] == "Headers 1 END_HEADERS END_STREAM"
 
 
 def test_a_call_that_breaks_is_refused() -> None:
@@ -102,7 +104,7 @@ def test_a_call_that_breaks_is_refused() -> None:
                 await asyncio.sleep(0)
         return transport.written
 
-    assert said(asyncio.run(main()))[-1] == "Headers 1 END_HEADERS END_STREAM"
+    assert describe(asyncio.run(main()))[-1] == "Headers 1 END_HEADERS END_STREAM"
 
 
 def test_who_has_ended_his_half_is_answered_and_then_left() -> None:
@@ -129,7 +131,7 @@ def test_who_does_not_read_is_not_read_until_he_does_and_not_kept_for_long() -> 
 
         def after(seconds: int) -> None:
             for _ in range(seconds):
-                peer.a_second_passed()
+                peer.tick()
             seen.append((transport.is_reading, transport.is_aborted))
 
         peer.pause_writing()
@@ -151,7 +153,7 @@ def test_last_words_that_do_not_leave_are_not_waited_for_long() -> None:
         seen = [transport.is_closed]
         for seconds in (10, 1):
             for _ in range(seconds):
-                peer.a_second_passed()
+                peer.tick()
             seen.append(transport.is_aborted)
         return seen
 
@@ -199,9 +201,9 @@ def test_what_is_not_served_is_refused_when_its_headers_are_read_and_its_data_is
     refusal, later = asyncio.run(main())
 
     assert answer in refusal
-    assert said(refusal)[-1] in ("Data 1 END_STREAM", "Headers 1 END_HEADERS END_STREAM")
+    assert describe(refusal)[-1] in ("Data 1 END_STREAM", "Headers 1 END_HEADERS END_STREAM")
     assert framed(b"hi") in later
-    assert "GoAway" not in str(said(later))
+    assert "GoAway" not in str(describe(later))
 
 
 def test_answers_that_are_written_and_not_read_count_and_the_greediest_is_cut() -> None:
@@ -215,7 +217,7 @@ def test_answers_that_are_written_and_not_read_count_and_the_greediest_is_cut() 
             transport.written = bytes(size)
             peer.pause_writing()
             peer._answer(1, b"late")
-            peer._connection._out.add(b"more")
+            peer._connection._send_queue.add(b"more")
             peer._flush()
             seen.append((budget.held, transport.is_aborted))
         peers[0][0].resume_writing()

@@ -8,7 +8,7 @@ from hpack import Encoder
 from hyperframe.frame import Frame
 
 from anycable_rpc.transports.http2 import frames
-from anycable_rpc.transports.http2.connection import Connection
+from anycable_rpc.transports.http2.connection import H2Connection
 from anycable_rpc.transports.http2.frames import (
     ACK,
     END_HEADERS,
@@ -20,8 +20,8 @@ from anycable_rpc.transports.http2.frames import (
     window_update,
 )
 from anycable_rpc.transports.http2.limits import Limits
-from anycable_rpc.transports.http2.request_headers import Line
-from anycable_rpc.transports.http2.streams import Cancelled, Request
+from anycable_rpc.transports.http2.request_headers import RequestLine
+from anycable_rpc.transports.http2.streams import Cancelled, CompleteRequest
 
 CALL = {
     ":method": "POST",
@@ -75,7 +75,7 @@ def parsed(output: bytes) -> list[Frame]:
     return read
 
 
-def said(output: bytes) -> list[str]:
+def describe(output: bytes) -> list[str]:
     """Its frames in words, without those of the greeting: `RST_STREAM 1 CANCEL`, `GOAWAY PROTOCOL_ERROR`, …"""
     return [_word(one) for one in parsed(output)]
 
@@ -95,28 +95,28 @@ class Peer:
         self,
         limits: Limits | None = None,
         hello: bytes = HELLO + ACKNOWLEDGED,
-        serves: Callable[[Line], bool] = lambda line: True,
+        serves: Callable[[RequestLine], bool] = lambda line: True,
     ) -> None:
-        self.connection = Connection(limits, serves=serves)
+        self.connection = H2Connection(limits, serves=serves)
         self.greeting = self.connection.take()
-        self.events: list[Request | Cancelled] = list(self.connection.receive(hello))
+        self.events: list[CompleteRequest | Cancelled] = list(self.connection.receive(hello))
         self.connection.take()
 
     def send(self, *pieces: bytes) -> list[str]:
         """Its answer in words; events are added to `events`."""
         self.events += self.connection.receive(b"".join(pieces))
-        return said(self.connection.take())
+        return describe(self.connection.take())
 
     def seconds(self, count: int) -> list[str]:
         """Let time pass."""
         for _ in range(count):
-            self.events += self.connection.a_second_passed()
-        return said(self.connection.take())
+            self.events += self.connection.tick()
+        return describe(self.connection.take())
 
     @property
     def is_clean(self) -> bool:
         """Whether nothing is left of streams that have ended."""
-        streams, out = self.connection.streams, self.connection._out
+        streams, out = self.connection.streams, self.connection._send_queue
         return not (streams.open or streams.buffered or out.waiting or out.held or out._credit)
 
 
@@ -126,6 +126,20 @@ def resized(size: int) -> bytes:
 
 
 __all__ = [
-    "ACKNOWLEDGED", "CALL", "END_HEADERS", "END_STREAM", "HELLO", "SETTINGS", "Peer", "block", "call", "data", "framed",
-    "headers", "parsed", "resized", "said", "window_update",
+    "ACKNOWLEDGED",
+    "CALL",
+    "END_HEADERS",
+    "END_STREAM",
+    "HELLO",
+    "SETTINGS",
+    "Peer",
+    "block",
+    "call",
+    "data",
+    "describe",
+    "framed",
+    "headers",
+    "parsed",
+    "resized",
+    "window_update",
 ]  # fmt: skip

@@ -16,17 +16,17 @@ from time import monotonic
 from hpack import Encoder
 from hyperframe.frame import GoAwayFrame
 
-from anycable_rpc.transports.http2.connection import Connection
-from anycable_rpc.transports.http2.grpc_framing import HEADERS, OK, framed
+from anycable_rpc.transports.http2.connection import H2Connection
+from anycable_rpc.transports.http2.grpc_framing import HEADERS, OK, frame_message
 from anycable_rpc.transports.http2.limits import Limits
-from anycable_rpc.transports.http2.request_headers import Line
-from anycable_rpc.transports.http2.streams import Cancelled, Request
+from anycable_rpc.transports.http2.request_headers import RequestLine
+from anycable_rpc.transports.http2.streams import Cancelled, CompleteRequest
 
 from .frames import CALL, HELLO, parsed
 
 CORPUS = Path(__file__).parent / "corpus"
 FOUND = Path("fuzz-found.hex")
-LIMITS = Limits(message=5_000, streams=10, buffered=20_000, noise=200)
+LIMITS = Limits(message=5_000, streams=10, buffered=20_000, unproductive_frames=200)
 
 
 def corpus() -> list[bytes]:
@@ -40,20 +40,20 @@ def check(data: bytes, chooser: random.Random) -> None:
     Raises:
         AssertionError: a rule is broken; anything else that is raised is a defect too.
     """
-    connection = Connection(LIMITS, serves=_is_grpc)
+    connection = H2Connection(LIMITS, serves=_is_grpc)
     output = bytearray(connection.take())
     asked: set[int] = set()
     seen: set[int] = set()
     for piece in _pieces(data, chooser):
         was_closed = connection.is_closed
         events = connection.receive(piece)
-        assert connection._budget.held == connection.streams.buffered + connection._out.held + _begun(connection)
+        assert connection._budget.held == connection.streams.buffered + connection._send_queue.held + _begun(connection)
         assert not (was_closed and events), "a closed connection asks for something"
         for event in events:
             _note(event, asked, seen)
         _answer(connection, asked, chooser)
         if chooser.random() < 0.1:
-            for event in connection.a_second_passed():
+            for event in connection.tick():
                 _note(event, asked, seen)
         if chooser.random() < 0.02:
             connection.drain()
@@ -68,28 +68,28 @@ def check(data: bytes, chooser: random.Random) -> None:
     assert _unanswered([data]) == _unanswered(_pieces(data, chooser)), "pieces mean something else than the whole"
 
 
-def _is_grpc(line: Line) -> bool:
+def _is_grpc(line: RequestLine) -> bool:
     return line.is_grpc
 
 
-def _is_served(event: Request | Cancelled) -> bool:
-    return isinstance(event, Request) and _is_grpc(event.head.line)
+def _is_served(event: CompleteRequest | Cancelled) -> bool:
+    return isinstance(event, CompleteRequest) and _is_grpc(event.head.line)
 
 
-def _begun(connection: Connection) -> int:
+def _begun(connection: H2Connection) -> int:
     return len(connection._block[2]) if connection._block else 0
 
 
-def _unanswered(pieces: Iterable[bytes]) -> tuple[list[Request | Cancelled], bytes]:
+def _unanswered(pieces: Iterable[bytes]) -> tuple[list[CompleteRequest | Cancelled], bytes]:
     """What is asked and said when nobody answers. What nobody serves is asked before its end, or with its data."""
-    connection, events = Connection(LIMITS, serves=_is_grpc), list[Request | Cancelled]()
+    connection, events = H2Connection(LIMITS, serves=_is_grpc), list[CompleteRequest | Cancelled]()
     for piece in pieces:
         events += connection.receive(piece)
     return [event if _is_served(event) else Cancelled(event.stream) for event in events], connection.take()
 
 
-def _note(event: Request | Cancelled, asked: set[int], seen: set[int]) -> None:
-    if isinstance(event, Request):
+def _note(event: CompleteRequest | Cancelled, asked: set[int], seen: set[int]) -> None:
+    if isinstance(event, CompleteRequest):
         assert event.stream % 2, "an even stream"
         assert event.stream not in seen, "asked twice"
         seen.add(event.stream)
@@ -99,11 +99,13 @@ def _note(event: Request | Cancelled, asked: set[int], seen: set[int]) -> None:
         asked.discard(event.stream)
 
 
-def _answer(connection: Connection, asked: set[int], chooser: random.Random) -> None:
+def _answer(connection: H2Connection, asked: set[int], chooser: random.Random) -> None:
     for stream in [stream for stream in asked if chooser.random() < 0.7]:
         how: Callable[[], None] = chooser.choice(
             [
-                lambda stream=stream: connection.respond(stream, HEADERS, framed(bytes(chooser.randrange(40_000))), OK),
+                lambda stream=stream: connection.respond(
+                    stream, HEADERS, frame_message(bytes(chooser.randrange(40_000))), OK
+                ),
                 lambda stream=stream: connection.refuse(stream, HEADERS + OK),
                 lambda stream=stream: connection.respond(stream, HEADERS, b"text", b""),
             ]
@@ -112,8 +114,8 @@ def _answer(connection: Connection, asked: set[int], chooser: random.Random) -> 
         asked.discard(stream)
 
 
-def _check_bounds(connection: Connection) -> None:
-    streams, out = connection.streams, connection._out
+def _check_bounds(connection: H2Connection) -> None:
+    streams, out = connection.streams, connection._send_queue
     assert len(streams.open) <= LIMITS.streams
     assert streams.buffered == sum(one.kept for one in streams.open.values())
     assert all(len(one.body) <= one.kept for one in streams.open.values()), "bytes that nobody counts"
@@ -122,7 +124,7 @@ def _check_bounds(connection: Connection) -> None:
     assert set(out.waiting) <= set(streams.open) or connection.is_closed
     assert max(len(streams._skipped), len(streams._cut), len(streams._refused)) <= 128
     assert not set(streams._refused) & {*streams.open, *streams._cut}
-    assert len(connection._rest) <= 16_384 + 9 or connection.is_closed
+    assert len(connection._unparsed) <= 16_384 + 9 or connection.is_closed
 
 
 def _check_output(output: bytes) -> None:

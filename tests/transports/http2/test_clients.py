@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anycable_rpc.transports.http2.connection import Connection
+from anycable_rpc.transports.http2.connection import H2Connection
 from anycable_rpc.transports.http2.grpc_framing import HEADERS, OK
-from anycable_rpc.transports.http2.streams import Cancelled, Request
+from anycable_rpc.transports.http2.streams import Cancelled, CompleteRequest
 
 from .frames import CALL, HELLO, call, framed, headers
 
@@ -24,7 +24,7 @@ class Client:
     """`h2` at one end and ours at the other; bytes go between them in random pieces."""
 
     random: random.Random
-    server: Connection = field(default_factory=Connection)
+    server: H2Connection = field(default_factory=H2Connection)
     asked: dict[int, bytes] = field(default_factory=dict[int, bytes])
     heard: dict[int, bytes] = field(default_factory=dict[int, bytes])
     answers: dict[int, bytes] = field(default_factory=dict[int, bytes])
@@ -68,7 +68,7 @@ class Client:
         while sent:
             size = self.random.choice([1, 9, 50, 5_000, len(sent)])
             for event in self.server.receive(sent[:size]):
-                assert isinstance(event, Request)
+                assert isinstance(event, CompleteRequest)
                 assert event.stream not in self.got
                 self.got[event.stream] = event.body
             sent = sent[size:]
@@ -103,7 +103,7 @@ def test_every_request_and_every_answer_arrives_whole_and_nothing_is_left(seed: 
     assert one.got == one.asked
     assert one.heard == one.answers
     assert one.ended == set(one.asked)
-    streams, out = one.server.streams, one.server._out
+    streams, out = one.server.streams, one.server._send_queue
     assert [streams.open, streams.buffered, out.waiting, out.held, out._credit] == [{}, 0, {}, 0, {}]
 
 
@@ -113,8 +113,8 @@ STREAM = HELLO + call(1) + headers(3)[:-1] + headers(3)[-1:] + call(5, b"x" * 50
 @settings(max_examples=150, derandomize=True, deadline=None)
 @given(st.lists(st.integers(0, len(STREAM)), max_size=12), st.binary(max_size=30))
 def test_any_pieces_of_the_same_bytes_mean_the_same(places: list[int], tail: bytes) -> None:
-    def outcome(cuts: list[int]) -> tuple[list[Request | Cancelled], bytes]:
-        connection, events = Connection(), list[Request | Cancelled]()
+    def outcome(cuts: list[int]) -> tuple[list[CompleteRequest | Cancelled], bytes]:
+        connection, events = H2Connection(), list[CompleteRequest | Cancelled]()
         whole = STREAM + tail
         for start, end in zip([0, *cuts], [*cuts, len(whole)], strict=True):
             events += connection.receive(whole[start:end])

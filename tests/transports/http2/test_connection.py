@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from anycable_rpc.transports.http2 import frames
-from anycable_rpc.transports.http2.connection import Connection
+from anycable_rpc.transports.http2.connection import H2Connection
 from anycable_rpc.transports.http2.frames import ACK, PADDED, PREFACE, PRIORITIZED, Setting, Type, frame, window_update
 from anycable_rpc.transports.http2.grpc_framing import HEADERS, OK
 from anycable_rpc.transports.http2.limits import Limits
-from anycable_rpc.transports.http2.streams import Cancelled, Request
+from anycable_rpc.transports.http2.streams import Cancelled, CompleteRequest
 
 from .frames import (
     ACKNOWLEDGED,
@@ -22,11 +22,11 @@ from .frames import (
     block,
     call,
     data,
+    describe,
     framed,
     headers,
     parsed,
     resized,
-    said,
 )
 
 WHOLE = END_HEADERS | END_STREAM
@@ -44,30 +44,30 @@ def goaway(*, last: int = 0, code: frames.ErrorCode = frames.ErrorCode.NO_ERROR)
 
 class TestGreeting:
     def test_our_settings_come_first(self) -> None:
-        settings, window = parsed(Connection().take())
+        settings, window = parsed(H2Connection().take())
 
         assert settings.settings == {1: 0, 3: 1000, 4: 4 * 2**20 + 5, 6: 16_384}  # type: ignore[attr-defined]
         assert window.window_increment == 16 * 2**20 - 65_535  # type: ignore[attr-defined]
 
     def test_the_peers_are_acknowledged(self) -> None:
-        connection = Connection()
+        connection = H2Connection()
         connection.take()
 
         connection.receive(HELLO)
 
-        assert said(connection.take()) == ["Settings 0 ACK"]
+        assert describe(connection.take()) == ["Settings 0 ACK"]
 
     @pytest.mark.parametrize(
         "garbage",
         [b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x02\x00", b"\0" * 100, PREFACE[:-1] + b"x", b"PRI * HTTP/1"],
     )
     def test_what_is_no_http2_ends_at_once(self, garbage: bytes) -> None:
-        connection = Connection()
+        connection = H2Connection()
         connection.take()
 
         connection.receive(garbage)
 
-        assert said(connection.take()) == ["GoAway 0 PROTOCOL_ERROR"]
+        assert describe(connection.take()) == ["GoAway 0 PROTOCOL_ERROR"]
         assert connection.is_closed
         assert connection.receive(HELLO) == []
 
@@ -81,11 +81,15 @@ class TestRequests:
         peer = Peer()
         peer.send(call(1))
         request = peer.events[0]
-        assert isinstance(request, Request)
+        assert isinstance(request, CompleteRequest)
         peer.connection.respond(1, HEADERS, framed(b"yes"), OK)
 
         assert (request.stream, request.head.line.path, request.body) == (1, PATH, framed(b"hi"))
-        assert said(peer.connection.take()) == ["Headers 1 END_HEADERS", "Data 1", "Headers 1 END_HEADERS END_STREAM"]
+        assert describe(peer.connection.take()) == [
+            "Headers 1 END_HEADERS",
+            "Data 1",
+            "Headers 1 END_HEADERS END_STREAM",
+        ]
         assert peer.is_clean
 
     def test_padding_priority_continuation_and_trailers(self) -> None:
@@ -101,14 +105,14 @@ class TestRequests:
         )
 
         assert answers == ["WindowUpdate 1"]  # what padding has taken
-        assert [one.body for one in peer.events if isinstance(one, Request)] == [framed(b"hello")]
+        assert [one.body for one in peer.events if isinstance(one, CompleteRequest)] == [framed(b"hello")]
 
     def test_a_message_in_many_frames(self) -> None:
         peer, message = Peer(), bytes(range(256)) * 200
         pieces = [framed(message)[start : start + 1000] for start in range(0, len(message) + 5, 1000)]
         peer.send(headers(1), *[data(1, piece, 0) for piece in pieces[:-1]], data(1, pieces[-1]))
 
-        assert [one.body for one in peer.events if isinstance(one, Request)] == [framed(message)]
+        assert [one.body for one in peer.events if isinstance(one, CompleteRequest)] == [framed(message)]
         assert peer.connection.streams.buffered == 0
 
     def test_an_unknown_frame_is_no_matter(self) -> None:
@@ -124,7 +128,7 @@ class TestRequests:
         peer = Peer()
         peer.send(headers(1, block([*CALL.items(), ("x", "y" * 16_150)], huffman=False), WHOLE))
 
-        assert [one.is_too_large for one in peer.events if isinstance(one, Request)] == [True]
+        assert [one.is_too_large for one in peer.events if isinstance(one, CompleteRequest)] == [True]
 
     @pytest.mark.parametrize(("size", "is_too_large"), [(100, False), (101, True)])
     def test_a_message_at_the_limit_and_beyond(self, size: int, is_too_large: bool) -> None:
@@ -133,14 +137,14 @@ class TestRequests:
         if not is_too_large:
             peer.send(data(1, framed(bytes(size))[60:]))
 
-        assert [one.is_too_large for one in peer.events if isinstance(one, Request)] == [is_too_large]
+        assert [one.is_too_large for one in peer.events if isinstance(one, CompleteRequest)] == [is_too_large]
 
     def test_what_comes_after_too_large_a_message_is_let_pass(self) -> None:
         peer = Peer(Limits(message=100))
         peer.send(headers(1), data(1, framed(bytes(200))[:60], 0))
         peer.connection.refuse(1, HEADERS + OK)
 
-        assert said(peer.connection.take()) == ["Headers 1 END_HEADERS END_STREAM", "RstStream 1 NO_ERROR"]
+        assert describe(peer.connection.take()) == ["Headers 1 END_HEADERS END_STREAM", "RstStream 1 NO_ERROR"]
         assert peer.send(data(1, b"more", 0), headers(1, block([("x", "y")]), WHOLE)) == []
         assert peer.is_clean
 
@@ -158,16 +162,16 @@ class TestRequests:
     def test_what_all_streams_hold_together_is_bounded(self) -> None:
         peer = Peer(Limits(buffered=2000))
         peer.send(*[headers(stream) + data(stream, framed(bytes(600))[:500], 0) for stream in (1, 3, 5)])
-        kept = 500 + Connection()._heads.read(block()).size
+        kept = 500 + H2Connection()._head_reader.read(block()).size
 
-        assert [one.stream for one in peer.events if isinstance(one, Request) and one.is_too_large] == [5]
+        assert [one.stream for one in peer.events if isinstance(one, CompleteRequest) and one.is_too_large] == [5]
         assert peer.connection.streams.buffered == 2 * kept
 
     def test_headers_of_requests_that_do_not_end_count(self) -> None:
         peer = Peer(Limits(buffered=1000))
         peer.send(headers(1, LONG), headers(3, LONG))
 
-        assert [one.stream for one in peer.events if isinstance(one, Request) and one.is_too_large] == [3]
+        assert [one.stream for one in peer.events if isinstance(one, CompleteRequest) and one.is_too_large] == [3]
 
     def test_a_stream_above_the_limit_is_refused(self) -> None:
         peer = Peer(Limits(streams=2))
@@ -176,7 +180,7 @@ class TestRequests:
         assert peer.send(data(5, b"x", 0)) == []
 
     def test_the_connections_window_is_opened_again(self) -> None:
-        peer = Peer(Limits(message=2**30, buffered=2**30, noise=10**6))
+        peer = Peer(Limits(message=2**30, buffered=2**30, unproductive_frames=10**6))
         frames_of_16k = 16 * 2**20 // 2 // 16_384 + 1
         answers = peer.send(headers(1), *[data(1, bytes(16_384), 0)] * frames_of_16k)
 
@@ -275,7 +279,7 @@ def test_a_broken_rule_has_its_code(sent: bytes, answer: str) -> None:
     ],
 )  # fmt: skip
 def test_how_the_bytes_come_changes_nothing(pieces: list[bytes]) -> None:
-    def outcome(*parts: bytes) -> tuple[list[Request | Cancelled], bytes, int]:
+    def outcome(*parts: bytes) -> tuple[list[CompleteRequest | Cancelled], bytes, int]:
         peer, said = Peer(Limits(message=100, streams=6, headers=500)), b""
         peer.send(call(1))
         peer.connection.respond(1, HEADERS, b"x", OK)
@@ -380,12 +384,12 @@ class TestRefusedByItsHeaders:
         peer = Peer(Limits(message=100), serves=lambda line: False)
         peer.send(headers(1, OF_SEVEN))
         peer.connection.refuse(1, HEADERS + OK)
-        answer = said(peer.connection.take())
+        answer = describe(peer.connection.take())
         pieces, faults = AFTER[after]
 
         assert answer == ["Headers 1 END_HEADERS END_STREAM"]
         assert peer.send(pieces) == faults
-        assert [type(event) for event in peer.events] == [Request]
+        assert [type(event) for event in peer.events] == [CompleteRequest]
         assert not peer.connection.streams.open
 
     @pytest.mark.parametrize("after", [name for name, (_, faults) in AFTER.items() if faults])
@@ -395,7 +399,7 @@ class TestRefusedByItsHeaders:
         pieces, faults = AFTER[after]
         words = peer.send(headers(1, OF_SEVEN), pieces)
         peer.connection.refuse(1, HEADERS + OK)
-        words += said(peer.connection.take())
+        words += describe(peer.connection.take())
 
         expected = ["RstStream 1 STREAM_CLOSED"] if after == "data after its end" else faults
         assert [word for word in words if not word.startswith("Headers")] == expected
@@ -407,7 +411,7 @@ class TestRefusedByItsHeaders:
         for stream in streams:
             peer.send(headers(stream))
             peer.connection.refuse(stream, HEADERS + OK)
-            words += said(peer.connection.take())
+            words += describe(peer.connection.take())
 
         assert [word for word in words if "Rst" in word] == [f"RstStream {stream} NO_ERROR" for stream in streams[128:]]
 
@@ -415,7 +419,7 @@ class TestRefusedByItsHeaders:
 class TestAnswers:
     def answered(self, peer: Peer, size: int) -> list[str]:
         peer.connection.respond(1, HEADERS, framed(bytes(size)), OK)
-        return said(peer.connection.take())
+        return describe(peer.connection.take())
 
     def test_a_large_one_goes_as_far_as_the_windows(self) -> None:
         peer = Peer()
@@ -467,7 +471,7 @@ class TestAnswers:
             peer.connection.respond(1, HEADERS, b"more", None)
         peer.connection.respond(1, HEADERS, b"last", OK)
 
-        answers = said(peer.connection.take())
+        answers = describe(peer.connection.take())
         assert answers == ["Headers 1 END_HEADERS", *["Data 1"] * 3, "Headers 1 END_HEADERS END_STREAM"]
 
     def test_one_without_trailers_ends_with_its_data(self) -> None:
@@ -475,7 +479,7 @@ class TestAnswers:
         peer.send(call(1))
         peer.connection.respond(1, HEADERS, b"text", b"")
 
-        assert said(peer.connection.take()) == ["Headers 1 END_HEADERS", "Data 1 END_STREAM"]
+        assert describe(peer.connection.take()) == ["Headers 1 END_HEADERS", "Data 1 END_STREAM"]
 
     def test_to_a_stream_that_is_gone_nothing_is_said(self) -> None:
         peer = Peer()
@@ -494,7 +498,7 @@ class TestAnswers:
             peer.connection.respond(stream, HEADERS, bytes(400), OK)
 
         assert peer.connection.is_closed
-        assert said(peer.connection.take())[-1] == "GoAway 0 ENHANCE_YOUR_CALM"
+        assert describe(peer.connection.take())[-1] == "GoAway 0 ENHANCE_YOUR_CALM"
 
     def test_a_reset_forgets_what_waits(self) -> None:
         peer = Peer(hello=PREFACE + resized(0) + ACKNOWLEDGED)
@@ -522,7 +526,7 @@ class TestDrain:
         assert [type(one).__name__ for one in announced] == ["GoAwayFrame", "PingFrame"]
         assert announced[0].last_stream_id == 2**31 - 1  # type: ignore[attr-defined]
         assert (final, late) == (["GoAway 0 NO_ERROR"], [])
-        assert [one.stream for one in peer.events if isinstance(one, Request)] == [1, 3]
+        assert [one.stream for one in peer.events if isinstance(one, CompleteRequest)] == [1, 3]
         assert peer.connection.is_closed
 
     def test_without_an_answer_to_the_ping_it_goes_on_after_a_while(self) -> None:
@@ -652,7 +656,7 @@ class TestFloods:
         )
 
         assert answers == ["GoAway 0 ENHANCE_YOUR_CALM"]
-        assert len([one for one in peer.events if isinstance(one, Request)]) <= 201
+        assert len([one for one in peer.events if isinstance(one, CompleteRequest)]) <= 201
         assert peer.is_clean
 
     def test_resets_of_calls_that_have_lasted_are_borne(self) -> None:
@@ -759,8 +763,8 @@ class TestFloods:
             peer.send(call(stream))
             peer.connection.respond(stream, HEADERS, bytes(60), OK)
         looks = list[int]()
-        again = peer.connection._out._again
-        peer.connection._out._again = lambda stream: looks.append(stream) or again(stream)  # type: ignore[func-returns-value, method-assign]
+        again = peer.connection._send_queue._again
+        peer.connection._send_queue._again = lambda stream: looks.append(stream) or again(stream)  # type: ignore[func-returns-value, method-assign]
 
         peer.send(piece * 100)
 
@@ -782,12 +786,12 @@ class TestFloods:
         peer = Peer(hello=PREFACE + resized(0) + ACKNOWLEDGED)
         peer.send(call(1))
         peer.connection.respond(1, HEADERS, bytes(2**20), OK)
-        whole = peer.connection._out.waiting[1][0].obj
+        whole = peer.connection._send_queue.waiting[1][0].obj
 
         peer.send(window_update(1, 1) * 100)
-        after_little = peer.connection._out.waiting[1][0].obj
+        after_little = peer.connection._send_queue.waiting[1][0].obj
         peer.send(window_update(0, 2**20), window_update(1, 2**20 - 200))
-        after_most = peer.connection._out.waiting[1][0].obj
+        after_most = peer.connection._send_queue.waiting[1][0].obj
 
         assert after_little is whole
         assert after_most is not whole

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from anycable_rpc.transports.http2 import request_headers as heads
 from anycable_rpc.transports.http2.frames import ErrorCode, StreamFault
 from anycable_rpc.transports.http2.header_blocks import literal
-from anycable_rpc.transports.http2.request_headers import Head, HeadReader, Line, check_trailers
+from anycable_rpc.transports.http2.request_headers import RequestHead, RequestHeadReader, RequestLine, check_trailers
 
 from .frames import CALL, block
 
@@ -17,11 +17,11 @@ Pairs = list[tuple[str, str]]
 BASE: Pairs = list(CALL.items())
 
 
-def reader(*, seen: bool = False) -> HeadReader:
+def reader(*, seen: bool = False) -> RequestHeadReader:
     """One whose peer has no table; `seen`: and has made such a call before."""
-    made = HeadReader(16_384)
-    made.blocks.acknowledge()
-    made.blocks.read(b"\x20")
+    made = RequestHeadReader(16_384)
+    made.block_reader.acknowledge()
+    made.block_reader.read(b"\x20")
     if seen:
         made.read(raw(BASE))
     return made
@@ -40,7 +40,7 @@ class TestRequests:
     def test_a_call(self, seen: bool) -> None:
         head = reader(seen=seen).read(raw([*BASE, ("sid", "abc"), ("protov", "v1")]))
 
-        assert head.line == Line("POST", "/anycable.RPC/Connect", is_grpc=True)
+        assert head.line == RequestLine("POST", "/anycable.RPC/Connect", is_grpc=True)
         assert (head.metadata["sid"], head.metadata["protov"], head.length) == ("abc", "v1", None)
         assert head.size == sum(len(name) + len(value) + 32 for name, value in BASE) + 6 + 8 + 2 * 32
 
@@ -141,7 +141,7 @@ NAMES = st.sampled_from(
 EXTRA = st.lists(st.tuples(NAMES, st.sampled_from(["v1", "trailers", "7", "3S", "x" * 130, "é"])), max_size=6)
 
 
-def outcome(one: HeadReader, data: bytes) -> Head | ErrorCode:
+def outcome(one: RequestHeadReader, data: bytes) -> RequestHead | ErrorCode:
     try:
         return one.read(data)
     except StreamFault as fault:
