@@ -12,6 +12,7 @@ from typing import cast
 from ...protocol.messages import SERVICE
 from ..http2.budget import Budget
 from ..http2.connection import H2Connection
+from ..http2.events import Cancelled, CompleteRequest
 from ..http2.grpc_framing import (
     HEADERS,
     NO_CALL,
@@ -28,7 +29,6 @@ from ..http2.grpc_framing import (
 )
 from ..http2.limits import Limits
 from ..http2.request_headers import RequestLine
-from ..http2.streams import Cancelled, CompleteRequest
 from ..protobuf import METHODS
 from .calls import CallQueue, PendingCall
 from .health import CHECK, WATCH, Health

@@ -9,6 +9,7 @@ from hyperframe.frame import Frame
 
 from anycable_rpc.transports.http2 import frames
 from anycable_rpc.transports.http2.connection import H2Connection
+from anycable_rpc.transports.http2.events import Cancelled, CompleteRequest
 from anycable_rpc.transports.http2.frames import (
     ACK,
     END_HEADERS,
@@ -21,7 +22,6 @@ from anycable_rpc.transports.http2.frames import (
 )
 from anycable_rpc.transports.http2.limits import Limits
 from anycable_rpc.transports.http2.request_headers import RequestLine
-from anycable_rpc.transports.http2.streams import Cancelled, CompleteRequest
 
 CALL = {
     ":method": "POST",

@@ -17,10 +17,10 @@ from hpack import Encoder
 from hyperframe.frame import GoAwayFrame
 
 from anycable_rpc.transports.http2.connection import H2Connection
+from anycable_rpc.transports.http2.events import Cancelled, CompleteRequest
 from anycable_rpc.transports.http2.grpc_framing import HEADERS, OK, frame_message
 from anycable_rpc.transports.http2.limits import Limits
 from anycable_rpc.transports.http2.request_headers import RequestLine
-from anycable_rpc.transports.http2.streams import Cancelled, CompleteRequest
 
 from .frames import CALL, HELLO, parsed
 
@@ -122,8 +122,8 @@ def _check_bounds(connection: H2Connection) -> None:
     assert streams.buffered <= LIMITS.buffered + 16_384
     assert out.held == sum(len(held) for held, _ in out.waiting.values())
     assert set(out.waiting) <= set(streams.open) or connection.is_closed
-    assert max(len(streams._skipped), len(streams._cut), len(streams._refused)) <= 128
-    assert not set(streams._refused) & {*streams.open, *streams._cut}
+    assert max(len(streams.closed.skipped), len(streams.closed.cut), len(streams.closed.refused)) <= 128
+    assert not set(streams.closed.refused) & {*streams.open, *streams.closed.cut}
     assert len(connection._unparsed) <= 16_384 + 9 or connection.is_closed
 
 

@@ -10,10 +10,10 @@ import pytest
 from anycable_rpc.transports.asyncio.heap import trim
 from anycable_rpc.transports.http2.budget import Budget
 from anycable_rpc.transports.http2.connection import H2Connection
+from anycable_rpc.transports.http2.events import CompleteRequest
 from anycable_rpc.transports.http2.frames import PREFACE, Type, frame
 from anycable_rpc.transports.http2.grpc_framing import HEADERS, OK
 from anycable_rpc.transports.http2.limits import Limits
-from anycable_rpc.transports.http2.streams import CompleteRequest
 
 from .frames import ACKNOWLEDGED, HELLO, block, call, data, describe, framed, headers, resized
 

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anycable_rpc.transports.http2.connection import H2Connection
+from anycable_rpc.transports.http2.events import Cancelled, CompleteRequest
 from anycable_rpc.transports.http2.grpc_framing import HEADERS, OK
-from anycable_rpc.transports.http2.streams import Cancelled, CompleteRequest
 
 from .frames import CALL, HELLO, call, framed, headers
 

@@ -6,10 +6,11 @@ import pytest
 
 from anycable_rpc.transports.http2 import frames
 from anycable_rpc.transports.http2.connection import H2Connection
+from anycable_rpc.transports.http2.events import Cancelled, CompleteRequest
 from anycable_rpc.transports.http2.frames import ACK, PADDED, PREFACE, PRIORITIZED, Setting, Type, frame, window_update
 from anycable_rpc.transports.http2.grpc_framing import HEADERS, OK
 from anycable_rpc.transports.http2.limits import Limits
-from anycable_rpc.transports.http2.streams import Cancelled, CompleteRequest
+from anycable_rpc.transports.http2.request_headers import RequestHeadReader
 
 from .frames import (
     ACKNOWLEDGED,
@@ -162,7 +163,7 @@ class TestRequests:
     def test_what_all_streams_hold_together_is_bounded(self) -> None:
         peer = Peer(Limits(buffered=2000))
         peer.send(*[headers(stream) + data(stream, framed(bytes(600))[:500], 0) for stream in (1, 3, 5)])
-        kept = 500 + H2Connection()._head_reader.read(block()).size
+        kept = 500 + RequestHeadReader(16_384).read(block()).size
 
         assert [one.stream for one in peer.events if isinstance(one, CompleteRequest) and one.is_too_large] == [5]
         assert peer.connection.streams.buffered == 2 * kept
@@ -283,11 +284,11 @@ def test_how_the_bytes_come_changes_nothing(pieces: list[bytes]) -> None:
         peer, said = Peer(Limits(message=100, streams=6, headers=500)), b""
         peer.send(call(1))
         peer.connection.respond(1, HEADERS, b"x", OK)
-        peer.connection.streams._window = 9 * 2**20  # one half of it is not far
+        peer.connection._requests._window = 9 * 2**20  # one half of it is not far
         for part in parts:
             peer.events += peer.connection.receive(part)
             said += peer.connection.take()
-        return peer.events, said, peer.connection.streams._window
+        return peer.events, said, peer.connection._requests._window
 
     whole = b"".join(pieces)
 
@@ -324,7 +325,7 @@ def test_the_window_is_opened_again_before_it_is_used_up() -> None:
         peer.connection.respond(stream, HEADERS, b"x", OK)
 
     assert answers.count("WindowUpdate 0") == 1
-    assert 8 * 2**20 <= peer.connection.streams._window <= 16 * 2**20
+    assert 8 * 2**20 <= peer.connection._requests._window <= 16 * 2**20
 
 
 def test_a_number_that_was_left_out_is_not_one_that_has_ended() -> None:
@@ -337,7 +338,7 @@ def test_a_number_that_was_left_out_is_not_one_that_has_ended() -> None:
 
     assert left_out.send(headers(8995)) == ["GoAway 0 PROTOCOL_ERROR"]
     assert ended.send(headers(8997)) == ["GoAway 0 STREAM_CLOSED"]
-    assert len(ended.connection.streams._skipped) <= 128
+    assert len(ended.connection.streams.closed.skipped) <= 128
 
 
 def test_more_than_the_streams_window_ends_the_stream() -> None:
@@ -351,7 +352,7 @@ def test_more_than_the_streams_window_ends_the_stream() -> None:
 
 def test_more_than_the_connections_window_ends_it() -> None:
     peer = Peer()
-    peer.connection.streams._window = 10
+    peer.connection._requests._window = 10
 
     assert peer.send(headers(1), data(1, bytes(11), 0)) == ["GoAway 0 FLOW_CONTROL_ERROR"]
 
