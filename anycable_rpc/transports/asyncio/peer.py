@@ -171,8 +171,8 @@ class Peer(asyncio.Protocol):
             self._calls[stream] = call
         except GrpcError as refused:
             if isinstance(refused, MessageTooLarge):
-                logger.warning("%s: %s", line.path, refused.text)
-            self._connection.refuse(stream, refusal(refused.status, refused.text))
+                logger.warning("%s: %s", line.path, refused.reason)
+            self._connection.refuse(stream, refusal(refused.status, refused.reason))
 
     def _tell_health(self, stream: int, path: str, data: bytes) -> None:
         if path == CHECK:
@@ -187,7 +187,7 @@ class Peer(asyncio.Protocol):
     def _answer(self, stream: int, answer: bytes | GrpcError) -> None:
         self._calls.pop(stream, None)
         if isinstance(answer, GrpcError):
-            self._connection.refuse(stream, refusal(answer.status, answer.text))
+            self._connection.refuse(stream, refusal(answer.status, answer.reason))
         else:
             self._connection.respond(stream, HEADERS, frame_message(answer), OK)
         if not self._is_flushing:

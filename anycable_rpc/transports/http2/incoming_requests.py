@@ -79,11 +79,11 @@ class IncomingRequests:
         end, header_size, unpack = len(data), HEADER.size, SHAPE.unpack_from
         streams, open_, cut, read = self._streams, self._open, self._cut, self._heads.read
         add, most, last_served = streams.events.append, self._limits.streams, streams.last_served
-        stream, left, began = streams.highest + 2, self._window, position
+        stream, left, room = streams.highest + 2, self._window, end - 2 * header_size
         largest = min(streams.stream_window, DEFAULT_FRAME)
-        # It may stop at any frame and for any doubt (another shape, a limit, an error): nothing has been changed for
-        # that frame, and the slow path reads it again, frame by frame, and says what is wrong.
-        while position + 2 * header_size <= end and stream <= last_served and left > largest and len(open_) < most:
+        # It may stop at any request and for any doubt (another shape, a limit, an error): nothing has been changed for
+        # that request yet. The slow path reads it again, frame by frame, and finds out what is wrong.
+        while position <= room and stream <= last_served and left > largest and len(open_) < most:
             high, low, shape, number = unpack(data, position)
             middle = position + header_size + (high << 8 | low)
             if shape != _WHOLE_HEADERS or number != stream or high > _LARGEST_HIGH or middle + header_size > end:
@@ -102,14 +102,14 @@ class IncomingRequests:
                 break
             open_[stream] = found = OpenStream(NO_HEAD, streams.seconds)
             found.is_complete = True
-            body = data[middle + header_size : after]
-            add(_new(CompleteRequest, (stream, head, body, weight > self._limits.headers)))
+            add(
+                _new(CompleteRequest, (stream, head, data[middle + header_size : after], weight > self._limits.headers))
+            )
             left -= size
             stream += 2
             position = after
-        # The highest stream and the window are in locals until here. No one else can see them meanwhile.
-        if position > began:
-            streams.highest, self._window = stream - 2, left
+        # These two are written back once, for all requests: nothing reads them in between.
+        streams.highest, self._window = stream - 2, left
         if left < WINDOW // 2:
             self._open_window()
         return position
