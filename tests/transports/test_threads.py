@@ -167,13 +167,13 @@ def test_few_are_tried_again_when_none_has_waited_for_long(monkeypatch: pytest.M
     monkeypatch.setattr(module, "_SHRINK_AFTER", 0.1)
     threads, gate = Threads(8), threading.Event()
     threads.submit([lambda: gate.wait(20)] * 8)
-    until(lambda: threads._target == 8)
+    until(lambda: threads.statistics().target == 8)
 
     gate.set()
 
-    until(lambda: threads._target == 2)
+    until(lambda: threads.statistics().target == 2)
     threads.submit([lambda: time.sleep(0.05)] * 8)
-    until(lambda: threads._target > 2)
+    until(lambda: threads.statistics().target > 2)
     threads.close()
 
 

@@ -102,9 +102,8 @@ class IncomingRequests:
                 break
             open_[stream] = found = OpenStream(NO_HEAD, streams.seconds)
             found.is_complete = True
-            add(
-                _new(CompleteRequest, (stream, head, data[middle + header_size : after], weight > self._limits.headers))
-            )
+            body = data[middle + header_size : after]
+            add(_new(CompleteRequest, (stream, head, body, weight > self._limits.headers)))
             left -= size
             stream += 2
             position = after
