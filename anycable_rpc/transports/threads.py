@@ -6,7 +6,7 @@ threads, and a watcher changes their number. It looks while jobs wait, after 5 m
 
     jobs wait?  CPU time used since the last look               so the threads        the pool
     no          -                                               are enough            stays; after 30 s uses two again
-    yes         no job was started, or the pool used < 0.2      all wait              doubles
+    yes         no job was started, or < 0.2 by the pool        all wait              doubles
     yes         the process used < 0.8 of a core                wait for I/O          doubles
     yes         the process used >= 0.8 of a core               compete for the GIL   loses one thread
     yes         >= 0.8 of a core per thread (or of all cores)   compute without it    doubles

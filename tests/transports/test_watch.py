@@ -164,7 +164,7 @@ async def run_late(app: Service, calls_at_a_time: int, release: threading.Event)
     calls.close()
     assert await calls.wait_idle(20)
     await asyncio.to_thread(looking.join)
-    calls.end()
+    calls.cancel_all()
 
 
 def told(caplog: pytest.LogCaptureFixture) -> list[str]:

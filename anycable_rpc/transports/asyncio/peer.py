@@ -1,4 +1,4 @@
-"""One anycable-go's connection on the event loop: its bytes to requests, requests to calls, answers to bytes."""
+"""One connection of anycable-go on the event loop: bytes become requests, requests calls, and answers bytes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import cast
 from ...protocol.messages import SERVICE
 from ..http2.budget import Budget
 from ..http2.connection import H2Connection
-from ..http2.events import Cancelled, CompleteRequest
+from ..http2.events import Cancelled, CompleteRequest, Event
 from ..http2.grpc_framing import (
     HEADERS,
     NO_CALL,
@@ -39,38 +39,37 @@ logger = logging.getLogger("anycable_rpc")
 
 _HEALTH = (CHECK, WATCH)
 _METHODS = {f"/{SERVICE}/{method}": method for method in METHODS}
-_TOO_LARGE = "the message or its headers are too large, or too many requests have not ended"
-_LINGER = 10  # seconds for the last bytes to leave
+_TOO_LARGE = "the message or its headers are too large, or too many requests are incomplete"
+_LINGER = 10  # seconds for the last bytes to be sent
 
 
 @dataclass(slots=True)
 class ServerContext:
-    """What all connections of a server have in common."""
+    """The parts of a server that all its connections share. `max_age` returns the seconds that a connection lasts."""
 
     calls: CallQueue
     health: Health
     limits: Limits
     budget: Budget
     peers: set[Peer]
-    longest: Callable[[], float]
+    max_age: Callable[[], float]
 
 
 class Peer(asyncio.Protocol):
-    """See the module. A second's tick comes from the server."""
+    """One connection. The server calls `tick` each second."""
 
-    def __init__(self, shared: ServerContext) -> None:
-        self._context = shared
-        self._connection = H2Connection(shared.limits, shared.budget, _is_served)
+    def __init__(self, context: ServerContext) -> None:
+        self._context = context
+        self._connection = H2Connection(context.limits, context.budget, _is_served)
         self._loop = asyncio.get_running_loop()
         self._calls: dict[int, PendingCall] = {}
         self._is_flushing = False
-        self._stuck = 0  # seconds for which the peer has not read, or not gone
+        self._stuck = 0  # seconds for which the peer has not read, or has not closed its side
         self._is_paused = False
         self._age = 0
-        self._longest = shared.longest()
+        self._max_age = context.max_age()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """It begins."""
         self._transport = cast(asyncio.Transport, transport)
         tls = transport.get_extra_info("ssl_object")
         if tls is not None and tls.selected_alpn_protocol() != "h2":
@@ -80,13 +79,12 @@ class Peer(asyncio.Protocol):
         self._flush()
 
     def data_received(self, data: bytes) -> None:
-        """Bytes have come."""
         self._handle(self._connection.receive(data))
 
     def eof_received(self) -> bool:
-        """The peer writes no more; what it has asked for is answered."""
-        if not self._calls or self._transport.get_extra_info("ssl_object"):  # TLS has no half-closed connections
-            self._flush()  # what is answered already
+        """Answer the calls under way, and then close: the peer sends no more requests."""
+        if not self._calls or self._transport.get_extra_info("ssl_object"):  # asyncio has no half-closed TLS
+            self._flush()  # answers that are ready
             return False
         self._connection.drain()
         self._connection.refuse_new()
@@ -94,19 +92,17 @@ class Peer(asyncio.Protocol):
         return True
 
     def pause_writing(self) -> None:
-        """The peer does not read: then we read nothing either."""
+        # a peer that does not read its answers must not make new ones
         self._is_paused = True
         self._transport.pause_reading()
 
     def resume_writing(self) -> None:
-        """It does again."""
         self._is_paused = False
         self._stuck = 0
         self._context.budget.note(self, 0)
         self._transport.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It has ended."""
         self._context.peers.discard(self)
         for stream in list(self._connection.streams.open):
             self._cancel(stream)
@@ -114,35 +110,36 @@ class Peer(asyncio.Protocol):
         self._context.budget.note(self, 0)
 
     def shed(self) -> None:
-        """Drop what has been written and not read: of all connections this one keeps the most bytes."""
+        """Drop the connection with all answers that the peer has not read: they are the largest part of the budget."""
         self._context.budget.note(self, 0)
         self._transport.abort()
 
     def drain(self) -> None:
-        """Let the peer go elsewhere."""
+        """Tell the peer that this connection is to end, and answer the calls under way."""
         self._connection.drain()
         self._flush_soon()
 
     def close(self) -> None:
-        """End now, once what has been said has left; whoever waits learns it from the end of the connection."""
+        """Close after the bytes already written. Calls under way get no answer, so anycable-go tries them again."""
         self._flush()
         self._transport.close()
 
     def tick(self) -> None:
-        """End what takes too long."""
+        """Apply the time limits; the server calls this each second."""
         self._age += 1
-        if self._age > self._longest:
+        if self._age > self._max_age:
             self._connection.drain()
         self._stuck += self._is_paused or self._transport.is_closing()
         if self._stuck > (_LINGER if self._transport.is_closing() else self._context.limits.patience):
             self._transport.abort()
         self._handle(self._connection.tick())
 
-    def _handle(self, events: list[CompleteRequest | Cancelled]) -> None:
+    def _handle(self, events: list[Event]) -> None:
+        # a call that is reset in the same read is never admitted: its place is left to others
         gone = {event.stream for event in events if isinstance(event, Cancelled)} if len(events) > 1 else ()
         for event in events:
             if isinstance(event, CompleteRequest):
-                if event.stream not in gone:  # a call that is reset in the same read takes no place
+                if event.stream not in gone:
                     self._accept(event)
             else:
                 self._cancel(event.stream)
@@ -158,29 +155,29 @@ class Peer(asyncio.Protocol):
             method = _METHODS.get(line.path)
             if method is None and line.path not in _HEALTH:
                 raise GrpcError(GrpcStatus.UNIMPLEMENTED, "no such method")
+            # a message above the limit has a better answer, in unframe_message
             if is_too_large and announced_length(body) <= self._context.limits.message:
                 raise GrpcError(GrpcStatus.RESOURCE_EXHAUSTED, _TOO_LARGE)
             data = unframe_message(body, metadata.get("grpc-encoding", ""), self._context.limits.message)
             if method is None:
-                self._tell_health(stream, line.path, data)
+                self._answer_health(stream, line.path, data)
                 return
-            call = PendingCall(
-                stream, method, data, metadata, parse_timeout(metadata.get("grpc-timeout")), self._answer
-            )
+            timeout = parse_timeout(metadata.get("grpc-timeout"))
+            call = PendingCall(stream, method, data, metadata, timeout, self._answer)
             self._context.calls.admit(call)
             self._calls[stream] = call
-        except GrpcError as refused:
-            if isinstance(refused, MessageTooLarge):
-                logger.warning("%s: %s", line.path, refused.reason)
-            self._connection.refuse(stream, refusal(refused.status, refused.reason))
+        except GrpcError as error:
+            if isinstance(error, MessageTooLarge):
+                logger.warning("%s: %s", line.path, error.reason)
+            self._connection.refuse(stream, refusal(error.status, error.reason))
 
-    def _tell_health(self, stream: int, path: str, data: bytes) -> None:
+    def _answer_health(self, stream: int, path: str, data: bytes) -> None:
         if path == CHECK:
             self._connection.respond(stream, HEADERS, frame_message(self._context.health.check(data)), OK)
         else:
-            self._context.health.watch(data, (self, stream), partial(self._tell, stream))
+            self._context.health.watch(data, (self, stream), partial(self._send_health, stream))
 
-    def _tell(self, stream: int, data: bytes) -> None:
+    def _send_health(self, stream: int, data: bytes) -> None:
         self._connection.respond(stream, HEADERS, frame_message(data), None)
         self._flush_soon()
 
@@ -198,10 +195,10 @@ class Peer(asyncio.Protocol):
         if call is not None:
             self._context.calls.cancel(call)
         else:
-            self._context.health.leave((self, stream))
+            self._context.health.unwatch((self, stream))
 
     def _flush_soon(self) -> None:
-        """Once for all that is answered in this turn of the loop."""
+        """Flush at the end of this turn of the event loop: one write for all answers of the turn."""
         if not self._is_flushing:
             self._is_flushing = True
             self._loop.call_soon(self._flush)
@@ -219,5 +216,5 @@ class Peer(asyncio.Protocol):
 
 
 def _is_served(line: RequestLine) -> bool:
-    """Whether a request is a call of a method that there is."""
+    """Return whether a request is a gRPC call of a method that exists."""
     return line.is_grpc and (line.path in _METHODS or line.path in _HEALTH)

@@ -1,4 +1,4 @@
-"""The server: listens, greets each peer, and ends with all of them."""
+"""The server: it listens, keeps its connections, and drains them when it stops."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import tempfile
 from contextlib import suppress
 from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ...errors import ConfigurationError
 from ..http2.budget import Budget
@@ -25,26 +25,26 @@ if TYPE_CHECKING:
     from ...settings.model import Settings
     from ..service import Service
 
-__all__ = ["Server", "limits"]
+__all__ = ["Server", "ServerStatistics", "limits"]
 
-_FLUSH = 0.2  # seconds for the last answers to leave, and for peers to hear that we go
-_MUCH = 8 * 2**20  # bytes that were kept and no longer are: worth the milliseconds to give them back
+_FLUSH = 0.2  # seconds for the last answers to be sent, and for peers to read GOAWAY
+_WORTH_TRIMMING = 8 * 2**20  # freed bytes that are worth the milliseconds of giving them back to the system
 _HANDSHAKE = 10.0  # seconds for TLS
-_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"  # what HTTP/2 allows of TLS 1.2 (RFC 9113, 9.2.2)
+_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"  # the ciphers of TLS 1.2 that HTTP/2 allows (RFC 9113, 9.2.2)
 _LIMITS = {
     "max_receive_message_length": "message",
     "max_metadata_size": "headers",
     "max_concurrent_streams": "streams",
     "http2.hpack_table_size.decoder": "table",
 }
-"""grpcio's names for limits that mean the same here."""
+"""The names of grpcio's channel arguments for limits that mean the same here."""
 
 
 def limits(settings: Settings) -> Limits:
-    """The limits, with those that `rpc_server_args` change.
+    """Return the limits, changed by `rpc_server_args`.
 
     Raises:
-        ConfigurationError: an argument means nothing to this engine, or is no positive number.
+        ConfigurationError: an argument is unknown to this engine, or is no positive number.
     """
     changed = {"message": settings.rpc_max_call_send_size}
     for name, value in settings.rpc_server_args.items():
@@ -58,23 +58,37 @@ def limits(settings: Settings) -> Limits:
     return Limits(**changed)
 
 
+class ServerStatistics(NamedTuple):
+    """The numbers of open connections, of calls under way, and of bytes kept for requests and answers."""
+
+    connections: int
+    calls: int
+    buffered: int
+
+
 class Server:
-    """Serves a `def` app on threads and an `async def` app on the running event loop; unary gRPC alone."""
+    """Serve a `def` app on threads, and an `async def` app on the running event loop."""
 
     def __init__(self, service: Service, settings: Settings) -> None:
         self._settings = settings
         self._tls = _tls(settings)
         chosen = limits(settings)
         calls, budget = CallQueue(service, settings.rpc_pool_size), Budget(chosen.budget)
-        self._context = ServerContext(calls, Health(), chosen, budget, set(), self._longest)
+        self._context = ServerContext(
+            calls=calls, health=Health(), limits=chosen, budget=budget, peers=set(), max_age=self._max_age
+        )
         self._watch = Watch(calls, service, settings.rpc_stuck_timeout, self._turn)
         self._listeners = listeners(settings.rpc_host, settings.rpc_reuse_port)
         host, _, _ = settings.rpc_host.rpartition(":")
         self.address = f"{host}:{self._listeners[0].getsockname()[1]}"
         self._servers: list[asyncio.Server] = []
 
+    def statistics(self) -> ServerStatistics:
+        """Return the numbers of this moment."""
+        context = self._context
+        return ServerStatistics(len(context.peers), len(context.calls.under_way), context.budget.held)
+
     async def start(self) -> None:
-        """Accept calls."""
         self._loop = loop = asyncio.get_running_loop()
         self._watch.start()
         patience = _HANDSHAKE if self._tls else None
@@ -90,9 +104,10 @@ class Server:
         self._ticking = loop.create_task(self._tick())
 
     async def stop(self, grace: float) -> bool:
-        """Refuse new calls and wait up to `grace` seconds for those under way; False when some were cut.
+        """Refuse new calls and wait up to `grace` seconds for those under way; return False if some were cut.
 
-        Then peers are told to go: first that the connection will end, then with which stream (GOAWAY twice).
+        Then each peer is sent GOAWAY twice: first that the connection will end, then which stream is the last. Calls
+        that are cut get no answer: the connection is closed, and anycable-go tries them again.
         """
         self._context.calls.close()
         self._watch.stop()
@@ -103,20 +118,20 @@ class Server:
         for peer in list(self._context.peers):
             peer.drain()
         await asyncio.sleep(_FLUSH if idle else 0)
-        self._context.calls.end()
+        self._context.calls.cancel_all()
         for peer in list(self._context.peers):
             peer.close()
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # the transports close in the next turn of the event loop
         self._ticking.cancel()
         return idle
 
     def _turn(self, is_serving: bool) -> None:
-        """On the watch's thread."""
-        with suppress(RuntimeError):  # the loop has been closed: nobody asks
+        """Change the health; called on the watch's thread."""
+        with suppress(RuntimeError):  # the event loop is closed: nobody asks any more
             self._loop.call_soon_threadsafe(self._context.health.turn, is_serving)
 
-    def _longest(self) -> float:
-        """How many seconds a connection lasts: a tenth more or less, so that not all end together."""
+    def _max_age(self) -> float:
+        """Return the seconds that a connection lasts: a tenth more or less, so that not all end together."""
         return self._settings.rpc_max_connection_age * random.uniform(0.9, 1.1) or inf  # noqa: S311
 
     async def _tick(self) -> None:
@@ -124,7 +139,7 @@ class Server:
             await asyncio.sleep(1)
             for peer in list(self._context.peers):
                 peer.tick()
-            if self._context.budget.has_fallen(_MUCH):
+            if self._context.budget.has_fallen(_WORTH_TRIMMING):
                 trim()
 
 
@@ -136,7 +151,7 @@ def _tls(settings: Settings) -> ssl.SSLContext | None:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(_CIPHERS)
     context.set_alpn_protocols(["h2"])
-    with tempfile.TemporaryDirectory() as folder:  # the only way in is by files
+    with tempfile.TemporaryDirectory() as folder:  # the ssl module takes certificates from files only
         key, certificate = Path(folder, "key.pem"), Path(folder, "certificate.pem")
         for file, content in zip((key, certificate), pair, strict=True):
             file.touch(mode=0o600)

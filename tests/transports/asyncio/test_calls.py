@@ -84,7 +84,7 @@ def on_a_loop(test: Callable[[Asked], Any], asynchronous: bool, limit: int = 2) 
             await test(asked)
         finally:
             asked.service.gate.set()
-            asked.calls.end()
+            asked.calls.cancel_all()
 
     asyncio.run(main())
 
@@ -238,8 +238,8 @@ class TestHealth:
         health, heard, others = Health(), list[bytes](), list[bytes]()
         health.watch(self.ask(""), 1, heard.append)
         health.watch(self.ask("anycable.RPC"), 2, others.append)
-        health.leave(2)
-        health.leave(3)
+        health.unwatch(2)
+        health.unwatch(3)
         health.end()
 
         assert [self.status(one) for one in heard] == ["SERVING", "NOT_SERVING"]

@@ -21,6 +21,7 @@ from anycable_rpc.transports import asyncio as http2
 from anycable_rpc.transports.asyncio.server import limits
 from anycable_rpc.transports.http2 import frames
 from anycable_rpc.transports.http2.frames import PREFACE, Type, frame, window_update
+from anycable_rpc.transports.http2.limits import Limits
 from anycable_rpc.transports.service import Service
 
 from ...support.both_ways import settings
@@ -136,11 +137,10 @@ def test_calls_of_who_hangs_up_leave_nothing(serve: Serve) -> None:
             one.sendall(HELLO + call(1) + headers(3))
     assert is_served(server)
     deadline = time.monotonic() + 10
-    while server._context.peers and time.monotonic() < deadline:
+    while server.statistics().connections and time.monotonic() < deadline:
         time.sleep(0.01)
 
-    assert not server._context.peers
-    assert not server._context.calls._under_way
+    assert server.statistics() == (0, 0, 0)
 
 
 def test_unfinished_requests_of_many_connections_are_bounded_and_forgotten_with_them(
@@ -149,7 +149,6 @@ def test_unfinished_requests_of_many_connections_are_bounded_and_forgotten_with_
     trimmed = threading.Event()
     monkeypatch.setattr("anycable_rpc.transports.asyncio.server.trim", trimmed.set)
     server = serve()
-    budget = server._context.budget
     request = b"".join(
         headers(stream) + data(stream, b"\0\0\x40\0\0", 0) + data(stream, bytes(16_000), 0) * 240
         for stream in (1, 3, 5)
@@ -157,15 +156,15 @@ def test_unfinished_requests_of_many_connections_are_bounded_and_forgotten_with_
     peers = [connected(server) for _ in range(8)]
     for one in peers:
         one.sendall(HELLO + ACKNOWLEDGED + request)
-        assert budget.held <= budget.limit + 2**20  # a read is counted when it has been taken
+        assert server.statistics().buffered <= Limits().budget + 2**20  # a read is counted when it has been taken
     assert is_served(server)
     for one in peers:
         one.close()
     deadline = time.monotonic() + 10
-    while budget.held and time.monotonic() < deadline:
+    while server.statistics().buffered and time.monotonic() < deadline:
         time.sleep(0.01)
 
-    assert budget.held == 0
+    assert server.statistics().buffered == 0
     assert trimmed.wait(10)
 
 
