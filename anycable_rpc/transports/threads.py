@@ -53,7 +53,7 @@ def next_size(target: int, limit: int, share: float) -> int:
 
 
 class ThreadStatistics(NamedTuple):
-    """How many threads are used (`target`), run jobs (`busy`) and rest (`idle`), and how many jobs wait."""
+    """The number of threads in use (`target`), of busy and of idle ones, and of jobs that wait for a thread."""
 
     target: int
     busy: int

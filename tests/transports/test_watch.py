@@ -153,7 +153,7 @@ def look(watch: Watch, release: threading.Event) -> None:
 
 
 async def run_late(app: Service, calls_at_a_time: int, release: threading.Event) -> None:
-    """CallQueue that all outlive their deadline."""
+    """Run calls that all outlive their deadline."""
     calls = CallQueue(app, calls_at_a_time)
     watch = Watch(calls, app, 30, bool)
     for stream in range(calls_at_a_time):

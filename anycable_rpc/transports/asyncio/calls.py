@@ -30,7 +30,7 @@ _TICK = 0.002  # seconds that a deadline may be met late, because an event loop'
 
 
 class PendingCall:
-    """One call: the request, its deadline, and `answer`, which is called with a message or an error.
+    """A call: the request, its deadline, and `answer`, which is called with a message or an error.
 
     `timeout` is in seconds. Once the call is admitted, `deadline` is a time of the event loop's clock.
     """

@@ -21,7 +21,7 @@ _UNKNOWN = HealthCheckResponse(status=HealthCheckResponse.SERVICE_UNKNOWN).Seria
 
 
 class Health:
-    """One state for the server (the empty name) and for its service. Requests and answers are serialised messages."""
+    """The health of the server (the empty name) and of its service, which is the same. Messages are serialised."""
 
     def __init__(self) -> None:
         self._state = _SERVING

@@ -1,4 +1,4 @@
-"""One connection of anycable-go on the event loop: bytes become requests, requests calls, and answers bytes."""
+"""A connection of anycable-go on the event loop: bytes become requests, requests calls, and answers bytes."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class ServerContext:
 
 
 class Peer(asyncio.Protocol):
-    """One connection. The server calls `tick` each second."""
+    """A connection. The server calls `tick` each second."""
 
     def __init__(self, context: ServerContext) -> None:
         self._context = context

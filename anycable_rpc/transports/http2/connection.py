@@ -43,7 +43,7 @@ _HEADERS, _CONTINUATION = Type.HEADERS, Type.CONTINUATION
 
 
 class H2Connection:
-    """One connection. Call `receive` with bytes, write what `take` returns, and call `tick` each second.
+    """A connection. Call `receive` with bytes, write what `take` returns, and call `tick` each second.
 
     Args:
         limits: what this peer may ask for.

@@ -13,7 +13,7 @@ _PAID_BY_ANSWER = 8  # unproductive frames: honest clients send a few windows an
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one peer may ask for: sizes in bytes, times in seconds.
+    """The limits of one peer: sizes in bytes, times in seconds.
 
     Attributes:
         message: the largest message, also when decompressed.

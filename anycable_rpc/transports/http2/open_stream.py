@@ -1,4 +1,4 @@
-"""One stream under way: what has come of its request, and how far its answer is."""
+"""The state of one stream under way: what has come of its request, and how far its answer is."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NO_HEAD = RequestHead(RequestLine("", "", is_grpc=False), {}, 0)
 
 
 class OpenStream:
-    """The state of one stream.
+    """The state of a stream.
 
     One is made for each call. The defaults are on the class, so that most streams set three attributes, not eight.
     """

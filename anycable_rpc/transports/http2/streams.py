@@ -20,7 +20,7 @@ _EARLY_RESET = 10  # unproductive frames that the reset of a stream counts as, w
 
 
 class StreamTable:
-    """All streams of one connection.
+    """The table of a connection's streams.
 
     `open` has those under way, by number. `last_served` is the highest stream that is served: all of them, until the
     connection drains. `is_over` is True once no more are served and the last has ended. `buffered` counts the bytes of

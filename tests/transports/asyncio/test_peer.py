@@ -1,4 +1,4 @@
-"""A connection on the loop, with a transport that only notes what is written."""
+"""A connection on the event loop, with a transport that only notes what is written."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ..http2.frames import ACKNOWLEDGED, CALL, HELLO, block, call, data, describ
 
 
 class Transport:
-    """What a socket would get."""
+    """A transport that keeps the bytes of the socket."""
 
     def __init__(self) -> None:
         self.written = b""
@@ -32,7 +32,7 @@ class Transport:
         self.written += data
 
     def get_extra_info(self, name: str) -> None:
-        """There is no TLS."""
+        """Return None: the connection has no TLS."""
 
     def is_closing(self) -> bool:
         return self.is_closed
@@ -54,7 +54,7 @@ class Transport:
 
 
 class Service:
-    """Answers with what it was asked."""
+    """A service that returns its request."""
 
     is_async = True
 
@@ -69,11 +69,18 @@ class Service:
 
 
 def connected(limits: Limits | None = None, budget: Budget | None = None) -> tuple[Peer, Transport]:
-    """A peer that has been greeted."""
+    """Return a peer that has sent its greeting."""
     service: Any = Service()
     transport: Any = Transport()
     peer = Peer(
-        ServerContext(CallQueue(service, 2), Health(), limits or Limits(), budget or Budget(2**26), set(), lambda: inf)
+        ServerContext(
+            calls=CallQueue(service, 2),
+            health=Health(),
+            limits=limits or Limits(),
+            budget=budget or Budget(2**26),
+            peers=set(),
+            max_age=lambda: inf,
+        )
     )
     peer.connection_made(transport)
     transport.written = b""
@@ -107,7 +114,7 @@ def test_a_call_that_breaks_is_refused() -> None:
     assert describe(asyncio.run(main()))[-1] == "Headers 1 END_HEADERS END_STREAM"
 
 
-def test_who_has_ended_his_half_is_answered_and_then_left() -> None:
+def test_half_closed_connection_is_answered_and_then_closed() -> None:
     async def main() -> tuple[bool, list[bool], bytes]:
         peer, transport = connected()
         peer.data_received(HELLO + ACKNOWLEDGED + call(1, b"hi"))
@@ -124,7 +131,7 @@ def test_who_has_ended_his_half_is_answered_and_then_left() -> None:
     assert framed(b"hi") in written
 
 
-def test_who_does_not_read_is_not_read_until_he_does_and_not_kept_for_long() -> None:
+def test_peer_that_does_not_read_is_not_read_and_finally_dropped() -> None:
     async def main() -> list[tuple[bool, bool]]:
         peer, transport = connected()
         seen: list[tuple[bool, bool]] = []
@@ -146,7 +153,7 @@ def test_who_does_not_read_is_not_read_until_he_does_and_not_kept_for_long() -> 
     assert asyncio.run(main()) == [(False, False), (True, False), (False, False), (False, True)]
 
 
-def test_last_words_that_do_not_leave_are_not_waited_for_long() -> None:
+def test_closing_does_not_wait_long_for_unread_bytes() -> None:
     async def main() -> list[bool]:
         peer, transport = connected()
         peer.close()
@@ -182,7 +189,7 @@ UNKNOWN = {
 
 
 @pytest.mark.parametrize("unknown", UNKNOWN)
-def test_what_is_not_served_is_refused_when_its_headers_are_read_and_its_data_is_let_pass(unknown: str) -> None:
+def test_unknown_calls_are_refused_after_their_headers_and_their_data_is_ignored(unknown: str) -> None:
     changed, answer = UNKNOWN[unknown]
 
     async def main() -> tuple[bytes, bytes]:
@@ -206,7 +213,7 @@ def test_what_is_not_served_is_refused_when_its_headers_are_read_and_its_data_is
     assert "GoAway" not in str(describe(later))
 
 
-def test_answers_that_are_written_and_not_read_count_and_the_greediest_is_cut() -> None:
+def test_unread_answers_count_and_the_largest_connection_is_dropped() -> None:
     async def main() -> list[tuple[int, bool]]:
         budget = Budget(1000)
         seen: list[tuple[int, bool]] = []

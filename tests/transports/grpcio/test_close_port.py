@@ -1,4 +1,4 @@
-"""What is open at a port is closed, and nothing else."""
+"""Close the sockets of one port, and no others."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def pairs(request: pytest.FixtureRequest) -> Iterator[tuple[Pair, Pair]]:
         yield both[0], both[1]
 
 
-def test_connections_end_and_no_new_ones_come(pairs: tuple[Pair, Pair]) -> None:
+def test_connections_end_and_new_ones_are_refused(pairs: tuple[Pair, Pair]) -> None:
     pair, other = pairs
 
     close_port(pair.port)
@@ -58,7 +58,7 @@ def test_connections_end_and_no_new_ones_come(pairs: tuple[Pair, Pair]) -> None:
 
 
 def test_the_descriptor_of_the_listener_stays_taken(pairs: tuple[Pair, Pair]) -> None:
-    """The library that closes it later must not meet somebody else's."""
+    """The library closes this descriptor later, so that no other file may have it by then."""
     listener = pairs[0].listener.fileno()
 
     close_port(pairs[0].port)
@@ -67,7 +67,7 @@ def test_the_descriptor_of_the_listener_stays_taken(pairs: tuple[Pair, Pair]) ->
     assert not os.get_inheritable(listener)
 
 
-def test_closing_twice_is_nothing(pairs: tuple[Pair, Pair]) -> None:
+def test_closing_twice_is_harmless(pairs: tuple[Pair, Pair]) -> None:
     close_port(pairs[0].port)
     close_port(pairs[0].port)
 

@@ -1,4 +1,4 @@
-"""Frames as a client writes them, and what a server answered in words."""
+"""Frames as a client writes them, and the frames of a server by name."""
 
 from __future__ import annotations
 
@@ -37,34 +37,34 @@ ACKNOWLEDGED = frame(Type.SETTINGS, ACK, 0)
 
 
 def block(headers: Iterable[tuple[str, str]] = tuple(CALL.items()), *, huffman: bool = True) -> bytes:
-    """A header block of a peer without a table, which says so each time."""
+    """Return a header block of a peer without a table, which begins with saying so."""
     encoder = Encoder()
     encoder.header_table_size = 0
     return encoder.encode(headers, huffman=huffman)
 
 
 def headers(stream: int, data: bytes | None = None, flags: int = END_HEADERS) -> bytes:
-    """HEADERS."""
+    """Return a HEADERS frame."""
     return frame(Type.HEADERS, flags, stream, block() if data is None else data)
 
 
 def data(stream: int, payload: bytes, flags: int = END_STREAM) -> bytes:
-    """DATA."""
+    """Return a DATA frame."""
     return frame(Type.DATA, flags, stream, payload)
 
 
 def call(stream: int, message: bytes = b"hi") -> bytes:
-    """A whole call."""
+    """Return the frames of a whole call."""
     return headers(stream) + data(stream, framed(message))
 
 
 def framed(message: bytes) -> bytes:
-    """A message with gRPC's prefix."""
+    """Return a message with gRPC's prefix."""
     return b"\0" + len(message).to_bytes(4, "big") + message
 
 
 def parsed(output: bytes) -> list[Frame]:
-    """What a server wrote, by another reader than ours."""
+    """Parse a server's bytes with another library than ours."""
     read: list[Frame] = []
     while output:
         one, length = Frame.parse_frame_header(memoryview(output[:9]))
@@ -76,7 +76,7 @@ def parsed(output: bytes) -> list[Frame]:
 
 
 def describe(output: bytes) -> list[str]:
-    """Its frames in words, without those of the greeting: `RST_STREAM 1 CANCEL`, `GOAWAY PROTOCOL_ERROR`, …"""
+    """Return the frames by name: `RstStream 1 CANCEL`, `GoAway 0 PROTOCOL_ERROR`, …"""
     return [_word(one) for one in parsed(output)]
 
 
@@ -89,7 +89,7 @@ def _word(one: Frame) -> str:
 
 
 class Peer:
-    """A connection after its greeting, with what it has said and asked since."""
+    """A connection after its greeting, with its events since then."""
 
     def __init__(
         self,
@@ -103,25 +103,25 @@ class Peer:
         self.connection.take()
 
     def send(self, *pieces: bytes) -> list[str]:
-        """Its answer in words; events are added to `events`."""
+        """Send frames, add the events to `events`, and return the answer's frames by name."""
         self.events += self.connection.receive(b"".join(pieces))
         return describe(self.connection.take())
 
     def seconds(self, count: int) -> list[str]:
-        """Let time pass."""
+        """Let seconds pass, and return the frames that are sent meanwhile."""
         for _ in range(count):
             self.events += self.connection.tick()
         return describe(self.connection.take())
 
     @property
     def is_clean(self) -> bool:
-        """Whether nothing is left of streams that have ended."""
+        """Return whether nothing is left of streams that have ended."""
         streams, out = self.connection.streams, self.connection._send_queue
         return not (streams.open or streams.buffered or out.waiting or out.held or out._credit)
 
 
 def resized(size: int) -> bytes:
-    """SETTINGS with another window for streams."""
+    """Return SETTINGS with another window for streams."""
     return frames.settings({Setting.INITIAL_WINDOW_SIZE: size})
 
 

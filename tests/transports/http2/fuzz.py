@@ -1,7 +1,7 @@
-"""Change what clients send, and look for what must never be.
+"""Feed a connection with changed bytes of real clients, and look for broken rules.
 
 `python -m tests.transports.http2.fuzz --seconds N [--seed S]` runs it. An input that breaks a rule is
-written as hex to `fuzz-found.hex`; it joins the corpus.
+written as hex to `fuzz-found.hex`; add it to the corpus.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ LIMITS = Limits(message=5_000, streams=10, buffered=20_000, unproductive_frames=
 
 
 def corpus() -> list[bytes]:
-    """What real clients have sent, and calls of our own."""
+    """Return the recorded bytes of real clients."""
     return [bytes.fromhex(path.read_text()) for path in sorted(CORPUS.glob("*.hex"))]
 
 
 def check(data: bytes, chooser: random.Random) -> None:
-    """Feed a connection with it, in pieces.
+    """Feed a connection with bytes, in pieces.
 
     Raises:
-        AssertionError: a rule is broken; anything else that is raised is a defect too.
+        AssertionError: a rule is broken. Any other exception is a defect too.
     """
     connection = H2Connection(LIMITS, serves=_is_grpc)
     output = bytearray(connection.take())
@@ -57,9 +57,9 @@ def check(data: bytes, chooser: random.Random) -> None:
                 _note(event, asked, seen)
         if chooser.random() < 0.02:
             connection.drain()
-        said = connection.take()
-        assert not (was_closed and said), "something after the end"
-        output += said
+        written = connection.take()
+        assert not (was_closed and written), "bytes after the end"
+        output += written
         _check_bounds(connection)
         assert connection.is_closed or not was_closed, "a closed connection is open again"
     _check_output(bytes(output))
@@ -81,7 +81,9 @@ def _begun(connection: H2Connection) -> int:
 
 
 def _unanswered(pieces: Iterable[bytes]) -> tuple[list[CompleteRequest | Cancelled], bytes]:
-    """What is asked and said when nobody answers. What nobody serves is asked before its end, or with its data."""
+    """Return events and output when no request is answered. Of requests that are not served, only the stream counts:
+    such an event may come before the end of the request, or with its data.
+    """
     connection, events = H2Connection(LIMITS, serves=_is_grpc), list[CompleteRequest | Cancelled]()
     for piece in pieces:
         events += connection.receive(piece)
@@ -128,12 +130,12 @@ def _check_bounds(connection: H2Connection) -> None:
 
 
 def _check_output(output: bytes) -> None:
-    """It is HTTP/2, and at most one GOAWAY is for a fault."""
-    said = parsed(output)
-    faults = [one for one in said if isinstance(one, GoAwayFrame) and one.error_code]
+    """Check that the output is HTTP/2, and that at most one GOAWAY is for a fault."""
+    written = parsed(output)
+    faults = [one for one in written if isinstance(one, GoAwayFrame) and one.error_code]
     assert len(faults) <= 1, "two faults"
     if faults:
-        assert said[-1] is faults[0], "something after the last word"
+        assert written[-1] is faults[0], "frames after the last GOAWAY"
 
 
 def _pieces(data: bytes, chooser: random.Random) -> Iterator[bytes]:
@@ -144,7 +146,7 @@ def _pieces(data: bytes, chooser: random.Random) -> Iterator[bytes]:
 
 
 def changed(data: bytes, others: list[bytes], chooser: random.Random) -> bytes:
-    """The bytes with a few changes, some that know about frames and some that do not."""
+    """Return the bytes with a few changes: some respect frames, others do not."""
     for _ in range(chooser.randrange(1, 8)):
         data = chooser.choice(_CHANGES)(data, others, chooser)
     return data[:60_000]
@@ -193,7 +195,7 @@ def _double(data: bytes, _: list[bytes], chooser: random.Random) -> bytes:
 
 
 def _header(data: bytes, _: list[bytes], chooser: random.Random) -> bytes:
-    """Another type, other flags, another stream, or another length."""
+    """Change the type, the flags, the stream or the length of a frame."""
     pieces = _frames(data)
     place = chooser.randrange(len(pieces))
     one = bytearray(pieces[place])
@@ -205,7 +207,7 @@ def _header(data: bytes, _: list[bytes], chooser: random.Random) -> bytes:
 
 
 def _frame(data: bytes, _: list[bytes], chooser: random.Random) -> bytes:
-    """A frame of any kind with any content."""
+    """Insert a frame of any kind with any content."""
     payload = chooser.choice([b"", bytes(4), b"\xff" * 4, bytes(8), chooser.randbytes(chooser.randrange(30))])
     if chooser.random() < 0.3:
         payload = Encoder().encode([*CALL.items(), ("x", "y" * chooser.randrange(50))], huffman=chooser.random() < 0.5)
@@ -221,7 +223,7 @@ _CHANGES = (_bit, _cut, _insert, _splice, _shuffle, _double, _header, _frame, _f
 
 
 def run(seconds: float, seed: int, most: float = float("inf")) -> int:
-    """How many inputs were tried; the one that breaks a rule is written to a file."""
+    """Return how many inputs were tried. An input that breaks a rule is written to a file."""
     inputs = [*corpus(), HELLO]
     ends, tried = monotonic() + seconds, 0
     while monotonic() < ends and tried < most:
@@ -238,7 +240,7 @@ def run(seconds: float, seed: int, most: float = float("inf")) -> int:
 
 
 def main() -> None:
-    """From the command line."""
+    """Run from the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.transports.http2.fuzz", description=__doc__)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))

@@ -1,4 +1,4 @@
-"""What all connections keep together, and who gives up when that is too much."""
+"""The budget of all connections: the largest one drops bytes when it is used up."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .frames import ACKNOWLEDGED, HELLO, block, call, data, describe, framed, he
 
 
 def connection(budget: Budget, hello: bytes = HELLO + ACKNOWLEDGED) -> H2Connection:
-    """One of several, after its greeting."""
+    """Return a connection with this budget, after its greeting."""
     one = H2Connection(Limits(), budget)
     one.receive(hello)
     one.take()
@@ -34,7 +34,7 @@ def refused(one: H2Connection) -> list[int]:
     return [event.stream for event in one.tick() if isinstance(event, CompleteRequest) and event.is_too_large]
 
 
-def test_the_largest_request_of_the_greediest_connection_is_refused() -> None:
+def test_largest_request_of_largest_connection_is_refused() -> None:
     budget = Budget(10_000)
     modest, greedy = connection(budget), connection(budget)
     greedy.receive(unfinished(1, 2000) + unfinished(3, 5000) + unfinished(5, 900))
@@ -56,7 +56,7 @@ def test_any_number_of_connections_keep_no_more_than_the_budget() -> None:
     assert sum(len(found.body) for one in peers for found in one.streams.open.values()) <= budget.limit
 
 
-def test_what_a_connection_keeps_goes_back_with_it() -> None:
+def test_abandoned_connection_frees_its_bytes() -> None:
     budget = Budget(100_000)
     peers = [connection(budget) for _ in range(3)]
     for one in peers:
@@ -79,7 +79,7 @@ def test_headers_alone_count() -> None:
     assert len(events) > 60
 
 
-def test_a_header_block_that_does_not_end_counts() -> None:
+def test_incomplete_header_block_counts() -> None:
     budget = Budget(50_000)
     peers = [connection(budget) for _ in range(6)]
     for one in peers:
@@ -90,7 +90,7 @@ def test_a_header_block_that_does_not_end_counts() -> None:
 
 
 @pytest.mark.parametrize("others", [0, 3000])
-def test_an_answer_that_is_not_taken_counts_and_is_cut(others: int) -> None:
+def test_unread_answer_counts_and_is_reset(others: int) -> None:
     budget = Budget(10_000)
     modest, greedy = connection(budget), connection(budget, PREFACE + resized(0) + ACKNOWLEDGED)
     modest.receive(unfinished(1, others) if others else b"")
@@ -103,7 +103,7 @@ def test_an_answer_that_is_not_taken_counts_and_is_cut(others: int) -> None:
     assert refused(modest) == []
 
 
-def test_a_fall_is_told_once() -> None:
+def test_fall_is_reported_once() -> None:
     budget = Budget(100_000)
     one = connection(budget)
     one.receive(unfinished(1, 9000))
@@ -113,7 +113,7 @@ def test_a_fall_is_told_once() -> None:
     assert (before, budget.has_fallen(5000), budget.has_fallen(5000)) == (False, True, False)
 
 
-def test_free_memory_goes_back_where_the_c_library_can_do_that(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_is_trimmed_if_the_c_library_can(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = list[int]()
     monkeypatch.setattr(ctypes, "CDLL", lambda name: SimpleNamespace(malloc_trim=calls.append))
     trim()
@@ -123,7 +123,7 @@ def test_free_memory_goes_back_where_the_c_library_can_do_that(monkeypatch: pyte
     assert calls == [0]
 
 
-def test_a_request_that_ends_is_kept_no_more() -> None:
+def test_complete_request_is_not_kept() -> None:
     budget = Budget(10_000)
     one = connection(budget)
     one.receive(unfinished(1, 5000))

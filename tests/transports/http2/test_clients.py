@@ -37,7 +37,7 @@ class Client:
         self.client.initiate_connection()
 
     def ask(self) -> None:
-        """One more request; its body goes as far as windows allow."""
+        """Start a request."""
         stream = self.client.get_next_available_stream_id()
         extra = [(f"x-{number}", "v" * self.random.randrange(300)) for number in range(self.random.randrange(4))]
         self.client.send_headers(stream, [*CALL.items(), *extra])
@@ -46,7 +46,7 @@ class Client:
         )
 
     def push(self) -> None:
-        """Bodies, as far as windows allow."""
+        """Send request bodies as far as the windows allow."""
         for stream, body in list(self.waiting.items()):
             size = min(self.client.local_flow_control_window(stream), self.client.max_outbound_frame_size)
             size = min(size, self.random.choice([1, 100, 100_000]), len(body))
@@ -57,13 +57,13 @@ class Client:
                 self.client.send_data(stream, self.waiting.pop(stream), end_stream=True)
 
     def answer(self) -> None:
-        """The server answers some of what it has got."""
+        """Let the server answer some of its requests."""
         for stream in [stream for stream in self.got if stream not in self.answers and self.random.random() < 0.5]:
             self.answers[stream] = framed(self.random.randbytes(self.random.choice([0, 50, 20_000, 200_000])))
             self.server.respond(stream, HEADERS, self.answers[stream], OK)
 
     def exchange(self) -> None:
-        """Bytes go both ways, in pieces."""
+        """Exchange bytes in both directions, in pieces."""
         sent = self.client.data_to_send()
         while sent:
             size = self.random.choice([1, 9, 50, 5_000, len(sent)])

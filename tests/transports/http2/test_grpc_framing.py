@@ -45,18 +45,18 @@ def fields(block: bytes) -> list[tuple[str, str]]:
         (None, inf),
     ],
 )
-def test_a_deadline(timeout: str, expected: float) -> None:
+def test_timeout(timeout: str, expected: float) -> None:
     assert parse_timeout(timeout) == pytest.approx(expected)
 
 
-def test_without_one_there_is_no_end() -> None:
+def test_timeout_is_infinite_without_the_header() -> None:
     assert parse_timeout(None) == inf
 
 
 @pytest.mark.parametrize(
     "timeout", ["", "S", "1", "1s", "-1S", "+1S", "1.5S", "123456789S", "１S", " 1S", "1 S", "1SS", "x" * 10_000]
 )
-def test_what_is_no_deadline(timeout: str) -> None:
+def test_malformed_timeout(timeout: str) -> None:
     with pytest.raises(GrpcError) as refused:
         parse_timeout(timeout)
 
@@ -90,7 +90,7 @@ def test_a_message(message: bytes) -> None:
         (b"\1" + framed(zlib.compress(b"deflate"))[1:], "gzip", GrpcStatus.INTERNAL),
     ],
 )
-def test_what_is_not_one(body: bytes, encoding: str, status: GrpcStatus) -> None:
+def test_malformed_message(body: bytes, encoding: str, status: GrpcStatus) -> None:
     with pytest.raises(GrpcError) as refused:
         unframe_message(body, encoding, 65_536 if len(body) > 40_000 else 1000)
 
@@ -101,9 +101,9 @@ def test_what_is_not_one(body: bytes, encoding: str, status: GrpcStatus) -> None
     ("text", "written"), [("plain text!", "plain text!"), ("100 %", "100 %25"), ("é\n", "%C3%A9%0A"), ("", None)]
 )
 def test_a_status_with_its_text(text: str, written: str | None) -> None:
-    said = [("grpc-status", "14"), *([("grpc-message", written)] if written else [])]
+    expected = [("grpc-status", "14"), *([("grpc-message", written)] if written else [])]
 
-    assert fields(trailers(GrpcStatus.UNAVAILABLE, text)) == said
+    assert fields(trailers(GrpcStatus.UNAVAILABLE, text)) == expected
 
 
 def test_a_refusal_is_an_answer_of_headers_alone() -> None:
@@ -117,5 +117,5 @@ def test_a_refusal_is_an_answer_of_headers_alone() -> None:
 
 
 @pytest.mark.parametrize(("method", "status"), [("GET", "405"), ("HEAD", "405"), ("POST", "415")])
-def test_what_is_no_call_has_http_statuses(method: str, status: str) -> None:
+def test_other_requests_get_http_statuses(method: str, status: str) -> None:
     assert fields(http_refusal(method))[0] == (":status", status)
