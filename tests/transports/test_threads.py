@@ -105,6 +105,25 @@ def test_waiting_callbacks_get_a_thread_each() -> None:
     threads.close()
 
 
+def test_statistics_count_threads_and_waiting_jobs() -> None:
+    threads, running, gate = Threads(2), threading.Semaphore(0), threading.Event()
+
+    def job() -> None:
+        running.release()
+        gate.wait(20)
+
+    before = threads.statistics()
+    threads.submit([job] * 3)
+    assert all(running.acquire(timeout=10) for _ in range(2))
+    under_load = threads.statistics()
+    gate.set()
+
+    assert before == (2, 0, 0, 0)
+    assert under_load == (2, 2, 0, 1)
+    until(lambda: threads.statistics() == (2, 0, 2, 0))
+    threads.close()
+
+
 def test_computing_jobs_do_not_stop_others() -> None:
     threads, stop, done = Threads(8), threading.Event(), threading.Event()
 

@@ -65,7 +65,14 @@ class H2Connection:
         heads = RequestHeadReader(self._limits.headers, self._limits.table)
         self._blocks = heads.block_reader
         self.streams = StreamTable(self._limits, self._send_queue, guard)
-        self._requests = IncomingRequests(self._limits, self.streams, self._send_queue, heads, guard, serves)
+        self._requests = IncomingRequests(
+            limits=self._limits,
+            streams=self.streams,
+            send_queue=self._send_queue,
+            heads=heads,
+            guard=guard,
+            serves=serves,
+        )
         self._control = control = ControlFrames(self.streams, self._send_queue, heads.block_reader, guard)
         self._unparsed = b""
         self._is_prefaced = False

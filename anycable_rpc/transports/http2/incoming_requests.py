@@ -48,6 +48,7 @@ class IncomingRequests:
 
     def __init__(
         self,
+        *,
         limits: Limits,
         streams: StreamTable,
         send_queue: SendQueue,
@@ -77,13 +78,12 @@ class IncomingRequests:
         # Locals instead of attributes: each is read once for each call. The two headers are unpacked in place, because
         # a function for that would add 6 % to the time.
         end, header_size, unpack = len(data), HEADER.size, SHAPE.unpack_from
-        streams, open_, cut, read = self._streams, self._open, self._cut, self._heads.read
-        add, most, last_served = streams.events.append, self._limits.streams, streams.last_served
-        stream, left, room = streams.highest + 2, self._window, end - 2 * header_size
-        largest = min(streams.stream_window, DEFAULT_FRAME)
+        streams, open_streams, cut, read = self._streams, self._open, self._cut, self._heads.read
+        add, most, room = streams.events.append, self._limits.streams, end - 2 * header_size
+        stream, left, largest = streams.highest + 2, self._window, min(streams.stream_window, DEFAULT_FRAME)
         # It may stop at any request and for any doubt (another shape, a limit, an error): nothing has been changed for
         # that request yet. The slow path reads it again, frame by frame, and finds out what is wrong.
-        while position <= room and stream <= last_served and left > largest and len(open_) < most:
+        while position <= room and stream <= streams.last_served and left > largest and len(open_streams) < most:
             high, low, shape, number = unpack(data, position)
             middle = position + header_size + (high << 8 | low)
             if shape != _WHOLE_HEADERS or number != stream or high > _LARGEST_HIGH or middle + header_size > end:
@@ -100,7 +100,7 @@ class IncomingRequests:
             _, _, weight, length = head
             if length is not None:  # a content-length must be checked
                 break
-            open_[stream] = found = OpenStream(NO_HEAD, streams.seconds)
+            open_streams[stream] = found = OpenStream(NO_HEAD, streams.seconds)
             found.is_complete = True
             body = data[middle + header_size : after]
             add(_new(CompleteRequest, (stream, head, body, weight > self._limits.headers)))

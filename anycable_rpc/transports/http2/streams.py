@@ -57,6 +57,7 @@ class StreamTable:
 
     def cancel(self, stream: int) -> None:
         """End a stream before its answer is complete, without a frame."""
+        # after the peer's own reset, further frames are an error again; our `reset` adds the stream once more
         self.closed.cut.pop(stream, None)
         found = self.open.get(stream)
         if found is not None:
@@ -130,6 +131,7 @@ class StreamTable:
         """Reset streams that have waited for the peer for too long; `seconds` is the age of the connection."""
         self.seconds = seconds
         for stream, found in list(self.open.items()):
+            # a stream that waits for the app is left alone: calls have deadlines, and a Watch may last for days
             waits_for_peer = not found.is_complete or stream in self._send_queue.waiting
             if waits_for_peer and self.seconds - found.since > self._limits.patience:
                 self.reset(stream, ErrorCode.CANCEL)
@@ -160,7 +162,7 @@ class StreamTable:
 
     def _forget(self, stream: int, found: OpenStream) -> None:
         del self.open[stream]
-        if stream not in self.closed.refused:
+        if stream not in self.closed.refused:  # its windows are still checked
             self._send_queue.forget(stream)
         if found.kept:
             self.release(found)
