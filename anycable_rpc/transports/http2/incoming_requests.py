@@ -82,7 +82,8 @@ class IncomingRequests:
         add, most, room = streams.events.append, self._limits.streams, end - 2 * header_size
         stream, left, largest = streams.highest + 2, self._window, min(streams.stream_window, DEFAULT_FRAME)
         # It may stop at any request and for any doubt (another shape, a limit, an error): nothing has been changed for
-        # that request yet. The slow path reads it again, frame by frame, and finds out what is wrong.
+        # that request yet. The slow path reads it again, frame by frame, and finds out what is wrong. Even the header
+        # block can be read twice, because the caller has checked that there is no table that it could change.
         while position <= room and stream <= streams.last_served and left > largest and len(open_streams) < most:
             high, low, shape, number = unpack(data, position)
             middle = position + header_size + (high << 8 | low)
