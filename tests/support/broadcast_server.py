@@ -1,4 +1,4 @@
-"""Stands where anycable-go takes broadcasts: a real HTTP server that remembers what it got."""
+"""A stand-in for the broadcast endpoint of anycable-go: an HTTP server that records its requests."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NO_ANSWER = 0
 
 @dataclass(frozen=True)
 class Posted:
-    """One request."""
+    """A request that the server got."""
 
     path: str
     headers: Message
@@ -28,20 +28,20 @@ class Posted:
 
 @dataclass
 class BroadcastServer:
-    """What it does and what it got."""
+    """The behaviour of the server, and the requests that it got."""
 
     answers: list[int] = field(default_factory=list[int])
-    """The statuses to answer with, one after another; then 201."""
+    """Statuses of the next responses, in order. After them the status is 201."""
     text: bytes = b""
-    """The body of each answer."""
+    """The body of each response."""
     location: str = ""
-    """Where each answer sends the client."""
+    """The header `Location` of each response."""
     missing: int = 0
-    """How many bytes of the body it promises and never sends."""
+    """Bytes of the body that the server announces and never sends."""
     hangs_up: bool = False
-    """Whether it closes a connection after each answer, without having said so."""
+    """True: the server closes a connection after each response, without `Connection: close`."""
     released: threading.Event = field(default_factory=threading.Event)
-    """Set: it answers. Cleared: it waits before it does."""
+    """While this is not set, the server waits before it answers."""
     arrived: threading.Event = field(default_factory=threading.Event)
     """Set by the first request."""
     requests: list[Posted] = field(default_factory=list[Posted])
@@ -107,7 +107,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def running(port: int = 0, tls: ssl.SSLContext | None = None) -> Generator[BroadcastServer]:
-    """A server on a free port; its clients must be closed before it ends."""
+    """Run a server on a free port. Close its clients before it ends."""
     script = BroadcastServer()
     with _Server(port, script) as server:
         if tls is not None:

@@ -1,7 +1,7 @@
-"""The languages of the issuers themselves: what they make of a value, where they are on the machine.
+"""The JSON that the languages of the issuers write, where they are installed.
 
-`python -m tests.support.issuers` records it anew in `tests/data/dialects.json`; that takes Node, Ruby with
-ActiveSupport, PHP and Go.
+`python -m tests.support.issuers` records it in `tests/data/dialects.json`. That needs Node, Ruby with ActiveSupport,
+PHP and Go.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ISSUERS = {
     "go": ["go", "run", str(PROGRAMS / "go.go")],
     "python": [sys.executable],
 }
-"""What writes each line of JSON again, by dialect."""
+"""By dialect, the command that writes each line of JSON again."""
 
 VERSIONS = {
     "js": ["node", "-p", "`Node ${process.versions.node}`"],
@@ -40,7 +40,7 @@ VERSIONS = {
 
 
 def missing(dialect: str) -> str:
-    """Why the issuer cannot be asked; empty when it can."""
+    """Return why the issuer cannot run here, or an empty string."""
     program = ISSUERS[dialect][0]
     if not shutil.which(program):
         return f"there is no {program} here"
@@ -50,7 +50,7 @@ def missing(dialect: str) -> str:
 
 
 def write(dialect: str, values: list[Any]) -> list[str | None]:
-    """What the issuer writes for each value; None for one that it refuses."""
+    """Return the JSON of the issuer for each value, or None for a value that it refuses."""
     if dialect == "python":
         return [json.dumps(value) for value in values]
     lines = "".join(json.dumps(value) + "\n" for value in values)
@@ -63,8 +63,8 @@ def write(dialect: str, values: list[Any]) -> list[str | None]:
 def _record() -> None:
     recorded = json.loads(RECORDED.read_text("utf-8"))
     for dialect, command in VERSIONS.items():
-        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        recorded["versions"][dialect] = said.strip()
+        version = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        recorded["versions"][dialect] = version.strip()
     for sample in recorded["samples"]:
         sample["texts"] = {dialect: write(dialect, [sample["value"]])[0] for dialect in ISSUERS}
     RECORDED.write_text(_one_sample_a_line(recorded), "utf-8")

@@ -1,4 +1,4 @@
-"""What hypothesis makes for several tests."""
+"""Strategies of hypothesis for several tests."""
 
 from __future__ import annotations
 

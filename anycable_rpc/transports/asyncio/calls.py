@@ -15,12 +15,12 @@ from time import monotonic
 from types import coroutine
 from typing import TYPE_CHECKING, Any, cast
 
+from ..admission import Admission
 from ..http2.grpc_framing import GrpcError, GrpcStatus
 from ..threads import Threads
-from ..watch import Refusals
 
 if TYPE_CHECKING:
-    from ..service import Service
+    from ..bytes_handler import BytesHandler
 
 __all__ = ["CallQueue", "PendingCall"]
 
@@ -65,13 +65,10 @@ class PendingCall:
 class CallQueue:
     """Run the calls of one service, up to `limit` at a time: `async def` apps on the event loop, others on threads."""
 
-    def __init__(self, service: Service, limit: int) -> None:
-        self._service = service
-        self.limit = limit
-        self.refusals = Refusals(limit)
+    def __init__(self, handler: BytesHandler, limit: int) -> None:
+        self._handler = handler
+        self.admission = Admission[PendingCall](limit, handler.threads)
         self._loop = asyncio.get_running_loop()
-        self._under_way: set[PendingCall] = set()
-        self._is_closed = False
         self._idle = asyncio.Event()
         self._next_deadline = inf
         self._threads = Threads(limit)
@@ -79,25 +76,15 @@ class CallQueue:
         self._results: deque[tuple[PendingCall, bytes | GrpcError]] = deque()  # from threads
         self._is_collecting = False
 
-    @property
-    def under_way(self) -> set[PendingCall]:
-        """The calls that have a place."""
-        return self._under_way
-
     def admit(self, call: PendingCall) -> None:
         """Give a call one of the places; it runs after `start_admitted`.
 
         Raises:
             GrpcError: the call is refused. anycable-go tries again unless the deadline has passed.
         """
-        if self._is_closed:
-            raise GrpcError(GrpcStatus.UNAVAILABLE, "the server is shutting down")
-        # a callback on a thread that has outlived its call has given its place back, but still needs its thread
-        if len(self._under_way) >= self.limit or self._service.threads.busy >= self.limit:
-            raise GrpcError(GrpcStatus.RESOURCE_EXHAUSTED, self.refusals.add())
-        if call.deadline <= 0:
-            raise GrpcError(GrpcStatus.DEADLINE_EXCEEDED, "the deadline has passed")
-        self._under_way.add(call)
+        refusal = self.admission.enter(call, is_late=call.deadline <= 0)
+        if refusal:
+            raise GrpcError(GrpcStatus[refusal.status], refusal.text)
         self._admitted.append(call)
         if call.deadline < inf:
             call.deadline += self._loop.time()
@@ -110,7 +97,7 @@ class CallQueue:
         """Start the calls that were admitted since the last time: those of one read start together."""
         if self._admitted:
             calls, self._admitted = self._admitted, []
-            if self._service.is_async:
+            if self._handler.is_async:
                 self._create_task(deque(calls))
             else:
                 self._threads.submit([partial(self._work, call) for call in calls])
@@ -126,7 +113,7 @@ class CallQueue:
 
     def close(self) -> None:
         """Admit no more calls."""
-        self._is_closed = True
+        self.admission.close()
         self._note_idle()
 
     async def wait_idle(self, timeout: float) -> bool:
@@ -138,17 +125,17 @@ class CallQueue:
 
     def cancel_all(self) -> None:
         """Cancel the calls that are still under way."""
-        for call in list(self._under_way):
+        for call in list(self.admission.under_way):
             self.cancel(call)
         self._threads.close()
 
     def _leave(self, call: PendingCall) -> None:
-        self._under_way.discard(call)
-        if self._is_closed:
+        self.admission.leave(call)
+        if self.admission.is_closed:
             self._note_idle()
 
     def _note_idle(self) -> None:
-        if not self._under_way:
+        if self.admission.is_idle():
             self._idle.set()
 
     def _create_task(self, calls: deque[PendingCall]) -> None:
@@ -174,7 +161,7 @@ class CallQueue:
 
     def _start(self, call: PendingCall, task: asyncio.Task[None]) -> Awaitable[bytes] | None:
         """Run a call until it ends or suspends. Answer it in the first case, return the rest of it in the second."""
-        context, answering = copy_context(), self._service.ahandle(call.method, call.data, call.metadata)
+        context, answering = copy_context(), self._handler.ahandle(call.method, call.data, call.metadata)
         call.coroutine = answering
         try:
             waits_for = context.run(answering.send, None)
@@ -202,7 +189,7 @@ class CallQueue:
         call.thread = get_ident()
         try:
             answer: bytes | GrpcError = (
-                b"" if call.is_over else self._service.handle(call.method, call.data, call.metadata)
+                b"" if call.is_over else self._handler.handle(call.method, call.data, call.metadata)
             )
         except BaseException as error:
             answer = _internal_error(call, error)
@@ -227,10 +214,10 @@ class CallQueue:
     def _expire(self) -> None:
         """Answer and cancel the calls whose deadline has passed, and set the timer for the next deadline."""
         now = self._loop.time()
-        for call in [call for call in self._under_way if call.deadline <= now and not call.is_over]:
+        for call in [call for call in self.admission.under_way if call.deadline <= now and not call.is_over]:
             call.answer(call.stream, GrpcError(GrpcStatus.DEADLINE_EXCEEDED, "the deadline has passed"))
             self.cancel(call)
-        self._next_deadline = min((call.deadline for call in self._under_way if not call.is_over), default=inf)
+        self._next_deadline = min((call.deadline for call in self.admission.under_way if not call.is_over), default=inf)
         if self._next_deadline < inf:
             self._loop.call_at(self._next_deadline + _TICK, self._expire)
 

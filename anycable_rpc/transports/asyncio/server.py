@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...errors import ConfigurationError
+from ..bytes_handler import bytes_handler
 from ..http2.budget import Budget
 from ..http2.limits import Limits
 from ..sockets import key_pair, listeners
@@ -73,11 +74,11 @@ class Server:
         self._settings = settings
         self._tls = _tls(settings)
         chosen = limits(settings)
-        calls, budget = CallQueue(service, settings.rpc_pool_size), Budget(chosen.budget)
+        calls, budget = CallQueue(bytes_handler(service, settings), settings.rpc_pool_size), Budget(chosen.budget)
         self._context = ServerContext(
             calls=calls, health=Health(), limits=chosen, budget=budget, peers=set(), max_age=self._max_age
         )
-        self._watch = Watch(calls, service, settings.rpc_stuck_timeout, self._turn)
+        self._watch = Watch(calls.admission, service, settings.rpc_stuck_timeout, self._turn)
         self._listeners = listeners(settings.rpc_host, settings.rpc_reuse_port)
         host, _, _ = settings.rpc_host.rpartition(":")
         self.address = f"{host}:{self._listeners[0].getsockname()[1]}"
@@ -86,7 +87,7 @@ class Server:
     def statistics(self) -> ServerStatistics:
         """Return the numbers of this moment."""
         context = self._context
-        return ServerStatistics(len(context.peers), len(context.calls.under_way), context.budget.held)
+        return ServerStatistics(len(context.peers), len(context.calls.admission.under_way), context.budget.held)
 
     async def start(self) -> None:
         self._loop = loop = asyncio.get_running_loop()
