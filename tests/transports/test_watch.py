@@ -14,7 +14,7 @@ from anycable_rpc import Cable, Channel, Connection
 from anycable_rpc.protocol.messages import CommandMessage
 from anycable_rpc.transports import runner
 from anycable_rpc.transports.admission import Admission
-from anycable_rpc.transports.asyncio.calls import Call, Calls
+from anycable_rpc.transports.asyncio.calls import CallQueue, PendingCall
 from anycable_rpc.transports.bytes_handler import BytesHandler
 from anycable_rpc.transports.protobuf import encode_request
 from anycable_rpc.transports.service import Service
@@ -133,21 +133,21 @@ def look(watch: Watch, under_way: Callable[[], Iterable[UnderWay]], count: int, 
 
 
 async def run_late(app: Service, calls_at_a_time: int, release: threading.Event) -> None:
-    """Calls that all outlive their deadline."""
-    calls = Calls(BytesHandler(app), calls_at_a_time)
+    """Run calls that all outlive their deadline."""
+    calls = CallQueue(BytesHandler(app), calls_at_a_time)
     watch = Watch(calls.admission, app, 30, bool)
     for stream in range(calls_at_a_time):
-        calls.start(Call(stream, "Command", STUCK, METADATA, 0.05, lambda *_: None))
+        calls.admit(PendingCall(stream, "Command", STUCK, METADATA, 0.05, lambda *_: None))
     looking = threading.Thread(
         target=look,
         args=(watch, lambda: [*calls.admission.under_way, *app.threads.jobs], calls_at_a_time, release),
     )
     looking.start()
-    calls.go()
+    calls.start_admitted()
     calls.close()
     assert await calls.wait_idle(20)
     await asyncio.to_thread(looking.join)
-    calls.end()
+    calls.cancel_all()
 
 
 def told(caplog: pytest.LogCaptureFixture) -> list[str]:
