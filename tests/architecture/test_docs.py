@@ -1,7 +1,8 @@
-"""What the pages say is so: programs run, commands print what is shown, links lead somewhere, names exist."""
+"""The pages are true: programs run, commands print what is shown, links lead somewhere, names exist."""
 
 from __future__ import annotations
 
+import ast
 import doctest
 import json
 import os
@@ -40,7 +41,7 @@ from ..e2e.processes import environment
 from ..gateway.verdicts import OTHER, SECRET, token
 from ..support.paths import PROJECT
 
-PAGES = sorted([PROJECT / "README.md", *(PROJECT / "docs").glob("*.md")])
+PAGES = sorted([PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *(PROJECT / "docs").glob("*.md")])
 JWT = PROJECT / "docs" / "jwt.md"
 REPORTS = '{"channel":"ReportsChannel"}'
 NOT_EXECUTED = "<!-- not executed -->"
@@ -340,7 +341,7 @@ _OBJECTS: dict[str, list[Any]] = {
 def test_names_of_the_api_exist(page: Path) -> None:
     """In `code` among the words, tables included: `cable.token`, `self.query_params`."""
     for code in re.findall(r"`([^`\n]+)`", prose(page)):
-        for owner, name in re.findall(rf"(?<![\w./-])({'|'.join(_OBJECTS)})\.(?!toml)([a-z_]\w*)", code):
+        for owner, name in re.findall(rf"(?<![\w./-])({'|'.join(_OBJECTS)})\.(?!(?:toml|py)\b)([a-z_]\w*)", code):
             assert any(hasattr(of, name) or name in instance_names(of) for of in _OBJECTS[owner]), f"{owner}.{name}"
 
 
@@ -351,12 +352,75 @@ def instance_names(of: Any) -> set[str]:
     return {*getattr(of, "__annotations__", {}), *(code.co_names if code else ())}
 
 
-def test_modules_in_the_architecture_exist() -> None:
-    rows = re.findall(
-        r"^\|[^|]*\|([^|]+)\|[^|]+\|$", (PROJECT / "docs" / "architecture.md").read_text("utf-8"), re.MULTILINE
-    )
-    named = {name for row in rows for name in re.findall(r"`(\w+)/?`", row)}
-    package = PROJECT / "anycable_rpc"
+ARCHITECTURE = PROJECT / "docs" / "architecture.md"
+PLACES = (PROJECT, PROJECT / "anycable_rpc", PROJECT / "tests")
+"""The folders that the paths on the pages below start from."""
+
+
+@pytest.mark.parametrize("page", [ARCHITECTURE, PROJECT / "CONTRIBUTING.md"], ids=lambda page: page.name)
+def test_files_and_folders_on_the_page_exist(page: Path) -> None:
+    named = set(re.findall(r"`((?:[\w.-]+/)*(?:[\w-]+\.(?:py|md|toml)|[\w.-]+/))`", prose(page)))
 
     assert len(named) > 20
-    assert {name for name in named if not (package / f"{name}.py").exists() and not (package / name).is_dir()} == set()
+    assert [name for name in sorted(named) if not any((place / name).exists() for place in PLACES)] == []
+
+
+def tree() -> dict[str, set[str]]:
+    """Return the folders of the package and their modules, as the page about the architecture draws them."""
+    drawn = next(block.text for block in blocks(ARCHITECTURE, "text") if block.text.startswith("anycable_rpc/"))
+    folder, modules = "", dict[str, set[str]]()
+    for line in drawn.splitlines()[1:]:
+        if found := re.match(r"  ([\w/]+)/ ", line):
+            folder = found[1]
+        modules.setdefault(folder, set()).update(re.findall(r"\b\w+\.py\b", line))
+    return modules
+
+
+def test_the_tree_shows_the_package() -> None:
+    package = PROJECT / "anycable_rpc"
+    folders = {str(init.parent.relative_to(package)) for init in package.rglob("*/__init__.py")}
+    drawn = tree()
+
+    assert set(drawn) - {""} == folders
+    assert {"__init__.py", "__main__.py", *drawn[""]} == {path.name for path in package.glob("*.py")}
+    missing = {
+        f"{folder}/{name}" for folder in drawn for name in drawn[folder] if not (package / folder / name).exists()
+    }
+    assert missing == set()
+
+
+FORBIDDEN = (
+    "It They Who Whom Whose What Those These Be How Which Whether Where When One Nothing None".split()  # noqa: SIM905
+)
+"""First words that do not name the thing: see the rules of the prose in CONTRIBUTING.md."""
+
+
+def openings() -> Iterator[tuple[str, str]]:
+    """Yield FILE:LINE and the text of each docstring in the package, and what follows main headings."""
+    for path in sorted(path for path in (PROJECT / "anycable_rpc").rglob("*.py") if "_pb" not in path.parts):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if (
+                isinstance(node, ast.Expr)
+                and isinstance(node.value, ast.Constant)
+                and isinstance(node.value.value, str)
+            ):
+                yield f"{path.relative_to(PROJECT)}:{node.lineno}", node.value.value
+    for page in PAGES:
+        text = re.sub(
+            r"^```.*?^```$", lambda code: "\n" * code[0].count("\n"), page.read_text("utf-8"), flags=re.M | re.S
+        )
+        for found in re.finditer(r"^##? .+\n+(.+)", text, re.MULTILINE):
+            yield f"{page.relative_to(PROJECT)}:{text.count(chr(10), 0, found.start(1)) + 1}", found[1]
+
+
+def test_first_sentences_name_their_subject() -> None:
+    offenders = [
+        f"{place}: {text.split('.')[0].strip()}" for place, text in openings() if _first_word(text) in FORBIDDEN
+    ]
+
+    assert not offenders, "\n".join(["reword these openings:", *offenders])
+
+
+def _first_word(text: str) -> str:
+    found = re.match(r"\s*(\w+)", text)
+    return found[1] if found else ""
