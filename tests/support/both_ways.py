@@ -1,4 +1,4 @@
-"""One app in both colours: as it is written, and with every callback an `async def`."""
+"""One app, sync and async: as it is written, and with each callback as an `async def`."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ Answer = Callable[[Request], Response]
 
 
 def settings(**values: Any) -> Settings:
-    """Settings with these values, whatever the environment says."""
+    """Return settings with these values."""
     return Settings(**values)
 
 
 def asynchronous(method: Callable[..., Any]) -> Callable[..., Any]:
-    """The same method as `async def`, with its signature and marks."""
+    """Return the method as `async def`, with the same signature and marks."""
 
     @functools.wraps(method)
     async def twin(*args: Any, **kwargs: Any) -> Any:
@@ -36,7 +36,7 @@ def asynchronous(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def async_twin(base: type[Any]) -> type[Any]:
-    """A class like `base` whose callbacks are all `async def`."""
+    """Return a class like `base` whose callbacks are all `async def`."""
     names = [name for name in dir(base) if name in CALLBACKS or is_action(getattr(base, name))]
     methods: Mapping[str, Any] = {name: asynchronous(getattr(base, name)) for name in names}
     kept = {"name": base.name} if issubclass(base, Channel) and base is not Channel else {}
@@ -44,24 +44,24 @@ def async_twin(base: type[Any]) -> type[Any]:
 
 
 class App:
-    """A cable in one colour, asked without a transport."""
+    """A cable that answers without a transport; `kind` is "def" or "async"."""
 
     def __init__(
         self,
-        colour: str,
+        kind: str,
         connection: type[Connection] = Connection,
         channels: Iterable[type[Channel]] = (),
         **options: Any,
     ) -> None:
-        self.colour = colour
+        self.kind = kind
         options.setdefault("settings", settings())
-        if colour == "async":
+        if kind == "async":
             connection, channels = async_twin(connection), [async_twin(channel) for channel in channels]
         self.cable = Cable(connection, channels, **options)
 
     def __call__(self, request: Request, sid: str = "") -> Response:
-        """The response to a request."""
+        """Return the response to a request."""
         steps = respond(self.cable, request, sid)
-        if self.colour == "async":
+        if self.kind == "async":
             return asyncio.run(runner.arun(steps, self.cable.middleware))
         return runner.run(steps, self.cable.middleware)

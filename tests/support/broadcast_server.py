@@ -1,4 +1,4 @@
-"""Stands where anycable-go takes broadcasts: a real HTTP server that remembers what it got."""
+"""A real HTTP server in the place of anycable-go that records the broadcasts it receives."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from typing import cast
 __all__ = ["NO_ANSWER", "BroadcastServer", "Posted", "running"]
 
 NO_ANSWER = 0
-"""A status that is never sent: the connection is closed instead."""
+"""A status that stands for no answer: the server closes the connection instead."""
 
 
 @dataclass(frozen=True)
 class Posted:
-    """One request."""
+    """A request that the server received."""
 
     path: str
     headers: Message
@@ -28,22 +28,22 @@ class Posted:
 
 @dataclass
 class BroadcastServer:
-    """What it does and what it got."""
+    """The script of the server and a record of its requests."""
 
     answers: list[int] = field(default_factory=list[int])
-    """The statuses to answer with, one after another; then 201."""
+    """The statuses of the answers, one after another; afterwards 201."""
     text: bytes = b""
     """The body of each answer."""
     location: str = ""
-    """Where each answer sends the client."""
+    """The header `Location` of each answer; empty for none."""
     missing: int = 0
-    """How many bytes of the body it promises and never sends."""
+    """The number of bytes that `Content-Length` announces and the body lacks."""
     hangs_up: bool = False
-    """Whether it closes a connection after each answer, without having said so."""
+    """True to close the connection after each answer, without announcing it."""
     released: threading.Event = field(default_factory=threading.Event)
-    """Set: it answers. Cleared: it waits before it does."""
+    """Set: the server answers. Cleared: it waits first."""
     arrived: threading.Event = field(default_factory=threading.Event)
-    """Set by the first request."""
+    """An event that the first request sets."""
     requests: list[Posted] = field(default_factory=list[Posted])
     connections: int = 0
     port: int = 0
@@ -107,7 +107,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def running(port: int = 0, tls: ssl.SSLContext | None = None) -> Generator[BroadcastServer]:
-    """A server on a free port; its clients must be closed before it ends."""
+    """Run a server on a free port; close its clients before the end."""
     script = BroadcastServer()
     with _Server(port, script) as server:
         if tls is not None:

@@ -1,6 +1,6 @@
-"""The languages of the issuers themselves: what they make of a value, where they are on the machine.
+"""JSON of the issuers' own languages, written by their interpreters on this machine.
 
-`python -m tests.support.issuers` records it anew in `tests/data/dialects.json`; that takes Node, Ruby with
+`python -m tests.support.issuers` records it again in `tests/data/dialects.json`. That needs Node, Ruby with
 ActiveSupport, PHP and Go.
 """
 
@@ -27,7 +27,7 @@ ISSUERS = {
     "go": ["go", "run", str(PROGRAMS / "go.go")],
     "python": [sys.executable],
 }
-"""What writes each line of JSON again, by dialect."""
+"""The commands that write each line of JSON again, by dialect."""
 
 VERSIONS = {
     "js": ["node", "-p", "`Node ${process.versions.node}`"],
@@ -40,17 +40,17 @@ VERSIONS = {
 
 
 def missing(dialect: str) -> str:
-    """Why the issuer cannot be asked; empty when it can."""
+    """Return the reason why the issuer cannot run; empty when it can."""
     program = ISSUERS[dialect][0]
     if not shutil.which(program):
-        return f"there is no {program} here"
+        return f"{program} is not installed"
     if dialect == "rails" and subprocess.run(["ruby", "-ractive_support", "-e", ""], capture_output=True).returncode:
-        return "there is no ActiveSupport here"
+        return "ActiveSupport is not installed: apt-get install ruby-activesupport"
     return ""
 
 
 def write(dialect: str, values: list[Any]) -> list[str | None]:
-    """What the issuer writes for each value; None for one that it refuses."""
+    """Return the JSON that the issuer writes for each value; None for a value that it refuses."""
     if dialect == "python":
         return [json.dumps(value) for value in values]
     lines = "".join(json.dumps(value) + "\n" for value in values)
@@ -63,8 +63,8 @@ def write(dialect: str, values: list[Any]) -> list[str | None]:
 def _record() -> None:
     recorded = json.loads(RECORDED.read_text("utf-8"))
     for dialect, command in VERSIONS.items():
-        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        recorded["versions"][dialect] = said.strip()
+        version = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        recorded["versions"][dialect] = version.strip()
     for sample in recorded["samples"]:
         sample["texts"] = {dialect: write(dialect, [sample["value"]])[0] for dialect in ISSUERS}
     RECORDED.write_text(_one_sample_a_line(recorded), "utf-8")

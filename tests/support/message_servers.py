@@ -1,4 +1,4 @@
-"""Real Redis and NATS servers for tests, and what arrives there."""
+"""Real Redis and NATS servers for tests, and clients that read the messages there."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ STARTUP = 20.0
 
 
 class Server:
-    """A server on a port of its own, which may be stopped and started again."""
+    """A server on a port of its own; it can be stopped and started again."""
 
     def __init__(self, command: list[str], port: int) -> None:
         self._command = command
@@ -41,7 +41,7 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it, and wait until it accepts connections."""
+        """Start the server and wait until it accepts connections."""
         self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = monotonic() + STARTUP
         while True:
@@ -53,12 +53,12 @@ class Server:
                 sleep(0.02)
 
     def reload(self) -> None:
-        """Let it read its configuration again."""
+        """Make the server read its configuration again."""
         assert self._process is not None
         self._process.send_signal(signal.SIGHUP)
 
     def stop(self) -> None:
-        """End it, and wait until it has."""
+        """End the server and wait for its exit."""
         if self._process is not None:
             self._process.terminate()
             try:
@@ -71,7 +71,7 @@ class Server:
 
 @contextmanager
 def running(server: Server) -> Generator[Server]:
-    """Start it, and end it in the end."""
+    """Start the server, and stop it at the end."""
     server.start()
     try:
         yield server
@@ -80,12 +80,12 @@ def running(server: Server) -> Generator[Server]:
 
 
 def redis_server(folder: Path, *options: str, tls: bool = False) -> Server:
-    """A Redis that keeps nothing on disk."""
+    """Return a Redis that keeps nothing on disk."""
     program = _redis_program()
     if tls:
-        said = subprocess.run([program, "--tls-port", "x"], capture_output=True, text=True, timeout=20)
-        if "Bad directive" in said.stdout + said.stderr:
-            pytest.skip("the redis-server here is built without TLS: apt-get install redis-server")
+        done = subprocess.run([program, "--tls-port", "x"], capture_output=True, text=True, timeout=20)
+        if "Bad directive" in done.stdout + done.stderr:
+            pytest.skip("this redis-server is built without TLS: apt-get install redis-server")
     port = _free_port()
     quiet = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", str(folder)]
     ports = ["--port", "0", "--tls-port", str(port)] if tls else ["--port", str(port)]
@@ -94,9 +94,9 @@ def redis_server(folder: Path, *options: str, tls: bool = False) -> Server:
 
 @contextmanager
 def sentinels(folder: Path, *options: str, password: str = "") -> Generator[tuple[Server, list[int]]]:
-    """Three Sentinels that watch a primary `MyMaster` with a replica; yields the primary and the Sentinels' ports.
+    """Run three Sentinels that watch a primary `MyMaster` with a replica; yield the primary and the Sentinels' ports.
 
-    With a password, which is that of the primary, the Sentinels have `s1`.
+    `password` is the password of the primary; if there is one, the password of the Sentinels is `s1`.
     """
     with ExitStack() as stack:
         primary = stack.enter_context(running(redis_server(folder, *options)))
@@ -124,7 +124,7 @@ def _sentinel(folder: Path, port: int, password: str) -> Server:
 
 @contextmanager
 def cluster(folder: Path) -> Generator[list[int]]:
-    """Three nodes that share the slots; yields their ports."""
+    """Run three nodes that share the slots; yield their ports."""
     with ExitStack() as stack:
         ports: list[int] = []
         seed = ""
@@ -142,7 +142,7 @@ def cluster(folder: Path) -> Generator[list[int]]:
 
 
 def _ask(port: int, *words: str, password: str = "") -> bytes:
-    """The answer to a command, as an inline one, with no library: what it makes of answers is not of interest."""
+    """Send an inline command and return the answer, without a library: the library is under test."""
     with socket.create_connection(("127.0.0.1", port), timeout=5) as connection, connection.makefile("rb") as answers:
         answer = b""
         for command in [["AUTH", password], words] if password else [words]:
@@ -160,7 +160,7 @@ def _until(is_true: Callable[[], bool]) -> None:
 
 
 def nats_server(folder: Path, max_payload: int = 8 * 2**20, users: str = "") -> Server:
-    """A NATS server that takes large payloads."""
+    """Return a NATS server that accepts large payloads."""
     packed = Path(sys.prefix) / "bin" / "nats-server"
     program = _program("nats-server", packed, "apt-get install nats-server, brew install nats-server")
     port = _free_port()
@@ -176,16 +176,16 @@ def _redis_program() -> str:
 
 
 def redis_version() -> tuple[int, int]:
-    """The version of the server that tests find."""
-    said = subprocess.run([_redis_program(), "--version"], check=True, capture_output=True, text=True).stdout
-    major, minor = said.partition("v=")[2].split(".")[:2]
+    """Return major and minor of the version of redis-server."""
+    version = subprocess.run([_redis_program(), "--version"], check=True, capture_output=True, text=True).stdout
+    major, minor = version.partition("v=")[2].split(".")[:2]
     return int(major), int(minor)
 
 
 def _program(name: str, packed: Path | None, advice: str) -> str:
     found = shutil.which(name) or (str(packed) if packed and packed.exists() else "")
     if not found:
-        pytest.skip(f"{name} is not here: {advice}")
+        pytest.skip(f"{name} is not installed: {advice}")
     return found
 
 
@@ -196,7 +196,7 @@ def _free_port() -> int:
 
 
 class Subscriber:
-    """Reads a NATS subject by the text protocol, with no library: the other one is under test."""
+    """A reader of a NATS subject that speaks the text protocol without a library: the library is under test."""
 
     def __init__(self, port: int, subject: str) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=10)
@@ -206,7 +206,7 @@ class Subscriber:
         self.payloads()
 
     def payloads(self) -> list[str]:
-        """All that came until now: the server answers a ping after what it had before."""
+        """Return all payloads so far. The server answers a ping after all earlier messages, so nothing is missed."""
         self._socket.sendall(b"PING\r\n")
         while (line := self._file.readline()) != b"PONG\r\n":
             if line.startswith(b"MSG "):
@@ -219,13 +219,13 @@ class Subscriber:
         return self._payloads
 
     def close(self) -> None:
-        """End it."""
+        """Close the connection."""
         self._file.close()
         self._socket.close()
 
 
 class Eavesdropper:
-    """Stands between a client and a server, or instead of one: greets with a text, and remembers what it is told."""
+    """A listener in the place of a server: it greets each client and records what the client sends in `heard`."""
 
     def __init__(self, greeting: bytes, answer: bytes = b"PONG\r\n") -> None:
         self.heard = b""
@@ -248,7 +248,7 @@ class Eavesdropper:
                             connection.sendall(self._answer)
 
     def close(self) -> None:
-        """End it, and wait until it has."""
+        """Stop listening and wait for the thread."""
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -256,7 +256,7 @@ class Eavesdropper:
 
 
 def certificate_for(folder: Path) -> Path:
-    """A file with a key and its certificate, which is its own authority and is for localhost."""
+    """Write a key and its self-signed certificate for localhost into one file and return its path."""
     key, certificate, both = folder / "key.pem", folder / "certificate.pem", folder / "both.pem"
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
     files = ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate)]

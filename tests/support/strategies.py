@@ -1,4 +1,4 @@
-"""What hypothesis makes for several tests."""
+"""Hypothesis strategies that several tests share."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ json_values: st.SearchStrategy[Any] = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
     max_leaves=12,
 )
-"""Any JSON value."""
+"""A strategy for any JSON value."""
 
 names = st.text(st.sampled_from("abcdefghijklmnopqrstuvwxyz_é日"), min_size=1, max_size=8)
-"""Names of identifiers."""
+"""A strategy for names of identifiers."""

@@ -1,4 +1,4 @@
-"""A WSGI app that broadcasts when it is asked to, and while it is loaded: gunicorn forks after that."""
+"""A WSGI app that broadcasts while it is loaded, before gunicorn forks, and on request."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ cable.broadcast("s", f"loaded {os.getpid()}")  # so that the workers inherit a c
 
 
 def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """`/sync/1` and `/async/1` broadcast 1; the answer is who did it."""
-    _, colour, text = environ["PATH_INFO"].split("/")
-    if colour == "async":
+    """Broadcast 1 for `/sync/1` and `/async/1`; answer with the process id."""
+    _, kind, text = environ["PATH_INFO"].split("/")
+    if kind == "async":
         asyncio.run(cable.abroadcast("s", text))
     else:
         cable.broadcast("s", text)
