@@ -71,7 +71,7 @@ class ChatChannel(RoomChannel):
 
 
 class TypingChannel(RoomChannel):
-    """Typing notices that clients whisper to each other. The server checks no whisper, so they have their own stream."""
+    """Typing notices, whispered between clients. The server checks no whisper, so they have their own stream."""
 
     def subscribed(self) -> None:
         self.stream_from(f"typing/{self.room}", whisper=True)
