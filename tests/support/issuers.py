@@ -43,7 +43,7 @@ def missing(dialect: str) -> str:
     """Return the reason why the issuer cannot run; empty when it can."""
     program = ISSUERS[dialect][0]
     if not shutil.which(program):
-        return f"{program} is not installed"
+        return f"{program} is not installed: CONTRIBUTING.md says how to get it"
     if dialect == "rails" and subprocess.run(["ruby", "-ractive_support", "-e", ""], capture_output=True).returncode:
         return "ActiveSupport is not installed: apt-get install ruby-activesupport"
     return ""
