@@ -1,6 +1,8 @@
 """The AnyCable RPC server for Python: connection and channel classes behind anycable-go."""
 
 from .actions import action
+from .broadcasters.memory import MemoryBroadcaster
+from .broadcasters.rest_api import Presence, RestAPI
 from .cable import Cable
 from .callbacks import Callback
 from .channel import Channel
@@ -36,8 +38,11 @@ __all__ = [
     "InvalidIdentifiers",
     "InvalidPayload",
     "InvalidToken",
+    "MemoryBroadcaster",
+    "Presence",
     "Rejected",
     "RequestFailed",
+    "RestAPI",
     "State",
     "__version__",
     "action",

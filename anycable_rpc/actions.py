@@ -16,17 +16,17 @@ from .errors import ConfigurationError, InvalidPayload, shorten
 __all__ = ["Action", "action", "actions_of"]
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])
-_NOTHING: Any = None  # a type checker refuses `@action()` all the same: what it returns cannot be called
+_NOTHING: Any = None  # type checkers still refuse `@action()`, since its result cannot be called
 _MARK = "__anycable_action__"
 _PAYLOAD = "data"
-_WITH_INPUT = frozenset({"assertion_error", "union_tag_invalid", "value_error"})  # whose texts may hold the value
+_WITH_INPUT = frozenset({"assertion_error", "union_tag_invalid", "value_error"})  # their messages may hold it
 _BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
 def action(method: _Method = _NOTHING, /, **options: Never) -> _Method:
     """Let clients call this method of a channel: `subscription.perform("speak", {text: "Hi"})`.
 
-    Parameters are taken from the payload by name and validated by their annotations (pydantic); one called
+    Parameters are taken from the payload by name and validated by their annotations (pydantic). A parameter called
     `data` gets the whole payload. Other keys of the payload are ignored.
     """
     candidate: object = method
@@ -39,12 +39,12 @@ def action(method: _Method = _NOTHING, /, **options: Never) -> _Method:
 
 
 def is_action(method: object) -> bool:
-    """Whether the method is decorated with `@action`."""
+    """Return whether the method is decorated with `@action`."""
     return getattr(method, _MARK, False) is True
 
 
 def actions_of(channel: type) -> dict[str, Action]:
-    """The actions of a channel class by name, inherited ones included."""
+    """Return the actions of a channel class by name, inherited ones included."""
     return {
         name: Action(f"{channel.__name__}.{name}", getattr(channel, name))
         for name in dir(channel)
@@ -61,8 +61,8 @@ class Action:
         for parameter in list(inspect.signature(method).parameters.values())[1:]:
             if parameter.kind not in _BY_NAME:
                 raise ConfigurationError(
-                    f"{name}: parameters of an action are taken from the payload by name, {parameter} has none; for "
-                    f"the whole payload declare one called {_PAYLOAD!r}"
+                    f"{name}: parameters of an action are taken from the payload by name, but {parameter} has none; "
+                    f"for the whole payload declare one called {_PAYLOAD!r}"
                 )
             place = f"{name}, {parameter.name}"
             if isinstance(parameter.default, FieldInfo):
@@ -71,36 +71,36 @@ class Action:
             self._parameters[parameter.name] = adapter, parameter.default is not inspect.Parameter.empty
 
     def bind(self, payload: Mapping[str, Any]) -> dict[str, Any]:
-        """The arguments for this payload, by name.
+        """Return the arguments for this payload, by name.
 
         Raises:
-            InvalidPayload: one is missing or of a wrong type. The text names it and has no value in it.
+            InvalidPayload: an argument is missing or of a wrong type. The message names it and holds no value.
         """
         arguments: dict[str, Any] = {}
-        wrong: list[str] = []
+        problems: list[str] = []
         for name, (adapter, optional) in self._parameters.items():
             value = payload if name == _PAYLOAD else payload.get(name, inspect.Parameter.empty)
             if value is inspect.Parameter.empty:
-                wrong += [] if optional else [f"{name} is missing"]
+                problems += [] if optional else [f"{name} is missing"]
                 continue
             try:
                 arguments[name] = value if adapter is None else adapter.validator.validate_python(value)
             except ValidationError as error:
-                wrong += [f"{name}: {_explain(error)}"]
-        if wrong:
-            raise InvalidPayload(f"{self.name}: {'; '.join(wrong)}")
+                problems += [f"{name}: {_explain(error)}"]
+        if problems:
+            raise InvalidPayload(f"{self.name}: {'; '.join(problems)}")
         return arguments
 
 
 def _annotation(place: str, method: Callable[..., Any], parameter: inspect.Parameter) -> Any:
-    """The type of one parameter; what the others and the result are annotated with does not matter."""
+    """Return the type of one parameter. The annotations of the others, and of the result, may be unresolvable."""
     if parameter.annotation is inspect.Parameter.empty:
         return Any
     annotated = SimpleNamespace(__annotations__={parameter.name: parameter.annotation})
     names = inspect.unwrap(method).__globals__
     try:
         return get_type_hints(annotated, globalns=names, include_extras=True)[parameter.name]
-    except Exception as error:  # whatever evaluating an annotation may raise
+    except Exception as error:  # an annotation may raise any error when it is evaluated
         raise ConfigurationError(f"{place}: the annotation cannot be resolved: {error}") from error
 
 
@@ -114,7 +114,7 @@ def _adapter(place: str, annotation: Any) -> TypeAdapter[Any] | None:
 
 
 def _explain(error: ValidationError) -> str:
-    """What is wrong first: where (in the client's words, shortened) and what (never in the client's words)."""
+    """Return the first problem: its place (the client's names, shortened) and a reason without the client's values."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     place = "".join(f"[{shorten(part, 40)}]" for part in first["loc"])
     reason = "is not valid" if first["type"] in _WITH_INPUT else shorten(first["msg"], 200)[1:-1]

@@ -1,4 +1,4 @@
-"""Cable: a connection class and its channels, and what a program does with them from outside."""
+"""Cable: a connection class and its channels, to serve and to broadcast with."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ __all__ = ["Cable"]
 
 
 class Cable(Publishing):
-    """What you serve, and what you broadcast with.
+    """The object that you serve and broadcast with.
 
-    Settings are found on first use, in the environment and in files, so a plain script can broadcast:
+    It looks for its settings on first use, in the environment and in files, so a plain script can broadcast:
 
     >>> cable = Cable(Connection, channels=[])
     >>> cable.settings.rpc_host
@@ -44,11 +44,11 @@ class Cable(Publishing):
         channels: the channel classes that clients may subscribe to.
         middleware: callables that take a `Callback` and return a context manager to run it in. `Rejected` passes
             through it: it is how `reject()` ends a callback, not a failure.
-        on_error: called with the exception and the `Callback` that raised it (None when it was the making of a
-            connection or channel); `def` or `async def`.
+        on_error: called with the exception and the `Callback` that raised it (None when building the connection or
+            channel failed); `def` or `async def`.
         settings: instead of those that would be found.
         broadcaster: instead of the one that the settings name.
-        dialect: whose identifiers text to write, where another issuer's tokens must name the same connections:
+        dialect: how to write the identifiers, where another issuer's tokens must name the same connections:
             "rails", "ruby", "js", "php", "go" or "python" (see `IdentifiersCodec`).
         objects: lets objects of your own classes be identifiers; `GlobalID` does it as Rails does.
     """
@@ -76,7 +76,7 @@ class Cable(Publishing):
         self._broadcaster = broadcaster
         self._actions = {channel: actions_of(channel) for channel in self.channels.values()}
 
-    # What the program gives to clients
+    # For pages and clients
 
     def token(
         self,
@@ -95,7 +95,7 @@ class Cable(Publishing):
 
         Raises:
             InvalidIdentifiers: they are not those declared.
-            ConfigurationError: there is no secret, or the time makes no sense.
+            ConfigurationError: no secret is set, or the lifetime is not positive.
         """
         if ttl is None and expires_at is None:
             ttl = self.settings.jwt_ttl
@@ -107,7 +107,7 @@ class Cable(Publishing):
         return sign_stream(name, self.settings.resolved_streams_secret() or "")
 
     def turbo_stream_from(self, stream: Any) -> str:
-        """The element that subscribes a page to what `turbo_stream` broadcasts; it is markup, not to be escaped.
+        """Return the element that subscribes a page to the broadcasts of `turbo_stream`: markup, not to be escaped.
 
         Args:
             stream: the stream, or what it is about (see `broadcast_to`).
@@ -118,17 +118,17 @@ class Cable(Publishing):
         """
         secret = self.settings.resolved_turbo_streams_secret()
         if secret is None:
-            raise ConfigurationError("there is no secret to sign the stream with: set ANYCABLE_SECRET")
+            raise ConfigurationError("signed streams need a secret: set ANYCABLE_SECRET")
         return turbo.turbo_stream_source(sign_stream(stream_names.name_for(stream, self.objects), secret))
 
-    # What the program asks
+    # Questions to anycable-go
 
     def presence(self, stream: str) -> Presence:
-        """Who is present in a stream, as anycable-go knows it (1.6 and later, with a broker).
+        """Return who is present in a stream, as anycable-go knows it (1.6 and later, with a broker).
 
         Raises:
             InvalidData: the stream has no name, or one with a slash, which the REST API cannot be asked about.
-            RequestFailed: there was no answer; the text names the address and says what to check.
+            RequestFailed: no answer came; the message names the address and says what to check.
         """
         return self._api.presence(stream)
 
@@ -136,11 +136,11 @@ class Cable(Publishing):
         """`presence` for async code."""
         return await asyncio.to_thread(self._api.presence, stream)
 
-    # Where it finds things
+    # Settings and broadcaster
 
     @property
     def settings(self) -> Settings:
-        """The settings; found on first use. Setting them afterwards makes everything start anew."""
+        """The settings, looked for on first use. Setting them drops all that was made from the old ones."""
         if self._settings is None:
             from .settings.model import load
 
@@ -155,7 +155,7 @@ class Cable(Publishing):
 
     @property
     def broadcaster(self) -> Broadcaster:
-        """What publishes; made on first use, by the settings."""
+        """The broadcaster, made from the settings on first use."""
         return self._broadcaster or self._found_broadcaster
 
     @broadcaster.setter
@@ -164,12 +164,12 @@ class Cable(Publishing):
 
     @property
     def debug(self) -> bool:
-        """Whether answers may say what went wrong inside."""
+        """True when `error_msg` may tell anycable-go's log what went wrong inside the app."""
         return self.settings.debug
 
     @property
     def is_async(self) -> bool:
-        """Whether anything in the app is `async def`: then an event loop runs it."""
+        """True when any callback or middleware of the app is `async def`: then an event loop runs them all."""
         methods = [getattr(self.connection_class, name) for name in ("connect", "disconnect")]
         for channel, actions in self._actions.items():
             methods += [getattr(channel, name) for name in ("subscribed", "unsubscribed", *actions)]
@@ -178,14 +178,14 @@ class Cable(Publishing):
         around += [middleware for channel in self._actions for middleware in channel.middleware]
         return any(map(is_async, methods)) or any(map(is_async_middleware, around))
 
-    # What the RPC asks
+    # For the RPC server
 
     def bind(self, channel: Channel, name: str, payload: Mapping[str, Any]) -> dict[str, Any]:
-        """The arguments with which a payload calls an action.
+        """Return the arguments with which a payload calls an action.
 
         Raises:
             UnknownAction: the channel has no such action.
-            InvalidPayload: something is missing or of a wrong type.
+            InvalidPayload: an argument is missing or has a wrong type.
         """
         action = self._actions[type(channel)].get(name)
         if action is None:
@@ -193,22 +193,23 @@ class Cable(Publishing):
         return action.bind(payload)
 
     def _missed(self, channel: type[Channel], name: str) -> str:
-        """Why there is no such action, as far as that can be guessed."""
+        """Return a guess why there is no such action."""
         if callable(getattr(channel, name, None)) and not (hasattr(Channel, name) or name.startswith("_")):
             return f"; {channel.__name__}.{name} has no @action above it"
         return near(name, self._actions[channel])
 
     def find_token(self, env: Env) -> str:
-        """The token that Connect should look at; empty when there is none or it is not for us to read."""
+        """Return the token of a Connect, or an empty string: there is none, or the settings leave it to anycable-go."""
         if self._verifier is None or not self.settings.connect_tokens:
             return ""
         return find_token(env.url, env.headers, self.settings.jwt_param)
 
     def verify_token(self, token: str) -> str:
-        """The identifiers text in a token.
+        """Return the identifiers in a token, as a JSON string.
 
         Raises:
-            InvalidToken: it is not valid, or there is no secret.
+            InvalidToken: it is not valid.
+            ConfigurationError: no secret is set.
         """
         if self._verifier is None:
             raise ConfigurationError("tokens need a secret: set ANYCABLE_SECRET or ANYCABLE_JWT_SECRET")

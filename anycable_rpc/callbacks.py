@@ -1,4 +1,4 @@
-"""Callbacks: the functions of an app that calls run, and the middleware around them."""
+"""Callbacks: the methods of an app that calls run, the middleware around them, and mistakes in them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["Callback", "Middleware", "check_class", "check_returned", "is_async"
 
 @dataclass(slots=True)
 class Callback:
-    """One call of the user's code; what middleware gets.
+    """One call of a method of the app, as middleware gets it.
 
     `name` is `connect`, `subscribed`, `unsubscribed`, `disconnect`, an action's name or `on_error`.
     """
@@ -34,7 +34,7 @@ class Callback:
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
     def __call__(self) -> Any:
-        """Call the function; a coroutine of an `async def` is for the caller to await."""
+        """Call the function. The caller awaits the coroutine of an `async def`."""
         return self.function(**self.arguments)
 
     def __str__(self) -> str:
@@ -46,12 +46,12 @@ Middleware = Callable[[Callback], Any]
 
 
 def is_async(function: Callable[..., Any]) -> bool:
-    """Whether calling the function (a method, an object) gives a coroutine."""
+    """Return whether calling the function (or method, or object) gives a coroutine."""
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(type(function), "__call__"))  # noqa: B004, B009
 
 
 def is_async_middleware(middleware: Middleware) -> bool:
-    """Whether the middleware is declared as an asynchronous context manager, and only as that."""
+    """Return whether the middleware is an asynchronous context manager and nothing else."""
     while isinstance(middleware, partial):
         middleware = middleware.func
     if inspect.isclass(middleware):
@@ -61,7 +61,7 @@ def is_async_middleware(middleware: Middleware) -> bool:
 
 
 def check_class(cls: type, base: type, callbacks: tuple[str, ...]) -> None:
-    """Look at the callbacks of a class, and at all methods that it writes itself.
+    """Check the callbacks of a class, and all methods that it defines itself.
 
     Raises:
         ConfigurationError: a callback is a generator, or a method of `base` is named without being called.
@@ -78,15 +78,15 @@ def check_class(cls: type, base: type, callbacks: tuple[str, ...]) -> None:
 
 
 def is_generator(function: object) -> bool:
-    """Whether calling the function runs nothing of it yet."""
+    """Return whether calling the function runs nothing of it yet."""
     return inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
 
 
 def check_returned(callback: object, result: Any) -> None:
-    """Look at what a callback has returned, where that is not None.
+    """Check the result of a callback that is not None.
 
     Raises:
-        ConfigurationError: there is something left to run.
+        ConfigurationError: the result is something that has not run.
     """
     if inspect.isgenerator(result) or inspect.isasyncgen(result):
         raise ConfigurationError(f"{callback} returned a generator, so nothing in it has run: write it without `yield`")
@@ -102,7 +102,7 @@ def check_returned(callback: object, result: Any) -> None:
 
 
 def _check_calls(place: str, code: CodeType, base: type) -> None:
-    """A statement that is nothing but `self.reject` is legal Python, and lets everybody in."""
+    """Refuse a statement that is nothing but `self.reject`: it is legal Python, and lets everybody in."""
     instructions = [each for each in dis.get_instructions(code) if each.opname not in ("CACHE", "NOP")]
     for named, after in pairwise(instructions):
         is_dropped = named.opname == "LOAD_ATTR" and after.opname == "POP_TOP"

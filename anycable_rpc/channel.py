@@ -1,4 +1,4 @@
-"""A channel: one subscription of one connection, as seen during one call."""
+"""Channel: one subscription of one connection, as seen during one call."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from .errors import ConfigurationError, InvalidData, Rejected
 from .identity import stream_names
 from .protocol import json_text, transmissions
 from .protocol.messages import PresenceResponse, stream_name
-from .state import PRESENCE_KEY, WHISPER_KEY, State, changes_of, lazy
+from .protocol.reply import Reply
+from .state import PRESENCE_KEY, WHISPER_KEY, State, refuse_replacement
 
 if TYPE_CHECKING:
     from .cable import Cable
@@ -22,11 +23,18 @@ __all__ = ["Channel"]
 _OWN = frozenset({"connection", "identifier", "middleware", "name", "params", "state"})
 
 
+def _state(channel: Channel) -> Any:
+    reply = channel._anycable
+    if reply.channel_state is None:
+        reply.channel_state = State(reply.istate)
+    return reply.channel_state
+
+
 class Channel:
     """The base of your channel classes.
 
-    An object of it lives for one call: keep in `state` what must outlast it. Everything that a channel says
-    (`stream_from`, `transmit`, …) is recorded and travels with the reply.
+    An object lives for one call: keep in `state` what must outlast it. `stream_from`, `transmit` and the like write the
+    reply, which leaves when the callback has returned.
 
     >>> class ChatChannel(Channel):
     ...     def subscribed(self):
@@ -34,18 +42,16 @@ class Channel:
     """
 
     name: ClassVar[str]
-    """What clients subscribe to; the class's own name unless it is set. It is not inherited."""
+    """The name that clients subscribe to; by default that of the class. A subclass does not inherit it."""
 
     middleware: ClassVar[Sequence[Callable[..., Any]]] = ()
     """Around the callbacks of this channel, inside the connection's and the cable's (see `Cable`)."""
 
-    state: Any = lazy(lambda self: State(self._istate))
+    state: Any = property(_state, refuse_replacement)
     """What anycable-go keeps for this subscription between calls: a mapping of JSON values (see `State`)."""
 
-    _istate: Any = lazy(lambda self: self.connection.env.istate)
-    _stop_all = False
-    _presence: PresenceResponse | None = None
-    _rejected: Rejected | None = None
+    _anycable: Reply
+    """The one private name of the framework: your class may use all others."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -57,7 +63,7 @@ class Channel:
                     f"{cls.__name__}.{name} cannot be an action: Channel has that attribute, or it is private"
                 )
         if not isinstance(cls.name, str) or not cls.name:
-            raise ConfigurationError(f"{cls.__name__}.name is what clients subscribe to: a text that is not empty")
+            raise ConfigurationError(f"{cls.__name__}.name must be a non-empty string: clients subscribe to it")
         check_class(cls, Channel, ("subscribed", "unsubscribed"))
 
     def __init__(
@@ -65,16 +71,12 @@ class Channel:
         connection: Connection,
         identifier: str,
         params: Mapping[str, Any],
-        istate: Mapping[str, str] | None = None,
+        reply: Reply | None = None,
     ) -> None:
         self.connection = connection
         self.identifier = identifier
         self.params = params
-        if istate is not None:
-            self._istate = istate
-        self._marks: dict[str, str] = {}
-        self._streams: dict[str, None] = {}
-        self._stopped: dict[str, None] = {}
+        self._anycable = reply or Reply(connection.env)
 
     @property
     def cable(self) -> Cable:
@@ -88,16 +90,17 @@ class Channel:
         """Called when the client unsubscribes or its socket is gone."""
 
     def stream_from(self, stream: str, whisper: bool = False) -> None:
-        """Start to deliver what is broadcast to the stream.
+        """Deliver to this client what is broadcast to the stream, from now on.
 
-        With `whisper` the client may whisper to it: anycable-go then delivers its messages to the others
-        without asking here. One stream of a subscription can have that; the last one does.
+        With `whisper` the client may whisper to the stream: anycable-go then delivers its messages to the others
+        without a call to this server. One stream of a subscription can have that; the last one counts.
         """
         stream_name(stream)
-        self._stopped.pop(stream, None)
-        self._streams[stream] = None
+        reply = self._anycable
+        reply.stopped_streams.pop(stream, None)
+        reply.streams[stream] = None
         if whisper:
-            self._marks[WHISPER_KEY] = stream
+            reply.marks[WHISPER_KEY] = stream
 
     def stream_for(self, target: Any, whisper: bool = False) -> None:
         """`stream_from` for the stream of an object, to which `cable.broadcast_to(target, …)` broadcasts.
@@ -114,18 +117,20 @@ class Channel:
     def stop_stream_from(self, stream: str) -> None:
         """Stop a stream, whether it was started now or earlier."""
         stream_name(stream)
-        self._streams.pop(stream, None)
-        self._stopped[stream] = None
-        if self._mark(WHISPER_KEY) == stream:
-            self._marks[WHISPER_KEY] = ""
+        reply = self._anycable
+        reply.streams.pop(stream, None)
+        reply.stopped_streams[stream] = None
+        if reply.mark(WHISPER_KEY) == stream:
+            reply.marks[WHISPER_KEY] = ""
 
     def stop_all_streams(self) -> None:
         """Stop all streams of this subscription; those started afterwards are kept."""
-        self._streams.clear()
-        self._stopped.clear()
-        self._stop_all = True
-        if self._mark(WHISPER_KEY):
-            self._marks[WHISPER_KEY] = ""
+        reply = self._anycable
+        reply.streams.clear()
+        reply.stopped_streams.clear()
+        reply.stop_all = True
+        if reply.mark(WHISPER_KEY):
+            reply.marks[WHISPER_KEY] = ""
 
     def transmit(self, data: Any) -> None:
         """Send data to this subscriber, with the reply. `data` is any JSON value.
@@ -133,7 +138,7 @@ class Channel:
         Raises:
             InvalidData: it is not a JSON value.
         """
-        self.connection._transmissions.append(transmissions.message(self.identifier, data))
+        self._anycable.transmissions.append(transmissions.message(self.identifier, data))
 
     def reject(self) -> NoReturn:
         """Refuse the subscription and end the callback. In an action it only ends the action.
@@ -141,46 +146,38 @@ class Channel:
         Raises:
             Rejected: always. Catching it does not confirm the subscription.
         """
-        self._rejected = Rejected("rejected")
-        raise self._rejected
+        self._anycable.rejection = rejection = Rejected("rejected")
+        raise rejection
 
     @property
     def presence_id(self) -> Any:
-        """Who joins by default: the values of the connection's identifiers, sorted and joined with `:`."""
+        """The id that joins by default: the values of the connection's identifiers, sorted and joined with `:`."""
         return ":".join(sorted(str(value) for value in self.connection.identifiers.values()))
 
     @property
     def presence_info(self) -> Any:
-        """What others see of who joins, by default: a JSON value."""
+        """A JSON value that the others see of this member, by default None."""
         return None
 
     def presence_join(self, id: Any = None, info: Any = None, *, stream: str | None = None) -> None:  # noqa: A002 - the protocol's name
-        """Say that somebody is here (anycable-go 1.6 and later, with a broker).
+        """Add a member to the presence of a stream (anycable-go 1.6 and later, with a broker).
 
-        The stream is the first started in this call, else the one joined before.
+        The default stream is the first one started in this call, else the one joined before.
         """
-        stream = stream or next(iter(self._streams), None) or self._mark(PRESENCE_KEY)
+        reply = self._anycable
+        stream = stream or next(iter(reply.streams), None) or reply.mark(PRESENCE_KEY)
         if not stream:
             raise ConfigurationError("presence_join() needs a stream: call stream_from() first or give stream=…")
         self.stream_from(stream)
-        self._marks[PRESENCE_KEY] = stream
+        reply.marks[PRESENCE_KEY] = stream
         info = self.presence_info if info is None else info
-        text = "" if info is None else json_text.dumps(info)
-        self._presence = PresenceResponse("join", _presence_id(self.presence_id if id is None else id), text)
+        encoded = "" if info is None else json_text.dumps(info)
+        reply.presence = PresenceResponse("join", _presence_id(self.presence_id if id is None else id), encoded)
 
     def presence_leave(self, id: Any = None) -> None:  # noqa: A002 - the protocol's name
-        """Say that somebody is here no more."""
-        self._presence = PresenceResponse("leave", _presence_id(self.presence_id if id is None else id))
-
-    def _mark(self, key: str) -> str:
-        text: str = self._marks[key] if key in self._marks else self._istate.get(key, "")
-        return text
-
-    def _istate_changes(self) -> dict[str, str]:
-        changes = changes_of(self)
-        if not self._marks:
-            return changes
-        return changes | {key: text for key, text in self._marks.items() if text != self._istate.get(key, "")}
+        """Remove a member from the presence of the stream that was joined."""
+        presence_id = _presence_id(self.presence_id if id is None else id)
+        self._anycable.presence = PresenceResponse("leave", presence_id)
 
 
 def _presence_id(value: object) -> str:

@@ -1,4 +1,4 @@
-"""A connection: one client, as seen during one call."""
+"""Connection: one client, as seen during one call."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from urllib.parse import parse_qsl, urlsplit
 from .callbacks import check_class
 from .errors import ConfigurationError, Rejected
 from .identity.identifiers import IdentifiersCodec
-from .protocol import json_text, transmissions
+from .protocol import json_text
 from .protocol.messages import Env
-from .state import State, lazy
+from .protocol.reply import Reply
+from .state import State, lazy, refuse_replacement
 
 if TYPE_CHECKING:
     from .cable import Cable
@@ -20,11 +21,18 @@ if TYPE_CHECKING:
 __all__ = ["Connection"]
 
 
+def _state(connection: Connection) -> Any:
+    reply = connection._anycable
+    if reply.connection_state is None:
+        reply.connection_state = State(connection.env.cstate)
+    return reply.connection_state
+
+
 class Connection:
     """The base of your connection class: who may connect, and as whom.
 
-    An object of it lives for one call. What must outlast the call is an identifier (set in `connect`, the same
-    from then on) or in `state`.
+    An object lives for one call. Keep what must outlast the call in an identifier (set in `connect`, the same from
+    then on) or in `state`.
 
     >>> class ChatConnection(Connection):
     ...     identified_by = ("user_id",)
@@ -34,16 +42,16 @@ class Connection:
     """
 
     identified_by: ClassVar[tuple[str, ...]] = ()
-    """Names of the identifiers, in the order of the identifiers text; each becomes an attribute."""
+    """Names of the identifiers, in the order of their JSON; each becomes an attribute."""
 
     middleware: ClassVar[Sequence[Callable[..., Any]]] = ()
     """Around every callback of this connection and its channels, inside the cable's (see `Cable`)."""
 
-    state: Any = lazy(lambda self: State(self.env.cstate))
+    state: Any = property(_state, refuse_replacement)
     """What anycable-go keeps for this connection between calls: a mapping of JSON values (see `State`)."""
 
-    _farewell: tuple[str, ...] = ()
-    _rejected: Rejected | None = None
+    _anycable: Reply
+    """The one private name of the framework: your class may use all others."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -51,19 +59,27 @@ class Connection:
             _declare(cls, name)
         check_class(cls, Connection, ("connect", "disconnect"))
 
-    def __init__(self, cable: Cable, env: Env, sid: str = "", identifiers: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        cable: Cable,
+        env: Env,
+        sid: str = "",
+        identifiers: Mapping[str, Any] | None = None,
+        reply: Reply | None = None,
+    ) -> None:
         self.cable = cable
         self.env = env
         self.sid = sid
-        self._connecting = identifiers is None
-        self._identifiers: Mapping[str, Any] = {} if identifiers is None else identifiers
-        self._transmissions: list[str] = []
+        self._anycable = reply = reply or Reply(env)
+        if identifiers is None:
+            reply.is_connecting = True
+        else:
+            reply.identifiers = identifiers
 
     def connect(self) -> Any:
         """Called when a client without a token has opened a socket: set the identifiers, or `reject()`.
 
-        Unless you write it, only clients with a token get in (and anybody, where nothing identifies a
-        connection).
+        The default lets only clients with a token in (and everybody, where `identified_by` is empty).
         """
         if self.identified_by:
             self.reject()
@@ -73,17 +89,17 @@ class Connection:
 
     @property
     def identifiers(self) -> Mapping[str, Any]:
-        """Who the connection is: the identifiers by name. Those of a token may have names not declared here."""
-        return MappingProxyType(self._identifiers)
+        """The identifiers by name. A token may have some that are not declared here."""
+        return MappingProxyType(self._anycable.identifiers)
 
     @property
     def url(self) -> str:
-        """The URL of the client's WebSocket request. It may carry a token: keep it out of logs."""
+        """The URL of the client's WebSocket request. A token may be in it: keep it out of logs."""
         return self.env.url
 
     @lazy
     def query_params(self) -> Mapping[str, str]:
-        """The parameters in the URL; of repeated ones the first."""
+        """The parameters in the URL. Of a repeated parameter the first counts."""
         try:
             query = urlsplit(self.env.url).query
         except ValueError:
@@ -94,13 +110,13 @@ class Connection:
     def headers(self) -> Mapping[str, str]:
         """The headers that anycable-go forwards (its option `--headers`, by default `cookie`), in lower case.
 
-        A client writes what it likes into them.
+        Clients can send any value in them.
         """
         return {name: value for name, value in self.env.headers.items() if name != "REMOTE_ADDR"}
 
     @lazy
     def cookies(self) -> Mapping[str, str]:
-        """The cookies by name, values as they were sent; of repeated ones the first."""
+        """The cookies by name, with the values as they were sent. Of a repeated cookie the first counts."""
         pairs = [pair.partition("=") for pair in reversed(self.env.headers.get("cookie", "").split(";"))]
         return {name.strip(): value.strip() for name, equals, value in pairs if equals}
 
@@ -115,8 +131,8 @@ class Connection:
         Raises:
             Rejected: always. Catching it does not let the client in.
         """
-        self._rejected = Rejected(reason, reconnect)
-        raise self._rejected
+        self._anycable.rejection = rejection = Rejected(reason, reconnect)
+        raise rejection
 
     def transmit(self, data: Any) -> None:
         """Send a message to this client, with the reply. `data` is a JSON value, sent as it is.
@@ -124,13 +140,11 @@ class Connection:
         Raises:
             InvalidData: it is not a JSON value.
         """
-        self._transmissions.append(json_text.dumps(data))
+        self._anycable.transmissions.append(json_text.dumps(data))
 
     def close(self, reason: str | None = None, reconnect: bool = True) -> None:
-        """Close the connection once the callback has ended. Not for refusing a client: use `reject`."""
-        if not self._farewell:
-            self._farewell = (transmissions.disconnect(reason, reconnect),)
-            self._transmissions += self._farewell
+        """Close the connection once the callback has ended. To refuse a client use `reject`."""
+        self._anycable.disconnect(reason, reconnect)
 
 
 class _Identifier:
@@ -142,22 +156,24 @@ class _Identifier:
     def __get__(self, connection: Connection | None, owner: type) -> Any:
         if connection is None:
             return self
-        if self._name not in connection._identifiers:
-            raise AttributeError(self._missing(connection))
-        return connection._identifiers[self._name]
+        reply = connection._anycable
+        if self._name not in reply.identifiers:
+            raise AttributeError(self._missing(reply))
+        return reply.identifiers[self._name]
 
     def __set__(self, connection: Connection, value: Any) -> None:
-        if not connection._connecting:
+        reply = connection._anycable
+        if not reply.is_connecting:
             raise AttributeError(
-                f"{self._name!r} is an identifier: it is settled when the client connects. Keep what changes in "
+                f"{self._name!r} is an identifier: it is set when the client connects. Keep what changes in "
                 "connection.state"
             )
-        connection._identifiers = {**connection._identifiers, self._name: value}
+        reply.identifiers = {**reply.identifiers, self._name: value}
 
-    def _missing(self, connection: Connection) -> str:
-        if connection._connecting:
+    def _missing(self, reply: Reply) -> str:
+        if reply.is_connecting:
             return f"the identifier {self._name!r} is not set yet"
-        known = ", ".join(connection._identifiers) or "none"
+        known = ", ".join(reply.identifiers) or "none"
         return (
             f"the connection's identifiers have no {self._name!r} (they have: {known}); was its token issued elsewhere?"
         )
@@ -165,7 +181,7 @@ class _Identifier:
 
 def _declare(cls: type[Connection], name: Any) -> None:
     if not isinstance(name, str):
-        raise ConfigurationError(f"identified_by takes names, which are texts, not {name!r}")
+        raise ConfigurationError(f"identified_by must list strings, got {name!r}")
     if not name.isidentifier() or name.startswith("_"):
         raise ConfigurationError(f"{name!r} cannot be an identifier: it cannot be the name of an attribute")
     if hasattr(Connection, name) or name in ("cable", "env", "sid", "state"):

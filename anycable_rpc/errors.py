@@ -1,4 +1,4 @@
-"""Every error this package raises, as one tree: catch `AnyCableError` for all of them, or a leaf for one."""
+"""Every error of this package, as one tree: catch `AnyCableError` for all of them, or a leaf for one."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ class AnyCableError(Exception):
 
 
 class ConfigurationError(AnyCableError):
-    """A setting or a declaration is wrong; the text says what to do about it."""
+    """A setting or a declaration is wrong. The message says what to do."""
 
 
 class BindError(AnyCableError):
-    """The system refused the address that a server should listen on."""
+    """The operating system refused the address that a server should listen on."""
 
 
 class Rejected(AnyCableError):
-    """What `reject()` raises. Inside a callback it ends the callback; the framework answers for it."""
+    """The error that `reject()` raises. It ends the callback, and the framework answers the client."""
 
     def __init__(self, reason: str = "unauthorized", reconnect: bool = False) -> None:
         super().__init__(reason)
@@ -59,7 +59,7 @@ class UnknownOption(AnyCableError, TypeError):
 
 
 class InvalidData(AnyCableError, ValueError):
-    """A value cannot be written as JSON (NaN, a lone surrogate, an object), or a text is not JSON."""
+    """A value cannot be written as JSON (NaN, a lone surrogate, an object), or a string is not JSON."""
 
 
 class InvalidState(InvalidData):
@@ -67,17 +67,17 @@ class InvalidState(InvalidData):
 
 
 class InvalidIdentifiers(InvalidData):
-    """Connection identifiers miss a declared name, have another one, or are not a JSON object."""
+    """Connection identifiers lack a declared name, have an undeclared one, or are not a JSON object."""
 
 
 class ProtocolError(AnyCableError):
-    """The other side sent something that the AnyCable protocol does not have; `hint` is for our own log alone."""
+    """The other side broke the AnyCable protocol. `hint` is for the log of this program only."""
 
     hint = ""
 
 
 class IncompatibleClient(ProtocolError):
-    """The caller speaks another version of the RPC protocol (`versions`: what its metadata says)."""
+    """The caller speaks another version of the RPC protocol. `versions` are those in its metadata."""
 
     def __init__(self, versions: str | None) -> None:
         super().__init__(
@@ -111,11 +111,11 @@ class UnknownAction(ProtocolError):
 
 
 class InvalidPayload(ProtocolError):
-    """What a client sent with an action is malformed, misses a parameter or has one of a wrong type."""
+    """The payload of an action is malformed, lacks a parameter, or has one of a wrong type."""
 
 
 class RequestTooLarge(ProtocolError):
-    """A request has more bytes than the server takes."""
+    """A request has more bytes than the server accepts."""
 
     def __init__(self, size: int, limit: int) -> None:
         super().__init__(
@@ -125,7 +125,7 @@ class RequestTooLarge(ProtocolError):
 
 
 class AnswerTooLarge(AnyCableError):
-    """What a callback has said makes an answer of more bytes than anycable-go takes."""
+    """The response to a call has more bytes than anycable-go accepts."""
 
     def __init__(self, size: int, limit: int) -> None:
         super().__init__(
@@ -139,7 +139,7 @@ class InvalidToken(AnyCableError):
 
 
 class ExpiredToken(InvalidToken):
-    """The token was valid once."""
+    """The token has expired."""
 
 
 class MissingIdentifiers(InvalidToken):
@@ -151,7 +151,7 @@ class InvalidSignedStream(AnyCableError):
 
 
 class RequestFailed(AnyCableError):
-    """The server at `address` did not do what it was asked for; if `transient`, the same may work later."""
+    """The request to the server at `address` failed. If `transient`, the same request may work later."""
 
     def __init__(self, message: str, address: str = "", transient: bool = False) -> None:
         super().__init__(message)
@@ -164,19 +164,19 @@ class BroadcastFailed(RequestFailed):
 
 
 def near(name: object, known: Iterable[str], cutoff: float = 0.6) -> str:
-    """End an error about a name that is not known: `; did you mean …?`, or nothing when no other is like it."""
-    from difflib import get_close_matches  # which most programs do without
+    """Return the end of an error about an unknown name: `; did you mean …?`, or an empty string."""
+    from difflib import get_close_matches  # imported late: most programs never need it
 
-    if not isinstance(name, str) or len(name) > _LONGEST_NAME:  # a client's may be as long as it likes
+    if not isinstance(name, str) or len(name) > _LONGEST_NAME:  # the name of a client may be of any length
         return ""
     found = get_close_matches(name, list(known), n=2, cutoff=cutoff)
     return f"; did you mean {' or '.join(found)}?" if found else ""
 
 
 def shorten(value: object, limit: int = 80) -> str:
-    """The value as it may stand in an error: quoted, on one line, not longer than `limit` characters."""
+    """Return the value for an error message: quoted, on one line, at most `limit` characters."""
     try:
         text = repr(value)
-    except Exception:  # nested too deeply, too many digits: the error to report is another one
+    except Exception:  # too deeply nested or too many digits; another error is to be reported
         text = f"<{type(value).__name__}>"
     return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -1,4 +1,4 @@
-"""State that anycable-go keeps between calls: a mapping that knows what changed."""
+"""State that anycable-go keeps between calls: a mapping that knows its changes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 from .errors import InvalidData, InvalidState, shorten
 from .protocol import json_text
 
-__all__ = ["PRESENCE_KEY", "WHISPER_KEY", "State", "changes_of", "lazy"]
+__all__ = ["PRESENCE_KEY", "WHISPER_KEY", "State", "lazy", "refuse_replacement"]
 
 WHISPER_KEY = "$w"
 PRESENCE_KEY = "$p"
@@ -17,10 +17,10 @@ _DELETED = ""
 
 
 class State(MutableMapping[str, Any]):
-    """JSON values by name, each decoded when it is first read.
+    """A mapping of names to JSON values. Each value is decoded when it is first read.
 
-    `changes()` encodes what was touched again and returns what differs, so a value edited in place counts.
-    The names `$w` and `$p` hold stream names as they are and belong to the framework.
+    `changes()` encodes the values that were read or set and returns those that differ, so an edit in place counts.
+    The names `$w` and `$p` are reserved: they hold plain stream names and belong to the framework.
     """
 
     __slots__ = ("_raw", "_values")
@@ -69,7 +69,7 @@ class State(MutableMapping[str, Any]):
         return f"State({dict(self)!r})"
 
     def changes(self) -> dict[str, str]:
-        """The texts to send back: those that differ, and an empty one for each deleted key.
+        """Return the encoded values to send back: those that differ, and an empty string for each deleted key.
 
         Raises:
             InvalidState: a value is not a JSON value.
@@ -83,13 +83,17 @@ class State(MutableMapping[str, Any]):
         return changed
 
 
-def changes_of(owner: object) -> dict[str, str]:
-    """The changes of the `state` of a connection or a channel: none before it is first read."""
-    return owner.__dict__["state"].changes() if "state" in owner.__dict__ else {}
+def refuse_replacement(owner: object, value: object) -> None:
+    """Refuse to set the `state` of a connection or channel: what its object does not know would be lost.
+
+    Raises:
+        AttributeError: always.
+    """
+    raise AttributeError("state is edited and not replaced: use state.clear() and state.update(…)")
 
 
 def _canonical(raw: str) -> str | None:
-    """How we would write what another SDK may have written with other spaces."""
+    """Return the value as this package writes it. Another SDK may have written it with other spaces."""
     try:
         return json_text.dumps(json_text.loads(raw))
     except InvalidData:
@@ -97,12 +101,12 @@ def _canonical(raw: str) -> str | None:
 
 
 class _Missing:
-    """Stands for a deleted value."""
+    """The marker of a deleted value."""
 
 
 def _check_key(key: object) -> None:
     if not isinstance(key, str):
-        raise InvalidState(f"a key of the state is not a text: {shorten(key)}")
+        raise InvalidState(f"state keys must be strings, got {shorten(key)}")
     if key in _RAW_KEYS:
         raise InvalidState(f"{key!r} is reserved: use stream_from(whisper=True) or presence_join()")
     _dumps(key, key)
@@ -121,7 +125,7 @@ _Value = TypeVar("_Value")
 class lazy(Generic[_Value]):  # noqa: N801 - a decorator
     """An attribute that is computed when it is first read: `functools.cached_property` for objects of one thread.
 
-    Python 3.11's own takes a lock, and 0.99 µs instead of 0.41.
+    `cached_property` of Python 3.11 takes a lock, and 0.99 µs instead of 0.41.
     """
 
     def __init__(self, compute: Callable[[Any], _Value]) -> None:
@@ -133,6 +137,6 @@ class lazy(Generic[_Value]):  # noqa: N801 - a decorator
 
     def __get__(self, instance: Any, owner: type | None = None) -> _Value:
         if instance is None:
-            return self  # type: ignore[return-value]  # of the class it is the descriptor
+            return self  # type: ignore[return-value]  # read on the class, it is the descriptor
         value = instance.__dict__[self._name] = self._compute(instance)
         return value

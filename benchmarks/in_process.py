@@ -14,6 +14,7 @@ from anycable_rpc._pb import rpc_pb2 as pb
 from anycable_rpc.identity.tokens import TokenSigner, TokenVerifier
 from anycable_rpc.protocol.messages import CommandMessage, Env, Request
 from anycable_rpc.settings.model import Settings
+from anycable_rpc.transports.bytes_handler import BytesHandler
 from anycable_rpc.transports.protobuf import encode_request
 from anycable_rpc.transports.service import Service
 
@@ -99,7 +100,8 @@ _GROWTH_NOTE = (
 def _message(service: Service, request: Request) -> tuple[Work, Work]:
     """Return the whole call, and the reading of its request with protobuf alone."""
     data = encode_request(request)
-    return (lambda: service.handle("Command", data, METADATA)), (lambda: pb.CommandMessage.FromString(data))
+    handler = BytesHandler(service)
+    return (lambda: handler.handle("Command", data, METADATA)), (lambda: pb.CommandMessage.FromString(data))
 
 
 def _with_channels(count: int) -> tuple[Work, Work]:
@@ -156,13 +158,13 @@ def _dumps(dialect: str) -> tuple[Work, Work]:
 def _call(name: str) -> tuple[Work, Work]:
     data = encode_request(REQUESTS[name])
     method = method_of(REQUESTS[name])
-    service = Service(Cable(apps.User, [apps.Chat], settings=Settings(secret=SECRET)))
+    handler = BytesHandler(Service(Cable(apps.User, [apps.Chat], settings=Settings(secret=SECRET))))
     parse, answer = (pb.ConnectionRequest, connect) if method == "Connect" else (pb.CommandMessage, command)
 
     def bare() -> object:
         return answer(parse.FromString(data), None).SerializeToString()
 
-    return (lambda: service.handle(method, data, METADATA)), bare
+    return (lambda: handler.handle(method, data, METADATA)), bare
 
 
 def _cpu(work: Work, calls: int) -> float:

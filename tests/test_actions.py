@@ -32,7 +32,7 @@ def test_only_decorated_methods_are_actions() -> None:
     assert sorted(actions_of(Chat)) == ["everything", "keyword", "speak"]
 
 
-def test_a_method_that_overrides_an_action_is_none_unless_it_says_so() -> None:
+def test_a_method_that_overrides_an_action_needs_the_decorator_too() -> None:
     assert sorted(actions_of(QuietChat)) == ["everything", "keyword"]
 
 
@@ -58,7 +58,7 @@ def test_arguments_are_bound_by_name(name: str, payload: dict[str, Any], argumen
         ("everything", {"action": "everything"}, r"Chat.everything: data: \['action'\] Input should be a valid"),
     ],
 )
-def test_what_does_not_fit_is_named(name: str, payload: dict[str, Any], error: str) -> None:
+def test_an_argument_that_does_not_fit_is_named(name: str, payload: dict[str, Any], error: str) -> None:
     with pytest.raises(InvalidPayload, match=error):
         actions_of(Chat)[name].bind(payload)
 
@@ -103,7 +103,7 @@ class Zoo(Channel):
         {"animal": {"kind": "cat"}, "names": {"\n" * 100_000: "x"}},
     ],
 )
-def test_what_a_client_sends_cannot_forge_or_fill_the_log(payload: dict[str, Any]) -> None:
+def test_a_payload_cannot_forge_or_fill_the_log(payload: dict[str, Any]) -> None:
     with pytest.raises(InvalidPayload) as invalid:
         actions_of(Zoo)["add"].bind(payload)
 

@@ -39,8 +39,8 @@ def test_nor_can_they_be_by_way_of_a_mixin(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [None, "", 42, b"Chat"])
-def test_a_name_is_a_text(name: object) -> None:
-    with pytest.raises(ConfigurationError, match="what clients subscribe to"):
+def test_a_name_is_a_non_empty_string(name: object) -> None:
+    with pytest.raises(ConfigurationError, match="must be a non-empty string"):
         type("Odd", (Channel,), {"name": name})
 
 
@@ -57,13 +57,13 @@ def test_the_cable_is_at_hand() -> None:
         pass
 
     cable = Cable(Connection, [Chat])
-    chat = Chat(Connection(cable, Env()), "{}", {}, {})
+    chat = Chat(Connection(cable, Env()), "{}", {})
 
     assert chat.cable is cable
 
 
 def test_the_callbacks_do_nothing_by_themselves() -> None:
-    chat = Channel(Connection(Cable(Connection), Env()), "{}", {}, {})
+    chat = Channel(Connection(Cable(Connection), Env()), "{}", {})
 
     chat.subscribed()
     chat.unsubscribed()
@@ -73,4 +73,4 @@ def test_the_callbacks_do_nothing_by_themselves() -> None:
 
 def test_reject_raises() -> None:
     with pytest.raises(Rejected):
-        Channel(Connection(Cable(Connection), Env()), "{}", {}, {}).reject()
+        Channel(Connection(Cable(Connection), Env()), "{}", {}).reject()

@@ -63,8 +63,8 @@ class TestDeclaration:
         with pytest.raises(ConfigurationError, match="give it no value"):
             type("Odd", (Connection,), {"identified_by": ("user",), "user": value})
 
-    def test_names_are_texts(self) -> None:
-        with pytest.raises(ConfigurationError, match="not 1"):
+    def test_names_are_strings(self) -> None:
+        with pytest.raises(ConfigurationError, match="must list strings, got 1"):
             type("Odd", (Connection,), {"identified_by": (1,)})
 
     def test_a_text_is_not_a_tuple_of_names(self) -> None:

@@ -67,7 +67,7 @@ def test_the_tree_is_complete() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "known", "said"),
+    ("name", "known", "ending"),
     [
         ("userid", ["user_id", "tenant"], "; did you mean user_id?"),
         ("user", ["users", "user_", "x"], "; did you mean users or user_?"),
@@ -76,15 +76,15 @@ def test_the_tree_is_complete() -> None:
         ("a", [], ""),
     ],
 )
-def test_names_near_an_unknown_one(name: object, known: list[str], said: str) -> None:
-    assert sorted(near(name, known)) == sorted(said)
+def test_names_near_an_unknown_one(name: object, known: list[str], ending: str) -> None:
+    assert sorted(near(name, known)) == sorted(ending)
 
 
 def test_invalid_data_is_a_value_error_too() -> None:
     assert issubclass(InvalidData, ValueError)
 
 
-def test_rejected_says_why_and_whether_to_come_back() -> None:
+def test_rejected_has_a_reason_and_a_reconnect_flag() -> None:
     error = Rejected("banned", reconnect=True)
 
     assert (str(error), error.reason, error.reconnect) == ("banned", "banned", True)
@@ -96,12 +96,12 @@ def test_rejected_means_unauthorized_for_good() -> None:
     assert (error.reason, error.reconnect) == ("unauthorized", False)
 
 
-@pytest.mark.parametrize(("versions", "said"), [("v2,v3", "v2,v3"), (None, "unknown"), ("", "unknown")])
-def test_an_incompatible_client_is_told_both_versions(versions: str | None, said: str) -> None:
+@pytest.mark.parametrize(("versions", "named"), [("v2,v3", "v2,v3"), (None, "unknown"), ("", "unknown")])
+def test_an_incompatible_client_is_told_both_versions(versions: str | None, named: str) -> None:
     error = IncompatibleClient(versions)
 
     assert str(error) == (
-        f"Incompatible AnyCable RPC client.\nCurrent server version: v1.\nClient supported versions: {said}."
+        f"Incompatible AnyCable RPC client.\nCurrent server version: v1.\nClient supported versions: {named}."
     )
     assert error.versions == versions
 

@@ -1,4 +1,4 @@
-"""State between calls: a mapping that knows what changed."""
+"""State between calls: a mapping that knows its changes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_values_are_read_from_json() -> None:
     assert (state["room"], state["count"], state["tags"]) == ("lobby", 1, ["a"])
 
 
-def test_it_is_a_mapping_of_what_is_the_apps() -> None:
+def test_it_is_a_mapping_without_the_frameworks_keys() -> None:
     state = State(RAW)
     state["new"] = None
 
@@ -33,7 +33,7 @@ def test_it_is_a_mapping_of_what_is_the_apps() -> None:
 
 
 @pytest.mark.parametrize("key", ["missing", WHISPER_KEY, PRESENCE_KEY])
-def test_what_is_not_there_is_a_key_error(key: str) -> None:
+def test_a_missing_key_is_a_key_error(key: str) -> None:
     state = State(RAW)
 
     assert key not in state
@@ -44,7 +44,7 @@ def test_what_is_not_there_is_a_key_error(key: str) -> None:
         del state[key]
 
 
-def test_a_key_that_is_no_text_is_not_there() -> None:
+def test_a_key_that_is_not_a_string_is_missing() -> None:
     key: object = 1
 
     assert key not in State({"1": "1"})
@@ -58,7 +58,7 @@ def test_each_value_is_decoded_once_and_only_when_it_is_read() -> None:
         state["broken"]
 
 
-def test_nothing_touched_is_nothing_changed() -> None:
+def test_without_reads_and_writes_there_are_no_changes() -> None:
     assert State(RAW).changes() == {}
 
 
@@ -79,7 +79,7 @@ CHANGES: dict[str, tuple[Act, dict[str, str]]] = {
 
 
 @pytest.mark.parametrize(("act", "changes"), CHANGES.values(), ids=CHANGES)
-def test_what_differs_is_sent_back_and_an_empty_text_deletes(act: Act, changes: dict[str, str]) -> None:
+def test_differences_are_sent_and_an_empty_string_deletes(act: Act, changes: dict[str, str]) -> None:
     state = State(RAW)
 
     act(state)
@@ -87,7 +87,7 @@ def test_what_differs_is_sent_back_and_an_empty_text_deletes(act: Act, changes: 
     assert state.changes() == changes
 
 
-def test_a_deleted_value_is_gone() -> None:
+def test_a_deleted_value_is_missing() -> None:
     state = State(RAW)
 
     del state["room"]
@@ -107,7 +107,7 @@ def test_the_frameworks_keys_are_not_for_writing(key: str) -> None:
 
 
 @pytest.mark.parametrize("key", [1, None, "\ud800"])
-def test_a_key_is_a_text_that_can_be_sent(key: Any) -> None:
+def test_a_key_is_a_string_that_can_be_sent(key: Any) -> None:
     with pytest.raises(InvalidState):
         State({})[key] = 1
 
@@ -115,7 +115,7 @@ def test_a_key_is_a_text_that_can_be_sent(key: Any) -> None:
 @pytest.mark.parametrize(
     "value", [float("nan"), "\ud800", object(), 10**5000], ids=["NaN", "surrogate", "object", "huge"]
 )
-def test_a_value_that_is_no_json_value_is_named_by_its_key(value: object) -> None:
+def test_an_error_about_a_value_names_its_key(value: object) -> None:
     state = State({})
     state["draft"] = value
 

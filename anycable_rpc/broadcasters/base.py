@@ -1,4 +1,4 @@
-"""The contract: what publishes the payloads of `publications.py`."""
+"""The contract of a broadcaster, which publishes the payloads of `publishing/payloads.py`."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ __all__ = ["Broadcaster"]
 
 
 class Broadcaster(Protocol):
-    """Anything with this one method; derive from nothing.
+    """An object with this one method. It need not derive from this class.
 
     A broadcaster may also have `async def apublish(self, payload: str) -> None`. Without it, async code runs
     `publish` in a thread.
     """
 
     def publish(self, payload: str) -> None:
-        """Hand over a payload: the JSON text of a publication, of an array of them, or of a remote command.
+        """Publish a payload: the JSON text of a publication, of an array of publications, or of a remote command.
 
-        It may be called from any thread, several at a time, after a fork, with or without an event loop; it
-        waits for a bounded time, and when it returns the payload has been accepted.
+        The method may be called from any thread, from several at a time, after a fork, and with or without an event
+        loop. It blocks for a bounded time. When it returns, the payload has been accepted.
 
         Raises:
-            BroadcastFailed: it has not; the text names the address, and holds no secret.
+            BroadcastFailed: the payload was not accepted. The message names the address and holds no secret.
         """

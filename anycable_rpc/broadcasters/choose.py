@@ -1,72 +1,24 @@
-"""Ways to publish: one class per transport, chosen by name."""
+"""The table of broadcasters: one class per transport, chosen by name."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from ..errors import ConfigurationError, shorten
 from .base import Broadcaster
 
+if TYPE_CHECKING:
+    from ..settings.model import Settings
+
 __all__ = ["Broadcaster", "broadcaster_for"]
 
 
-class BroadcastSettings(Protocol):
-    """What a broadcaster is made from."""
-
-    @property
-    def broadcast_adapter(self) -> str:
-        """Its name."""
-        ...
-
-    @property
-    def redis_url(self) -> str:
-        """Where Redis is."""
-        ...
-
-    @property
-    def redis_channel(self) -> str:
-        """The channel there."""
-        ...
-
-    @property
-    def redis_sentinels(self) -> str | None:
-        """Where its Sentinels are."""
-        ...
-
-    @property
-    def redisx_max_len(self) -> int:
-        """About how long the stream may get."""
-        ...
-
-    @property
-    def nats_servers(self) -> str:
-        """Where NATS is; URLs with commas between."""
-        ...
-
-    @property
-    def nats_channel(self) -> str:
-        """The subject there."""
-        ...
-
-    def resolved_redisx_stream(self) -> str:
-        """The stream there."""
-        ...
-
-    def resolved_http_broadcast_url(self) -> str:
-        """Where anycable-go listens."""
-        ...
-
-    def resolved_broadcast_key(self) -> str | None:
-        """What it wants as a bearer token."""
-        ...
-
-
-def broadcaster_for(settings: BroadcastSettings) -> Broadcaster:
-    """The broadcaster that `broadcast_adapter` names.
+def broadcaster_for(settings: Settings) -> Broadcaster:
+    """Return the broadcaster that `settings.broadcast_adapter` names.
 
     Raises:
-        ConfigurationError: there is none of that name, or a setting of its own is wrong.
+        ConfigurationError: the name is unknown, a library is missing, or one of the broadcaster's settings is wrong.
     """
     name = settings.broadcast_adapter
     if name not in _ADAPTERS:
@@ -83,19 +35,19 @@ def broadcaster_for(settings: BroadcastSettings) -> Broadcaster:
         ) from error
 
 
-def _http(settings: BroadcastSettings) -> Broadcaster:
+def _http(settings: Settings) -> Broadcaster:
     from .http import HTTPBroadcaster
 
     return HTTPBroadcaster(settings.resolved_http_broadcast_url(), settings.resolved_broadcast_key())
 
 
-def _redis(settings: BroadcastSettings) -> Broadcaster:
+def _redis(settings: Settings) -> Broadcaster:
     from .redis import RedisBroadcaster
 
     return RedisBroadcaster(settings.redis_url, settings.redis_channel, sentinels=settings.redis_sentinels or "")
 
 
-def _redis_streams(settings: BroadcastSettings) -> Broadcaster:
+def _redis_streams(settings: Settings) -> Broadcaster:
     from .redis import RedisStreamsBroadcaster
 
     return RedisStreamsBroadcaster(
@@ -106,19 +58,19 @@ def _redis_streams(settings: BroadcastSettings) -> Broadcaster:
     )
 
 
-def _nats(settings: BroadcastSettings) -> Broadcaster:
+def _nats(settings: Settings) -> Broadcaster:
     from .nats import NATSBroadcaster
 
     return NATSBroadcaster(settings.nats_servers, settings.nats_channel)
 
 
-def _memory(_: BroadcastSettings) -> Broadcaster:
+def _memory(_: Settings) -> Broadcaster:
     from .memory import MemoryBroadcaster
 
     return MemoryBroadcaster(keep=1000)
 
 
-_ADAPTERS: dict[str, Callable[[BroadcastSettings], Broadcaster]] = {
+_ADAPTERS: dict[str, Callable[[Settings], Broadcaster]] = {
     "http": _http,
     "redis": _redis,
     "redisx": _redis_streams,

@@ -1,12 +1,12 @@
-"""Publishes with a POST to anycable-go's `/_broadcast` (anycable-go `broadcast/http.go`)."""
+"""Publishing with a POST to anycable-go's `/_broadcast` (anycable-go `broadcast/http.go`)."""
 
 from __future__ import annotations
 
 import logging
 
 from ..errors import BroadcastFailed
-from .http_client import COMMON_ADVICE, SEE_LOG, HTTPClient, NoAnswer, Wording
-from .retries import DEADLINE, insist
+from .http_client import CHECK_SERVER_LOG, COMMON_ADVICE, ErrorTexts, HTTPClient, NoResponse
+from .retries import DEADLINE, retry_until
 
 __all__ = ["HTTPBroadcaster"]
 
@@ -18,7 +18,7 @@ _CHECK_ADDRESS = (
     "is ANYCABLE_HTTP_BROADCAST_URL right? With a key or a secret anycable-go takes broadcasts on its main "
     "port (8080), without one on 8090"
 )
-_WORDING = Wording(
+_TEXTS = ErrorTexts(
     "broadcasts",
     "ANYCABLE_HTTP_BROADCAST_URL",
     "ANYCABLE_BROADCAST_KEY",
@@ -27,22 +27,22 @@ _WORDING = Wording(
 )
 _STATUS_ADVICE = COMMON_ADVICE | {
     401: "the keys differ: set the same ANYCABLE_SECRET or ANYCABLE_BROADCAST_KEY on both sides",
-    404: "nothing takes broadcasts there: does anycable-go run with --broadcast_adapter=http, and " + _CHECK_ADDRESS,
-    422: f"it does not take this for a broadcast: {_CHECK_ADDRESS}",
-    429: "the server there wants fewer broadcasts",
-    501: "anycable-go could not hand it to its broker: see anycable-go's log",
+    404: "there is no broadcast endpoint: does anycable-go run with --broadcast_adapter=http, and " + _CHECK_ADDRESS,
+    422: f"it does not accept this as a broadcast: {_CHECK_ADDRESS}",
+    429: "that server accepts fewer broadcasts at a time",
+    501: "anycable-go could not pass it to its broker: see anycable-go's log",
 }
 
 
 class HTTPBroadcaster:
-    """Publishes over kept connections, from any thread, with or without an event loop, also after a fork.
+    """A broadcaster with kept connections, for any thread, with or without an event loop, also after a fork.
 
-    What looks like a restart (no connection, 429, 5xx) is tried again until the deadline, so a payload may
-    arrive twice; one that was sent and not answered is not. TLS certificates are verified against the
-    system's authorities, or those in the file that `SSL_CERT_FILE` names.
+    After a failure that looks like a restart (no connection, 429, 5xx) it tries again until the deadline, so a
+    payload may arrive twice. It does not repeat a request that was sent and not answered. TLS certificates are
+    verified against the system's authorities, or those in the file that `SSL_CERT_FILE` names.
 
     Args:
-        url: where anycable-go takes broadcasts, for example `http://localhost:8090/_broadcast`.
+        url: where anycable-go accepts broadcasts, for example `http://localhost:8090/_broadcast`.
         key: sent as `Authorization: Bearer`.
         deadline: seconds that `publish` may take in all (the system may take longer to look up a host).
 
@@ -51,7 +51,7 @@ class HTTPBroadcaster:
     """
 
     def __init__(self, url: str, key: str | None = None, *, deadline: float = DEADLINE) -> None:
-        self._client = HTTPClient(url, key, _WORDING)
+        self._client = HTTPClient(url, key, _TEXTS)
         self.address = self._client.address
         self.deadline = deadline
 
@@ -59,30 +59,30 @@ class HTTPBroadcaster:
         """Post the payload.
 
         Raises:
-            BroadcastFailed: it was not accepted before the deadline; the text says what to check.
+            BroadcastFailed: the payload was not accepted before the deadline. The message says what to check.
         """
         body = payload.encode()
-        insist(lambda seconds: self._post(body, seconds), self.deadline)
+        retry_until(self.deadline, lambda seconds: self._post(body, seconds))
         _logger.debug("published to %s: %s", self.address, payload)
 
     async def apublish(self, payload: str) -> None:
-        """`publish` in a thread."""
+        """Run `publish` in a thread."""
         import asyncio
 
         await asyncio.to_thread(self.publish, payload)
 
     def close(self) -> None:
-        """Close the kept connections; publishing again opens new ones."""
+        """Close the kept connections. The next publication opens new ones."""
         self._client.close()
 
     def _post(self, body: bytes, seconds: float) -> None:
         try:
             status, _ = self._client.request("POST", self._client.path, body, seconds)
-        except NoAnswer as error:
-            raise self._failed(error.said, error.is_transient) from None
+        except NoResponse as error:
+            raise self._failed(error.reason, error.is_transient) from None
         if status not in _ACCEPTED:
-            advice = _STATUS_ADVICE.get(status, SEE_LOG if status >= 500 else _CHECK_ADDRESS)
+            advice = _STATUS_ADVICE.get(status, CHECK_SERVER_LOG if status >= 500 else _CHECK_ADDRESS)
             raise self._failed(f"it answered {status}: {advice}", status == 429 or status >= 500)
 
-    def _failed(self, said: str, transient: bool) -> BroadcastFailed:
-        return BroadcastFailed(f"cannot publish to {self.address}: {said}", self.address, transient)
+    def _failed(self, reason: str, transient: bool) -> BroadcastFailed:
+        return BroadcastFailed(f"cannot publish to {self.address}: {reason}", self.address, transient)

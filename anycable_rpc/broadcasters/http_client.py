@@ -10,19 +10,38 @@ from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, quote, unquote_to_bytes, urlsplit
 
 from ..errors import ConfigurationError
+from . import tls_errors
 
 if TYPE_CHECKING:
     from urllib3 import HTTPConnectionPool
+    from urllib3.exceptions import HTTPError
 
-__all__ = ["COMMON_ADVICE", "SEE_LOG", "HTTPClient", "NoAnswer", "Wording"]
+__all__ = ["CHECK_SERVER_LOG", "COMMON_ADVICE", "ErrorTexts", "HTTPClient", "NoResponse"]
 
-SEE_LOG = "see the log of the server there"
-_ELSEWHERE = "it sends elsewhere, and that is not followed: set the URL to where the server really is"
+CHECK_SERVER_LOG = "see the log of that server"
+_REDIRECT = "it redirects, and redirects are not followed: set the URL to where the server really is"
 COMMON_ADVICE = {
     400: "is the URL right? For a port with TLS it begins with https://",
-    **dict.fromkeys((301, 302, 303, 307, 308), _ELSEWHERE),
+    **dict.fromkeys((301, 302, 303, 307, 308), _REDIRECT),
 }
-"""What to do about a status, whatever was asked for."""
+"""Advice by status that fits every request."""
+
+_KEPT_CONNECTIONS = 32
+_ERRORS = (
+    ("ReadTimeoutError", "no answer in time: it may or may not have arrived; see anycable-go's log", False),
+    ("NameResolutionError", "no such host: is {variable} right?", True),
+    ("NewConnectionError", "no connection: is anycable-go running, and {check}", True),
+    ("ConnectTimeoutError", "no connection in time: is anycable-go reachable, and {check}", True),
+    (
+        "HTTPError",
+        "the connection broke: see the log of that server (with TLS the URL in {variable} begins with https://)",
+        True,
+    ),
+)
+"""Classes of `urllib3.exceptions`, by name, since urllib3 is loaded late. The first that matches counts.
+
+Beside each: what went wrong, and whether the same request may work later.
+"""
 
 _PLACE = re.compile(
     r"([\w-]{1,63}(\.[\w-]{1,63})*\.?|\[[0-9a-f.]*:[0-9a-f:.]+(%[\w.-]+)?\])(:[0-9]*)?", re.ASCII | re.IGNORECASE
@@ -31,8 +50,8 @@ _UNQUOTED = "%/?:@!$&'()*+,;=~"
 
 
 @dataclass(frozen=True, slots=True)
-class Wording:
-    """What errors say: what the URL and the key are for, which variables set them, an example, what to check."""
+class ErrorTexts:
+    """Parts of error sentences: what the URL and the key are for, their variables, an example URL, what to check."""
 
     purpose: str
     variable: str
@@ -41,71 +60,94 @@ class Wording:
     check: str
 
 
-class NoAnswer(Exception):
-    """There is none: what went wrong, and whether the same may work later."""
+class NoResponse(Exception):
+    """A request got no response. If `is_transient`, the same request may work later."""
 
-    def __init__(self, said: str, is_transient: bool) -> None:
-        super().__init__(said)
-        self.said = said
+    def __init__(self, reason: str, is_transient: bool) -> None:
+        super().__init__(reason)
+        self.reason = reason
         self.is_transient = is_transient
 
 
 class HTTPClient:
-    """One server. TLS certificates are verified against the system's authorities, or those in `SSL_CERT_FILE`.
+    """A client of one server. TLS certificates are verified against the system's authorities or `SSL_CERT_FILE`.
 
-    urllib3 is loaded with the first request: a program that only serves calls does without.
+    The first request loads urllib3. A program that only serves calls never loads it.
 
     Args:
         url: where the server is.
         key: sent as `Authorization: Bearer`.
-        wording: for errors.
+        texts: parts of the error sentences.
 
     Raises:
         ConfigurationError: the URL or the key cannot be used.
     """
 
-    def __init__(self, url: str, key: str | None, wording: Wording) -> None:
-        parsed, user = _parse(url, wording)
+    def __init__(self, url: str, key: str | None, texts: ErrorTexts) -> None:
+        parsed, user = _parse(url, texts)
         self.address = parsed._replace(query="").geturl()
         self.path = (parsed.path or "/") + (f"?{parsed.query}" if parsed.query else "")
-        self._wording = wording
-        self._headers = {"Content-Type": "application/json", **_authorization(key, user, wording)}
+        self._texts = texts
+        self._headers = {"Content-Type": "application/json", **_authorization(key, user, texts)}
         self._owned: tuple[int, HTTPConnectionPool] | None = None
 
     def request(self, method: str, path: str, body: bytes | None, seconds: float, limit: int = 0) -> tuple[int, bytes]:
-        """The status, and the body up to so many bytes.
+        """Return the status, and at most `limit` bytes of the body.
 
         Raises:
-            NoAnswer: there is none.
+            NoResponse: the server did not answer.
         """
-        from . import http_pool
+        from urllib3.exceptions import HTTPError
 
         try:
-            return http_pool.exchange(self._pool, method, path, body, self._headers, seconds, limit)
-        except http_pool.HTTPError as error:
-            said, is_transient = http_pool.explain(error)
-            raise NoAnswer(
-                said.format(variable=self._wording.variable, check=self._wording.check), is_transient
-            ) from error
+            return self._exchange(method, path, body, seconds, limit)
+        except HTTPError as error:
+            reason, is_transient = _describe(error)
+            reason = reason.format(variable=self._texts.variable, check=self._texts.check)
+            raise NoResponse(reason, is_transient) from error
 
     def close(self) -> None:
-        """Close the kept connections; the next request opens new ones."""
+        """Close the kept connections. The next request opens new ones."""
         owned, self._owned = self._owned, None
         if owned and owned[0] == os.getpid():
             owned[1].close()
+
+    def _exchange(self, method: str, path: str, body: bytes | None, seconds: float, limit: int) -> tuple[int, bytes]:
+        from urllib3 import Timeout
+
+        timeout = Timeout(total=max(seconds, 0.001))
+        response = self._pool.request(
+            method, path, body=body, headers=self._headers, timeout=timeout, retries=False, preload_content=False
+        )
+        content = response.read(limit) if limit else b""
+        if response.length_remaining == 0:
+            response.read()  # gives the connection back to the pool
+        else:
+            response.close()  # the rest is not needed and could be endless
+        return response.status, content
 
     @property
     def _pool(self) -> HTTPConnectionPool:
         owned = self._owned
         if owned is None or owned[0] != os.getpid():  # a forked child must not write into its parent's connections
-            from .http_pool import pool
+            from urllib3 import connection_from_url
 
-            self._owned = owned = os.getpid(), pool(self.address)
+            self._owned = owned = os.getpid(), connection_from_url(self.address, maxsize=_KEPT_CONNECTIONS)
         return owned[1]
 
 
-def _parse(url: str, wording: Wording) -> tuple[SplitResult, str]:
-    """Its parts, without the user and the fragment, and the user."""
+def _describe(error: HTTPError) -> tuple[str, bool]:
+    """Return what went wrong, and whether the same request may work later."""
+    from urllib3 import exceptions
+
+    about_tls = tls_errors.explain(error)
+    if about_tls:
+        return about_tls, False
+    return next(row[1:] for row in _ERRORS if isinstance(error, getattr(exceptions, row[0])))
+
+
+def _parse(url: str, texts: ErrorTexts) -> tuple[SplitResult, str]:
+    """Return the parts of the URL without user and fragment, and the user (with the password)."""
     try:
         parsed = urlsplit(url if url.isascii() else _in_ascii(url))
         port = parsed.port
@@ -114,8 +156,8 @@ def _parse(url: str, wording: Wording) -> tuple[SplitResult, str]:
     user, _, place = parsed.netloc.rpartition("@")
     if not _PLACE.fullmatch(place) or parsed.scheme not in ("http", "https") or " " in url or not url.isprintable():
         raise ConfigurationError(
-            f"the URL for {wording.purpose} is not http://HOST:PORT/PATH or https://…: set "
-            f"{wording.variable}, for example to {wording.example}"
+            f"the URL for {texts.purpose} is not http://HOST:PORT/PATH or https://…: set "
+            f"{texts.variable}, for example to {texts.example}"
         )
     host = parsed.hostname or ""
     if ":" in host:
@@ -126,22 +168,22 @@ def _parse(url: str, wording: Wording) -> tuple[SplitResult, str]:
 
 
 def _in_ascii(url: str) -> str:
-    """As urllib3 writes it, with the host by IDNA 2008.
+    """Return the URL as urllib3 writes it, with the host encoded by IDNA 2008.
 
     Raises:
-        ValueError: it is no URL.
+        ValueError: the string is not a URL.
     """
     from urllib3.util import parse_url
 
     return parse_url(url).url
 
 
-def _authorization(key: str | None, user: str, wording: Wording) -> dict[str, str]:
-    """The key; without one, the user and password of the URL, for a proxy."""
+def _authorization(key: str | None, user: str, texts: ErrorTexts) -> dict[str, str]:
+    """Return the header with the key, or else with user and password of the URL, which are for a proxy."""
     if key and not (key.isascii() and key.isprintable()):
         raise ConfigurationError(
-            f"the key for {wording.purpose} has a character that HTTP cannot carry, perhaps a line break at its end: "
-            f"check {wording.key_variable}"
+            f"the key for {texts.purpose} has a character that HTTP cannot carry, perhaps a line break at its end: "
+            f"check {texts.key_variable}"
         )
     if key:
         return {"Authorization": f"Bearer {key}"}

@@ -1,4 +1,4 @@
-"""Publishes inside this process: for tests, and for a gateway in the same process."""
+"""Broadcasts that stay in this process: for tests, and for a gateway in the same process."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ __all__ = ["MemoryBroadcaster"]
 
 
 class MemoryBroadcaster:
-    """Remembers payloads and hands each to the listeners, in one order for all of them.
+    """A broadcaster that stores payloads and passes each to its listeners, in the same order for all of them.
 
     Args:
-        listeners: called with each payload, in the thread that publishes; they must not wait for another
-            thread that publishes.
-        keep: how many payloads to remember; None is all of them.
+        listeners: called with each payload in the publishing thread. A listener must not wait for another thread
+            that publishes.
+        keep: the number of payloads to store; None stores all.
     """
 
     def __init__(self, *listeners: Callable[[str], object], keep: int | None = None) -> None:
@@ -25,17 +25,17 @@ class MemoryBroadcaster:
 
     @property
     def payloads(self) -> list[str]:
-        """What was published, oldest first."""
+        """The published payloads, oldest first."""
         with self._lock:
             return list(self._payloads)
 
     def publish(self, payload: str) -> None:
-        """Remember the payload and hand it to the listeners."""
+        """Store the payload and pass it to the listeners."""
         with self._lock:
             self._payloads.append(payload)
             for listener in tuple(self.listeners):
                 listener(payload)
 
     async def apublish(self, payload: str) -> None:
-        """`publish`, which waits for nothing."""
+        """Call `publish` at once: it does no input or output."""
         self.publish(payload)

@@ -1,7 +1,7 @@
-"""Publishes through NATS (anycable-go `broadcast/nats.go`).
+"""Publishing through NATS (anycable-go `broadcast/nats.go`).
 
-The library is made for event loops, and a program may have none, or several. So one thread with a loop of its own
-does the talking, for all threads of the process; a forked child starts its own.
+The library needs an event loop. A program may have no event loop, or several, so one thread with its own event loop
+publishes for all threads of the process. A forked child starts its own thread.
 """
 
 from __future__ import annotations
@@ -11,59 +11,59 @@ import logging
 import os
 import threading
 from collections.abc import Coroutine
-from concurrent.futures import TimeoutError as NotDone
 from contextlib import suppress
 from typing import Any
-from urllib.parse import urlsplit
 
 from nats import errors
 from nats.aio.client import Client
 
 from ..errors import BroadcastFailed, ConfigurationError, shorten
-from . import tls_errors
-from .retries import DEADLINE, insist
+from . import tls_errors, urls
+from .retries import DEADLINE, retry_until
 
 __all__ = ["CHANNEL", "NATSBroadcaster"]
 
 _logger = logging.getLogger("anycable_rpc")
 
 CHANNEL = "__anycable__"
-"""The subject that anycable-go subscribes to unless it is told another."""
+"""The subject that anycable-go subscribes to by default."""
 
 _SCHEMES = ("nats", "tls", "ws", "wss")
+_PORT = 4222
+_USAGE = (
+    "the servers of NATS are not nats://HOST:PORT or tls://…, with commas between, or the channel has spaces: set "
+    "ANYCABLE_NATS_SERVERS, for example to nats://localhost:4222, and ANYCABLE_NATS_CHANNEL"
+)
+_CHECK_USER = "check user and password in ANYCABLE_NATS_SERVERS"
+_AUTHENTICATION = f"authentication failed: {_CHECK_USER}"
 _NO_CONNECTION = "no connection: is NATS running, and is ANYCABLE_NATS_SERVERS right?"
 _ERRORS: tuple[tuple[type[BaseException], str, bool], ...] = (
-    (errors.MaxPayloadError, "the payload is larger than NATS takes (its max_payload, by default 1 MB)", False),
-    (
-        errors.AuthorizationError,
-        "it wants to know who this is: check ANYCABLE_NATS_SERVERS for it",
-        False,
-    ),
+    (errors.MaxPayloadError, "the payload is larger than NATS accepts (its max_payload, 1 MB by default)", False),
+    (errors.AuthorizationError, _AUTHENTICATION, False),
     (errors.NoServersError, _NO_CONNECTION, True),
     (errors.ConnectionClosedError, _NO_CONNECTION, True),
     (errors.StaleConnectionError, _NO_CONNECTION, True),
     (TimeoutError, "no answer in time: it may or may not have arrived", False),
     (OSError, _NO_CONNECTION, True),
 )
-"""What went wrong, in words, and whether the same may work later; the first that fits counts."""
+"""Beside each error: what went wrong, and whether the same may work later. The first that matches counts."""
 
-_CHECK_USER = "check user and password in ANYCABLE_NATS_SERVERS"
-_SAID = (
-    ("authorization", f"it wants to know who this is: {_CHECK_USER}"),
+_REASONS = (
+    ("authorization", _AUTHENTICATION),
     ("permissions violation", f"this user may not publish there: {_CHECK_USER}, and its permissions ({{reason}})"),
-    ("expecting info", "it does not greet as NATS does: is this the port of NATS?"),
+    ("expecting info", "its greeting is not that of NATS: is this the port of NATS?"),
     ("", "it answered {reason}"),
 )
-"""What the server says, in lower case, and what to do about it; the first that fits counts."""
+"""Beside a part of the server's error (in lower case): what to do. The first that matches counts."""
 
 
-class _Refused(errors.Error):
-    """The connection is not used, for the reason in the text."""
+class _UnusableConnection(errors.Error):
+    """The connection must not be used. The message says why."""
 
 
 _NO_TLS = (
-    "the server offers no TLS, so neither password nor payload was sent: let it serve TLS, or set "
-    "ANYCABLE_NATS_SERVERS to nats:// if they may cross this network in the clear"
+    "the server offers no TLS, so neither password nor payload was sent: turn TLS on there, or set "
+    "ANYCABLE_NATS_SERVERS to nats:// if both may be sent unencrypted"
 )
 _NO_GREETING = (
     "no greeting in time: is this the port of NATS? (one where TLS comes first, by `handshake_first`, is not supported)"
@@ -71,12 +71,12 @@ _NO_GREETING = (
 
 
 class NATSBroadcaster:
-    """Publishes to a subject, and waits until the server has it.
+    """A broadcaster for a NATS subject. It waits until the server has the payload.
 
-    What looks like a restart is tried again until the deadline, so a payload may arrive twice.
+    After a failure that looks like a restart it tries again until the deadline, so a payload may arrive twice.
 
     Args:
-        servers: URLs like `nats://[user:password@]host:4222`, with commas between; `tls://` for verified TLS.
+        servers: URLs like `nats://[user:password@]host:4222`, separated by commas. `tls://` is verified TLS.
         channel: anycable-go's `--nats_channel`.
         deadline: seconds that `publish` may take in all.
 
@@ -88,95 +88,94 @@ class NATSBroadcaster:
         self._servers = [server.strip() for server in servers.split(",") if server.strip()]
         self.address = ",".join(map(_address, self._servers))
         if not self.address or not channel or not channel.isprintable() or " " in channel:
-            raise _unusable()
+            raise ConfigurationError(_USAGE)
         self.channel = channel
         self.deadline = deadline
         self._lock = threading.Lock()
-        self._talker: _Talker | None = None
+        self._loop_thread: _LoopThread | None = None
 
     def publish(self, payload: str) -> None:
-        """Hand the payload over.
+        """Send the payload to NATS.
 
         Raises:
-            BroadcastFailed: NATS did not take it before the deadline; the text says what to check.
+            BroadcastFailed: NATS did not accept it before the deadline. The message says what to check.
         """
         body = payload.encode()
-        insist(lambda seconds: self._attempt(body, seconds), self.deadline)
+        retry_until(self.deadline, lambda seconds: self._attempt(body, seconds))
         _logger.debug("published to %s, %s: %s", self.address, self.channel, payload)
 
     async def apublish(self, payload: str) -> None:
-        """`publish` in a thread."""
+        """Run `publish` in a thread."""
         await asyncio.to_thread(self.publish, payload)
 
     def close(self) -> None:
-        """End the connection and its thread; publishing again starts new ones."""
+        """Close the connection and end its thread. The next publication starts new ones."""
         with self._lock:
-            talker, self._talker = self._talker, None
-        if talker and talker.is_here:
-            talker.close()
+            thread, self._loop_thread = self._loop_thread, None
+        if thread and thread.is_of_this_process:
+            thread.close()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.address!r}, {self.channel!r})"
 
     def _attempt(self, body: bytes, seconds: float) -> None:
         try:
-            self._here().publish(self.channel, body, max(seconds, 0.001))
+            self._thread_of_this_process().publish(self.channel, body, max(seconds, 0.001))
         except Exception as error:
-            said, transient = _explained(error)
-            raise BroadcastFailed(f"cannot publish to {self.address}: {said}", self.address, transient) from None
+            reason, transient = _describe(error)
+            raise BroadcastFailed(f"cannot publish to {self.address}: {reason}", self.address, transient) from None
 
-    def _here(self) -> _Talker:
-        """The talker of this process."""
+    def _thread_of_this_process(self) -> _LoopThread:
         with self._lock:
-            if self._talker is None or not self._talker.is_here:
-                self._talker = _Talker(self._servers)
-            return self._talker
+            if self._loop_thread is None or not self._loop_thread.is_of_this_process:
+                self._loop_thread = _LoopThread(self._servers)
+            return self._loop_thread
 
 
 class _Client(Client):
-    """A connection that keeps to TLS where the URL asks for it, and tells publications what the server says of them."""
+    """A connection that insists on TLS where the URL asks for it, and gives the server's errors to publications."""
 
     def __init__(self) -> None:
         super().__init__()
         self.waiting: list[list[Exception]] = []
-        """A list for each publication that is under way, for what the server says meanwhile."""
+        """For each publication under way, a list of the errors that the server has sent meanwhile."""
 
     async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
-        """Ask for TLS, or refuse, before the library sends CONNECT with the password."""
+        """Turn TLS on, or raise an error, before the library sends CONNECT with the password."""
         server = self._current_server
         if initial_connection and server is not None and server.uri.scheme == "tls":
             info["tls_required"] = bool(info.get("tls_required") or info.get("tls_available"))
             if not info["tls_required"]:
-                raise _Refused(_NO_TLS)
+                raise _UnusableConnection(_NO_TLS)
         await super()._process_info(info, initial_connection)
 
-    async def heard(self, error: Exception) -> None:
-        """Give the error to whoever waits; the library itself would print it with a traceback."""
+    async def on_error(self, error: Exception) -> None:
+        """Give the error to all publications under way. The library itself would print it with a traceback."""
         _logger.debug("NATS: %s", type(error).__name__)
-        for errors_heard in self.waiting:
-            errors_heard.append(error)
+        for received in self.waiting:
+            received.append(error)
 
     async def deliver(self, subject: str, body: bytes, seconds: int) -> None:
         """Publish, and wait until the server has it.
 
         Raises:
-            Exception: the server has refused it, or has not answered in time.
+            Exception: the server refused the payload, or did not answer in time.
         """
-        errors_heard: list[Exception] = []
-        self.waiting.append(errors_heard)
+        received: list[Exception] = []
+        self.waiting.append(received)
         try:
             await self.publish(subject, body)
             for _ in range(2):  # the library's first ping may overtake the publication; the second cannot
                 await self.flush(seconds)
         finally:
-            self.waiting.remove(errors_heard)
-            if self.is_closed and type(self.last_error) is errors.Error:  # the server has said why, and hung up
-                errors_heard.append(self.last_error)
-            if errors_heard:
-                raise errors_heard[0]
+            self.waiting.remove(received)
+            if self.is_closed and type(self.last_error) is errors.Error:  # the server's reason for closing
+                received.append(self.last_error)
+            if received:
+                raise received[0]
 
 
-class _Talker:
+class _LoopThread:
     """A thread with an event loop and a connection."""
 
     def __init__(self, servers: list[str]) -> None:
@@ -189,16 +188,16 @@ class _Talker:
         self._thread.start()
 
     @property
-    def is_here(self) -> bool:
-        """Whether it is in this process: a fork takes no threads along."""
+    def is_of_this_process(self) -> bool:
+        """True when the thread runs in this process: a fork copies no threads."""
         return self._pid == os.getpid()
 
     def publish(self, subject: str, body: bytes, seconds: float) -> None:
-        """Publish, and wait for the server's answer to a ping behind it."""
+        """Publish, and wait until the server has answered a ping that was sent after the payload."""
         self._run(self._publish(subject, body, seconds), seconds)
 
     def close(self) -> None:
-        """End the connection and the thread."""
+        """Close the connection and end the thread."""
         with suppress(Exception):
             self._run(self._disconnect(), 1)
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -210,24 +209,24 @@ class _Talker:
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             future.result(seconds + 0.5)
-        except NotDone:
+        except TimeoutError:
             future.cancel()
             raise
 
     async def _publish(self, subject: str, body: bytes, seconds: float) -> None:
         async with asyncio.timeout(seconds):
-            client = await self._connected(seconds)
+            client = await self._connect(seconds)
             await client.deliver(subject, body, max(1, round(seconds)))
 
-    async def _connected(self, seconds: float) -> _Client:
+    async def _connect(self, seconds: float) -> _Client:
         async with self._connecting:
             if self._client is None or not self._client.is_connected:
                 await self._disconnect()
                 self._client = client = _Client()
-                await self._greet(client, seconds)
+                await self._open(client, seconds)
             return self._client
 
-    async def _greet(self, client: _Client, seconds: float) -> None:
+    async def _open(self, client: _Client, seconds: float) -> None:
         try:
             async with asyncio.timeout(0.9 * seconds):
                 await client.connect(
@@ -236,46 +235,32 @@ class _Talker:
                     max_reconnect_attempts=1,
                     reconnect_time_wait=0,
                     connect_timeout=max(1, round(seconds)),
-                    error_cb=client.heard,
+                    error_cb=client.on_error,
                     name="anycable_rpc",
                 )
         except TimeoutError as error:
-            raise _Refused(tls_errors.explain(error) or _NO_GREETING) from error
+            raise _UnusableConnection(tls_errors.explain(error) or _NO_GREETING) from error
 
     async def _disconnect(self) -> None:
         client, self._client = self._client, None
         if client is not None:
             with suppress(Exception):
-                async with asyncio.timeout(0.9):  # a server that does not read any more holds nobody up
+                async with asyncio.timeout(0.9):  # a server that has stopped reading must not block this thread
                     await client.close()
 
 
-def _explained(error: Exception) -> tuple[str, bool]:
+def _describe(error: Exception) -> tuple[str, bool]:
     about_tls = tls_errors.explain(error)
-    if about_tls or isinstance(error, _Refused):
+    if about_tls or isinstance(error, _UnusableConnection):
         return about_tls or str(error), False
     known = next((row[1:] for row in _ERRORS if isinstance(error, row[0])), None)
     if known is None and isinstance(error, errors.Error):
         reason = str(error).removeprefix("nats: ")
-        said = next(said for part, said in _SAID if part in reason.lower())
-        return said.format(reason=shorten(reason, 200)), False
+        sentence = next(sentence for part, sentence in _REASONS if part in reason.lower())
+        return sentence.format(reason=shorten(reason, 200)), False
     return known or (f"it answered {type(error).__name__}", False)
 
 
 def _address(url: str) -> str:
-    """A URL as it may be shown: without user and password."""
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port or 4222
-    except ValueError:
-        raise _unusable() from None
-    if parts.scheme not in _SCHEMES or not host or not url.isprintable() or " " in url:
-        raise _unusable()
-    return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}:{port}"
-
-
-def _unusable() -> ConfigurationError:
-    return ConfigurationError(
-        "the servers of NATS are not nats://HOST:PORT or tls://…, with commas between, or the channel has spaces: set "
-        "ANYCABLE_NATS_SERVERS, for example to nats://localhost:4222, and ANYCABLE_NATS_CHANNEL"
-    )
+    parts = urls.parse(url, _SCHEMES, _PORT, _USAGE)
+    return f"{parts.scheme}://{parts.netloc}"

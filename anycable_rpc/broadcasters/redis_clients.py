@@ -20,44 +20,50 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from ..errors import ConfigurationError
-from . import tls_errors
+from . import tls_errors, urls
 
 __all__ = ["AnyRedis", "address", "client", "is_cluster"]
 
 AnyRedis = Redis | RedisCluster
 _SCHEMES = ("redis", "rediss", "unix")
+_PORT = 6379
 _BETWEEN = re.compile(r"\s*,\s*(?=[^@]*$|\w+://)")
-"""The comma between two addresses; one inside of a password has an @ behind it and no scheme."""
+"""The comma between two addresses. A comma inside a password is followed by an @ and not by a scheme."""
+
+_USAGE = (
+    "the URL of Redis is not redis://HOST:PORT/DB, rediss://… or unix:///PATH, or several of the first two with "
+    "commas between: set ANYCABLE_REDIS_URL, for example to redis://localhost:6379"
+)
 
 
 def address(url: str, sentinels: str = "") -> str:
-    """The addresses as they may be shown: without users, passwords and parameters.
+    """Return the addresses as logs and errors may show them: without users, passwords and parameters.
 
     Raises:
-        ConfigurationError: one of them cannot be used.
+        ConfigurationError: one of the URLs cannot be used.
     """
-    shown = [_shown(part) for part in _split(url)]
+    shown = [_display(part) for part in _split(url)]
     if len(shown) > 1 and any(part.startswith("unix:") for part in shown):
-        raise _unusable()
+        raise ConfigurationError(_USAGE)
     if not sentinels:
         return ",".join(shown)
     if len(shown) > 1 or shown[0].startswith("unix:"):
         raise ConfigurationError(
-            "with ANYCABLE_REDIS_SENTINELS the URL names the primary as the Sentinels do: set ANYCABLE_REDIS_URL, "
-            "for example to redis://mymaster"
+            "with ANYCABLE_REDIS_SENTINELS the host of the URL is the Sentinels' name for the primary: set "
+            "ANYCABLE_REDIS_URL, for example to redis://mymaster"
         )
     scheme = urlsplit(url).scheme
-    known = ",".join(_place(urlsplit(part)) for part in _each(sentinels))
+    known = ",".join(urls.host_and_port(urlsplit(part), _PORT) for part in _each(sentinels))
     return f"{scheme}://{_primary(url)} (Sentinels: {known})"
 
 
 def is_cluster(url: str, sentinels: str) -> bool:
-    """Whether a client of a cluster is needed, which connects as soon as it is made."""
+    """Return whether the URL needs a client of a cluster, which connects as soon as it is made."""
     return not sentinels and len(_split(url)) > 1
 
 
 def client(url: str, sentinels: str, seconds: float) -> AnyRedis:
-    """A client that makes one attempt, each step of which takes so many seconds.
+    """Return a client that makes one attempt. Each step of it takes at most `seconds`.
 
     Raises:
         ConfigurationError: the URL or its parameters cannot be used.
@@ -71,17 +77,17 @@ def client(url: str, sentinels: str, seconds: float) -> AnyRedis:
             return _cluster(_split(url), timeouts)
         return Redis.from_url(url, **timeouts, retry=_once(), **_tls(url))
     except (ValueError, TypeError):
-        raise _unusable() from None
+        raise ConfigurationError(_USAGE) from None
 
 
 class _Sentinel(Redis):
     def sentinel_masters(self, *args: Any, **options: Any) -> Any:
-        """Let a certificate that is not accepted be an error: redis-py would only say that there is no primary."""
+        """Raise an error for a rejected certificate. redis-py alone would report that there is no primary."""
         try:
             return super().sentinel_masters(*args, **options)
         except BrokenConnection as error:
             if tls_errors.explain(error):
-                raise RedisError("a Sentinel cannot be asked by TLS") from error
+                raise RedisError("TLS to a Sentinel failed") from error
             raise
 
 
@@ -98,27 +104,27 @@ def _primary_of(url: str, sentinels: str, timeouts: dict[str, Any]) -> Redis:
 
 def _cluster(urls: list[str], timeouts: dict[str, Any]) -> RedisCluster:
     options = [_options(url) for url in urls]
-    nodes = [_untyped(ClusterNode)(each["host"], each.get("port", 6379)) for each in options]
+    nodes = [_untyped(ClusterNode)(each["host"], each.get("port", _PORT)) for each in options]
     shared: dict[str, Any] = {name: value for name, value in options[0].items() if name not in ("host", "port", "db")}
     return RedisCluster(startup_nodes=nodes, retry=Retry(NoBackoff(), 1), **timeouts, **shared)
 
 
 def _options(url: str) -> dict[str, Any]:
-    """What redis-py takes instead of a URL."""
+    """Return the URL as keyword arguments of redis-py."""
     options: dict[str, Any] = dict(parse_url(url))  # type: ignore[no-untyped-call,unused-ignore]
     options.pop("connection_class", None)
     return {"host": "localhost", **options, **({"ssl": True} | _tls(url) if url.startswith("rediss:") else {})}
 
 
 def _tls(url: str) -> dict[str, bool]:
-    """Names are verified unless the URL says otherwise; older versions of redis-py do not by themselves."""
+    """Turn host name verification on unless the URL turns it off. Older versions of redis-py do not do it."""
     is_off = re.search(r"[?&]ssl_(cert_reqs=none|check_hostname=(false|no?|f|0))(&|$)", url, re.IGNORECASE)
     return {"ssl_check_hostname": not is_off} if url.startswith("rediss:") else {}
 
 
-def _untyped(made: Any) -> Any:
-    """redis-py leaves these without types."""
-    return made
+def _untyped(value: Any) -> Any:
+    """Hide from type checkers that redis-py leaves these without types."""
+    return value
 
 
 def _once() -> Retry:
@@ -126,12 +132,12 @@ def _once() -> Retry:
 
 
 def _split(url: str) -> list[str]:
-    """The URLs of a cluster; the first may be the only one with a scheme, as in anycable-go."""
+    """Return the URLs of a cluster. Only the first needs a scheme, as in anycable-go."""
     return list(map(_with_scheme, _BETWEEN.split(url)))
 
 
 def _each(sentinels: str) -> list[str]:
-    """The Sentinels as URLs."""
+    """Return the Sentinels as URLs."""
     return [_with_scheme(part.strip()) for part in sentinels.split(",")]
 
 
@@ -140,28 +146,10 @@ def _with_scheme(address: str) -> str:
 
 
 def _primary(url: str) -> str:
-    """The name of the primary, in its own capitals."""
+    """Return the name of the primary, with its upper and lower case letters."""
     return unquote(urlsplit(url).netloc.rpartition("@")[2].partition(":")[0])
 
 
-def _shown(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname or "", parts.port
-    except ValueError:
-        raise _unusable() from None
-    if parts.scheme not in _SCHEMES or (parts.scheme == "unix") == bool(host) or not url.isprintable() or " " in url:
-        raise _unusable()
-    return f"{parts.scheme}://{_place(parts)}{parts.path}"
-
-
-def _place(parts: Any) -> str:
-    host = parts.hostname or ""
-    return f"{f'[{host}]' if ':' in host else host}:{parts.port or 6379}" if host else ""
-
-
-def _unusable() -> ConfigurationError:
-    return ConfigurationError(
-        "the URL of Redis is not redis://HOST:PORT/DB, rediss://… or unix:///PATH, or several of the first two with "
-        "commas between: set ANYCABLE_REDIS_URL, for example to redis://localhost:6379"
-    )
+def _display(url: str) -> str:
+    parts = urls.parse(url, _SCHEMES, _PORT, _USAGE)
+    return f"{parts.scheme}://{parts.netloc}{parts.path}"

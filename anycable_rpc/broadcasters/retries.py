@@ -1,4 +1,4 @@
-"""Trying again until a deadline, as after a restart of the other side."""
+"""Trying again until a deadline, for example while the other side restarts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from time import monotonic, sleep
 
 from ..errors import RequestFailed
 
-__all__ = ["DEADLINE", "insist"]
+__all__ = ["DEADLINE", "retry_until"]
 
 _logger = logging.getLogger("anycable_rpc")
 
@@ -19,11 +19,11 @@ _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 1.0
 
 
-def insist(attempt: Callable[[float], None], deadline: float) -> None:
-    """Call `attempt` with the seconds that are left, and again when what failed is transient, for so many seconds.
+def retry_until(deadline: float, attempt: Callable[[float], None]) -> None:
+    """Call `attempt` with the seconds that are left, and again after a transient failure, for `deadline` seconds.
 
     Raises:
-        RequestFailed: the last attempt's.
+        RequestFailed: the last attempt failed.
     """
     give_up = monotonic() + deadline
     pause = _FIRST_PAUSE

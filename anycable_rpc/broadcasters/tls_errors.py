@@ -1,4 +1,4 @@
-"""Sentences about TLS that failed, whichever library it failed in."""
+"""Sentences about failed TLS connections, for all client libraries."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _WRONG_NAME = (62, 64)
 def explain(error: BaseException) -> str | None:
     """Return what went wrong with TLS, or None when `error` is about something else.
 
-    None of it goes away by itself, so trying again is of no use.
+    Trying again does not help against any of these errors.
     """
     found = next((cause for cause in _causes(error) if _is_about_tls(cause)), None)
     if isinstance(found, ssl.SSLCertVerificationError):
@@ -35,7 +35,7 @@ def _is_about_tls(error: BaseException) -> bool:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and all that it came from; urllib3 and redis-py also put causes into `args`."""
+    """Yield the error and its causes. urllib3 and redis-py also put causes into `args`."""
     waiting, seen = [error], set[int]()
     while waiting:
         current = waiting.pop(0)

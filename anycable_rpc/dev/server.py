@@ -22,6 +22,7 @@ from ..serving.lines import listening, stopping
 from ..serving.lost_attributes import forbid
 from ..serving.server import Say, drained, rpc_server, run_loop, service_of
 from ..serving.signals import stop_event
+from ..transports.bytes_handler import bytes_handler
 
 if TYPE_CHECKING:
     from ..cable import Cable
@@ -48,7 +49,7 @@ async def _run(cable: Cable, settings: Settings, web: ASGI | None, say: Say) -> 
     stop = stop_event(settings.shutdown_timeout)
     forbid(cable)
     service = service_of(cable, settings)
-    gateway = Gateway(service.ahandle, GatewayOptions.of(settings), web)
+    gateway = Gateway(bytes_handler(service, settings).ahandle, GatewayOptions.of(settings), web)
     cable.broadcaster = gateway
     with _listener(settings.host, settings.port) as listener:
         cable.settings = _asking_here(settings, listener)

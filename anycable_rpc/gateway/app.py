@@ -32,7 +32,7 @@ class Gateway:
     """What anycable-go does for clients, for development and tests; in production run anycable-go.
 
     Args:
-        rpc: calls the app; `Service.ahandle`.
+        rpc: calls the app; `BytesHandler.ahandle`.
         options: see there.
         web: answers what is not the gateway's.
     """

@@ -29,7 +29,7 @@ __all__ = ["RPC", "Calls", "NoCalls", "RemoteCalls", "calls_for"]
 logger = logging.getLogger("anycable_rpc")
 
 RPC = Callable[[str, bytes, Mapping[str, str]], Awaitable[bytes]]
-"""Method, request, metadata -> response; `Service.ahandle` is one."""
+"""Method, request, metadata -> response; `BytesHandler.ahandle` is one."""
 
 R = TypeVar("R", bound=Response)
 

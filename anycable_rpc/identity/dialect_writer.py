@@ -1,4 +1,4 @@
-"""JSON as an issuer of tokens would write it: one writer for every dialect."""
+"""JSON as an issuer of tokens writes it: one writer for every dialect."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from math import isfinite
 from typing import Any
 
 from ..errors import InvalidData, shorten
-from ..protocol.json_text import advice
+from ..protocol.json_text import LONE_SURROGATE, advice
 from .dialects import Dialect
 
 __all__ = ["JSONWriter"]
 
 
 class JSONWriter:
-    """Writes JSON values in one dialect.
+    """A writer of JSON values in one dialect.
 
     >>> from anycable_rpc.identity.dialects import DIALECTS
     >>> JSONWriter(DIALECTS["php"]).dumps({"url": "a/b", "price": 1.0})
     '{"url":"a\\\\/b","price":1}'
 
     Args:
-        dialect: whose.
-        convert: makes a JSON value of what is none, or raises InvalidData.
+        dialect: the dialect to write.
+        convert: converts an object to a JSON value, or raises InvalidData.
     """
 
     def __init__(self, dialect: Dialect, convert: Callable[[Any], Any] | None = None) -> None:
@@ -44,10 +44,10 @@ class JSONWriter:
         }
 
     def dumps(self, value: object) -> str:
-        """Write a value as text.
+        """Write a value as JSON text.
 
         Raises:
-            InvalidData: it is not a JSON value, or not one of the dialect's language.
+            InvalidData: the value is not a JSON value, or the dialect's language does not have it.
         """
         try:
             text = self._writers.get(type(value), self._other)(value)
@@ -57,7 +57,7 @@ class JSONWriter:
             _check_characters(text)
         depth = self._dialect.depth
         if depth and text.count("[") + text.count("{") > depth and _depth(text) > depth:
-            raise InvalidData(f"{self._dialect.issuer} nests no more than {depth} lists and objects")
+            raise InvalidData(f"{self._dialect.issuer} does not nest more than {depth} lists and objects")
         return self._escaped.sub(_escape, text) if self._escaped else text
 
     def _list(self, items: Iterable[Any]) -> str:
@@ -67,12 +67,12 @@ class JSONWriter:
     def _object(self, members: dict[Any, Any]) -> str:
         for key in members:
             if not isinstance(key, str):
-                raise InvalidData(f"a key is not a text: {shorten(key)}")
+                raise InvalidData(f"object keys must be strings, got {shorten(key)}")
         if self._keys:
             members = {key: members[key] for key in self._keys(list(members))}
         writer, other, colon = self._writers.get, self._other, self._dialect.colon
-        said = [_quote(key) + colon + writer(type(value), other)(value) for key, value in members.items()]
-        return "{" + self._dialect.comma.join(said) + "}"
+        written = [_quote(key) + colon + writer(type(value), other)(value) for key, value in members.items()]
+        return "{" + self._dialect.comma.join(written) + "}"
 
     def _integer(self, value: int) -> str:
         limits = self._dialect.integers
@@ -89,7 +89,7 @@ class JSONWriter:
         return self._dialect.floats.write(float(value)) if self._dialect.floats else float.__repr__(value)
 
     def _other(self, value: Any) -> str:
-        """An object of a class: one derived from a JSON type, or one that `convert` knows."""
+        """Write an object whose class is derived from a JSON type, or that `convert` converts."""
         write = self._inherited(value)
         if write:
             return write(value)
@@ -120,11 +120,11 @@ def _check_characters(text: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise InvalidData("cannot write a lone surrogate as JSON: it is half a character") from None
+        raise InvalidData(LONE_SURROGATE) from None
 
 
 def _depth(text: str) -> int:
-    """How deep lists and objects are nested in a JSON text."""
+    """Return how deep lists and objects are nested in JSON text."""
     return max(accumulate(_NESTING.get(character, 0) for character in _STRING.sub("", text)))
 
 

@@ -1,4 +1,4 @@
-"""How each issuer of tokens writes JSON: a table of dialects, which `json_writer` follows."""
+"""The JSON dialects of token issuers: a table that `dialect_writer` follows."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ _LAST_INDEX = 2**32 - 2
 
 
 def _indices_first(keys: list[str]) -> list[str]:
-    """The order of an object's keys in JavaScript: indices of an array by their value, then the rest as given."""
+    """Return an object's keys in the order of JavaScript: array indices by their value, then the rest as given."""
     indices = {key for key in keys if _INDEX.fullmatch(key) and int(key) <= _LAST_INDEX}
     return sorted(indices, key=int) + [key for key in keys if key not in indices]
 
 
 def _unlike_a_list(keys: list[str]) -> list[str]:
-    """The keys as given, unless a PHP array that has them is a list."""
+    """Return the keys as given. Raise InvalidData if a PHP array with these keys is a list."""
     if keys == [str(index) for index in range(len(keys))]:
         raise InvalidData("PHP writes an array without keys, or with the keys 0, 1, 2 …, as a list, not as an object")
     return keys
 
 
 def _digits(value: float) -> tuple[str, int]:
-    """The shortest digits that mean a positive number, and the power of ten of the first one."""
+    """Return the shortest digits of a positive number, and the power of ten of the first digit."""
     mantissa, _, exponent = repr(value).partition("e")
     whole, _, fraction = mantissa.partition(".")
     digits = (whole + fraction).lstrip("0")
@@ -48,16 +48,16 @@ class Integers:
 
 @dataclass(frozen=True, slots=True)
 class Floats:
-    """How a language spells a number of 64 bits, once it has the shortest digits that mean it."""
+    """The notation of a language for 64-bit floats, from their shortest digits."""
 
     plain_from: int
-    """Below ten to the power of this it writes an exponent,"""
+    """Numbers below ten to this power have an exponent."""
     plain_below: int
-    """and from ten to the power of this, unless there is a fraction."""
+    """Numbers from ten to this power on have an exponent, unless they have a fraction."""
     whole: str = ""
-    """What follows a whole number."""
+    """The suffix of a whole number."""
     mantissa: str = ""
-    """What follows a single digit before an exponent."""
+    """The suffix of a single digit before an exponent."""
     exponent: str = "+d"
     negative_zero: str = "-0"
 
@@ -77,20 +77,20 @@ class Floats:
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How one issuer writes JSON, as far as it differs from compact UTF-8."""
+    """The differences of one issuer's JSON from compact UTF-8."""
 
     issuer: str
     comma: str = ","
     colon: str = ":"
     escaped: str = ""
-    """The characters, as in a class of `re`, that it escapes beyond those that JSON must."""
+    """Characters, as a class of `re`, that the issuer escapes although JSON does not require it."""
     keys: Callable[[list[str]], list[str]] = list
-    """The keys of an object in the order in which it writes them."""
+    """A function that returns the keys of an object in the order in which the issuer writes them."""
     integers: Integers | None = None
     floats: Floats | None = None
-    """As Python does, when None."""
+    """None: as Python writes them."""
     depth: int | None = None
-    """How many lists and objects it nests."""
+    """The number of nested lists and objects that the issuer allows."""
 
 
 _SEPARATORS = "\u2028\u2029"
@@ -123,4 +123,4 @@ DIALECTS: Mapping[str, Dialect] = {
     ),
     "python": Dialect("json.dumps of Python", comma=", ", colon=": ", escaped="\x7f-\U0010ffff"),
 }
-"""By name. What each language really writes is recorded in `tests/data/dialects.json`."""
+"""Dialects by name. `tests/data/dialects.json` holds what each language really writes."""

@@ -20,10 +20,10 @@ _MODEL = re.compile(r"[A-Z]\w*(?:::[A-Z]\w*)*")
 
 
 class GlobalID:
-    """The base64url of `gid://app/Model/id`, for `Cable(..., objects=...)`: what Rails puts into `ext` for a model.
+    """A converter for `Cable(..., objects=...)`: base64url of `gid://app/Model/id`, which Rails puts into `ext`.
 
-    Reading looks at every text. One that is no GlobalID, or one of another app or of a model that is not
-    listed, stays a text.
+    Reading examines every string. It returns a string unchanged if it is not a GlobalID, is one of another app, or is
+    one of a model that is not listed.
 
     >>> from fractions import Fraction
     >>> half = GlobalID("my-app", {"Fraction": (Fraction, Fraction)}, id_of=str)
@@ -34,8 +34,9 @@ class GlobalID:
 
     Args:
         app: the app in the fleet's GlobalIDs (in Rails, `GlobalID.app`).
-        models: by the model's name in Rails, the class here, and what finds an object by its id, a text.
-        id_of: the id of an object; its attribute `id`, unless you say otherwise.
+        models: a dict of the model's name in Rails to a pair: the class here, and a function that returns an object
+            for its id, a string.
+        id_of: a function that returns the id of an object; by default, its attribute `id`.
     """
 
     def __init__(
@@ -57,10 +58,10 @@ class GlobalID:
         self._start = f"{_SCHEME}{app}/"
 
     def dumps(self, value: Any, /) -> str:
-        """The GlobalID of an object.
+        """Return the GlobalID of an object.
 
         Raises:
-            InvalidData: its class is not listed, or it has no id yet.
+            InvalidData: the object's class is not listed, or the object has no id yet.
         """
         model = next((self._names[kind] for kind in type(value).__mro__ if kind in self._names), None)
         if model is None:
@@ -73,14 +74,14 @@ class GlobalID:
         return urlsafe_b64encode(uri.encode()).decode().rstrip("=")
 
     def loads(self, text: str, /) -> Any:
-        """The object that a text names, or else the text itself."""
+        """Return the object that a string names, or else the string."""
         found = self._uri.fullmatch(_uri(text))
         find = self._finders.get(found[1]) if found else None
         return find(unquote_plus(found[2])) if found and find else text
 
 
 def _uri(text: str) -> str:
-    """The GlobalID in a text, encoded or not; empty when there is none."""
+    """Return the decoded GlobalID, or an empty string when `text` is not one."""
     if text.startswith(_SCHEME):
         return text
     if not text.startswith(_ENCODED_SCHEME):

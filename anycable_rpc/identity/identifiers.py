@@ -1,7 +1,7 @@
-"""Connection identifiers and their text: the one place that makes it.
+"""Connection identifiers as JSON: the only place that writes the identifiers string.
 
-anycable-go knows a connection by this text alone. Connect returns it, a token's `ext` claim carries it and a
-remote disconnect names it (anycable-go `hub/hub.go` compares the strings), so all three are made here.
+anycable-go knows a connection only by this string. Connect returns it, a token's `ext` claim carries it, and a remote
+disconnect names it (anycable-go `hub/hub.go` compares the strings), so all three are written here.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from .dialects import DIALECTS
 __all__ = ["RESERVED_NAMES", "IdentifiersCodec", "Objects"]
 
 RESERVED_NAMES = frozenset({"ttl", "expires_at", "reconnect"})
-"""Parameters of `Cable.token` and `Cable.disconnect`, which therefore cannot be names of identifiers."""
+"""Parameters of `Cable.token` and `Cable.disconnect`. Identifiers cannot have these names."""
 
 
 class Objects(Protocol):
-    """How objects of your own classes pass as identifiers; `GlobalID` is one."""
+    """A converter for identifiers that are objects of your own classes, for example `GlobalID`."""
 
     def dumps(self, value: Any, /) -> Any:
-        """A JSON value that stands for an object which is none; raise InvalidData for one you do not know."""
+        """Convert an object to a JSON value. Raise InvalidData for unsupported types."""
 
     def loads(self, text: str, /) -> Any:
-        """What a text stands for: an object, or else the text itself."""
+        """Return the object that a string stands for, or else the string."""
 
 
 class IdentifiersCodec:
-    """Writes identifiers as canonical text, or as another issuer would, and reads any issuer's.
+    """A codec that writes the identifiers string, canonical or as another issuer writes it, and reads any issuer's.
 
-    The text is one JSON object: the declared names in their order, compact separators, UTF-8. `None` is
-    written as null. A name that is missing, or one that was not declared, is an error.
+    The string is one JSON object: the declared names in their order, compact separators, UTF-8. `None` is written as
+    null. A missing name is an error, and so is a name that was not declared.
 
     >>> IdentifiersCodec(["user_id", "tenant"]).dumps({"tenant": None, "user_id": 42})
     '{"user_id":42,"tenant":null}'
@@ -42,9 +42,9 @@ class IdentifiersCodec:
     '{"tenant":"a\\\\u0026b","user_id":42}'
 
     Args:
-        names: those declared, in the order of the text (Go and JavaScript have an order of their own).
-        dialect: "canonical", or whose text it must equal: "rails", "ruby", "js", "php", "go", "python".
-        objects: what writes and reads values of your own classes.
+        names: the declared names, in the order of the string (Go and JavaScript have an order of their own).
+        dialect: "canonical", or the issuer to match byte for byte: "rails", "ruby", "js", "php", "go", "python".
+        objects: a converter for values of your own classes.
     """
 
     def __init__(
@@ -55,18 +55,18 @@ class IdentifiersCodec:
         self.names = tuple(names)
         _check_declaration(self.names)
         if dialect not in DIALECTS:
-            raise ConfigurationError(f"there is no dialect {shorten(dialect)}; there are {', '.join(DIALECTS)}")
+            raise ConfigurationError(f"unknown dialect {shorten(dialect)}: use one of {', '.join(DIALECTS)}")
         self.dialect = dialect
         self._declared = frozenset(self.names)
         self._objects = objects
         self._writer = JSONWriter(DIALECTS[dialect], objects.dumps if objects else None)
 
     def dumps(self, identifiers: Mapping[str, Any]) -> str:
-        """Write identifiers as text.
+        """Write the identifiers string.
 
         Raises:
-            InvalidIdentifiers: a name is missing or unknown, or a value is not a JSON value, or not one that
-                the dialect's language has.
+            InvalidIdentifiers: a name is missing or unknown, or a value is not a JSON value, or the dialect's language
+                does not have it.
         """
         if identifiers.keys() != self._declared:
             raise self._misfit(identifiers)
@@ -78,12 +78,12 @@ class IdentifiersCodec:
             raise InvalidIdentifiers(f"identifiers: {error}") from None
 
     def loads(self, text: str) -> Mapping[str, Any]:
-        """Read the identifiers that any issuer wrote: any JSON object.
+        """Read the identifiers string of any issuer: any JSON object.
 
-        With `objects`, each identifier's are looked up when it is first read.
+        With `objects`, an identifier is converted when it is first read.
 
         Raises:
-            InvalidIdentifiers: the text is not a JSON object.
+            InvalidIdentifiers: the string is not a JSON object.
         """
         try:
             identifiers = json_text.loads(text)
@@ -97,15 +97,15 @@ class IdentifiersCodec:
     def _misfit(self, identifiers: Mapping[str, Any]) -> InvalidIdentifiers:
         missing = [name for name in self.names if name not in identifiers]
         unknown = [name for name in identifiers if name not in self._declared]
-        said = [f"missing: {', '.join(missing)}"] if missing else []
-        said += [f"unknown: {', '.join(map(str, unknown))}"] if unknown else []
+        problems = [f"missing: {', '.join(missing)}"] if missing else []
+        problems += [f"unknown: {', '.join(map(str, unknown))}"] if unknown else []
         declared = ", ".join(self.names) or "none"
         similar = near(unknown[0], [*missing, *sorted(RESERVED_NAMES)]) if unknown else ""
-        return InvalidIdentifiers(f"identifiers do not fit ({'; '.join(said)}); declared: {declared}{similar}")
+        return InvalidIdentifiers(f"identifiers do not fit ({'; '.join(problems)}); declared: {declared}{similar}")
 
 
 class _Lazy(Mapping[str, Any]):
-    """Identifiers in which texts that stand for objects become those when they are first read."""
+    """Identifiers that convert the strings that stand for objects when they are first read."""
 
     def __init__(self, values: dict[str, Any], loads: Callable[[str], Any]) -> None:
         self._values = values

@@ -7,10 +7,10 @@ import hmac
 __all__ = ["API_KEY", "BROADCAST_KEY", "MINIMUM_SECRET_BYTES", "derive_key"]
 
 BROADCAST_KEY = "broadcast-cable"
-"""What the key for `/_broadcast` is derived from."""
+"""The purpose that the key for `/_broadcast` is derived from."""
 
 API_KEY = "api-cable"
-"""What the key for the REST API is derived from."""
+"""The purpose that the key for the REST API is derived from."""
 
 MINIMUM_SECRET_BYTES = 32
 """HMAC-SHA256 wants a key as long as its output (RFC 7518, section 3.2)."""

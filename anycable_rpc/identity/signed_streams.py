@@ -1,4 +1,4 @@
-"""Signed stream names: a client may subscribe to them without a channel."""
+"""Signed stream names. A client may subscribe to them without a channel."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ def sign_stream(name: str, secret: str) -> str:
     anycable-go decodes the standard alphabet only (`streams/controller.go`).
 
     Raises:
-        InvalidData: the name is not a text, is empty, or has a lone surrogate.
+        InvalidData: the name is not a string, is empty, or contains a lone surrogate.
     """
     encoded = b64encode(json_text.dumps(stream_name(name)).encode()).decode()
     return f"{encoded}--{_stream_digest(encoded, secret)}"
 
 
 def verify_stream(signed: str, secret: str) -> str:
-    """Read a signed stream name.
+    """Verify a signed stream name and return the name.
 
     Raises:
-        InvalidSignedStream: the signature or what it signs is not right.
+        InvalidSignedStream: the signature or the signed name is invalid.
     """
     encoded, _, digest = signed.partition("--")
     if not hmac.compare_digest(digest.encode(errors="replace"), _stream_digest(encoded, secret).encode()):
-        raise InvalidSignedStream("the signature of the stream name is not right")
+        raise InvalidSignedStream("the signature of the stream name is invalid")
     try:
         name = go_json.loads_bytes(_decode_padded(encoded))
     except ValueError:
-        raise InvalidSignedStream("the signed stream name is not base64 of a JSON text") from None
+        raise InvalidSignedStream("the signed stream name is not base64 of JSON") from None
     if not isinstance(name, str) or not name:
-        raise InvalidSignedStream("the signed stream name is not a text, or is empty")
+        raise InvalidSignedStream("the signed stream name is not a non-empty string")
     return go_json.readable(name)
 
 

@@ -1,4 +1,4 @@
-"""The stream of an object: one rule for `stream_for` and `broadcast_to`."""
+"""The stream name of an object: one rule for `stream_for` and `broadcast_to`."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ __all__ = ["name_for"]
 
 
 def name_for(value: Any, objects: Objects | None = None) -> str:
-    """The name of the stream that belongs to a value.
+    """Return the name of the stream that belongs to a value.
 
-    - a text is the name itself; an int or a UUID is written as text;
-    - of a tuple or a list, the names of the parts with `:` between; a `:` inside a text becomes `%3A`, so that
-      different parts never make the same name;
-    - an object is named by the cable's `objects` (`GlobalID`), if they know it;
-    - else by its attribute `stream_name`;
+    - A string is the name. An int or a UUID is converted with `str()`.
+    - A tuple or a list becomes the names of its parts, joined by `:`. A `:` inside a string becomes `%3A`, so that
+      different parts never make the same name.
+    - An object is named by the cable's `objects` (`GlobalID`), if they support it,
+    - else by its attribute `stream_name`,
     - else, if it is a Django model, as `app.model:pk`.
 
     >>> name_for(("chat", 42))
@@ -29,7 +29,7 @@ def name_for(value: Any, objects: Objects | None = None) -> str:
     ('a%3Ab:c', 'a:b%3Ac')
 
     Raises:
-        InvalidData: nothing of that applies, the object is not saved yet, or the name is empty.
+        InvalidData: no rule applies, the object is not saved yet, or the name is empty.
     """
     if isinstance(value, list | tuple):
         if not value:
@@ -57,7 +57,7 @@ def _of_object(value: Any, objects: Objects | None) -> str:
     label = getattr(getattr(value, "_meta", None), "label_lower", None)
     if label is None or isinstance(value, type):
         raise InvalidData(
-            f"{type(value).__name__} has no stream: give it an attribute stream_name, or name the stream by a text"
+            f"{type(value).__name__} has no stream: give it an attribute stream_name, or pass the name as a string"
         )
     if value.pk is None:
         raise InvalidData(f"this {label} has no primary key yet: save it first")

@@ -1,4 +1,4 @@
-"""Where a client's token is, by anycable-go's rules (`identity/jwt.go`)."""
+"""The place of a client's token, by anycable-go's rules (`identity/jwt.go`)."""
 
 from __future__ import annotations
 
@@ -11,24 +11,27 @@ from ..errors import ProtocolError
 __all__ = ["find_token", "token_header"]
 
 _BROKEN_QUERY = re.compile(r";|%(?![0-9A-Fa-f]{2})")
-_MEANS_MORE = re.compile(r"[%;\[\]\t\r\n]")  # an escape, what cannot be read, what `urlsplit` drops
+_MEANS_MORE = re.compile(r"[%;\[\]\t\r\n]")  # escapes, unreadable characters, and characters that `urlsplit` drops
 
 
 def token_header(param: str) -> str:
-    """The header that may carry the token: `x-jid` for the parameter `jid`."""
+    """Return the header that may carry the token: `x-jid` for the parameter `jid`."""
     return f"x-{param.lower()}"
 
 
 def find_token(url: str, headers: Mapping[str, str], param: str) -> str:
-    """The token in the header, else in the URL (of repeated parameters the first); empty when there is none.
+    """Return the token in the header, or else in the URL, or else an empty string.
+
+    Of repeated URL parameters the first counts.
 
     Raises:
-        ProtocolError: no header has it, and the query has a `;` or a broken escape: Go reads nothing from such
-            a query, and anycable-go closes the socket as after an error.
+        ProtocolError: no header has the token, and the query has a `;` or a broken escape. Go reads nothing from such a
+            query, and anycable-go closes the socket as after an error.
     """
     token = headers.get(token_header(param), "")
     if token:
         return token
+    # A fast path for URLs without a token: it needs no parser.
     if param not in url and url.isascii() and not _MEANS_MORE.search(url):
         return ""
     query = _query(url)

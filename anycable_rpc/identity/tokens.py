@@ -1,9 +1,9 @@
-"""Tokens, signed stream names and derived keys.
+"""Tokens: signing and verification.
 
-The verdict on a token is anycable-go's (1.6, `identity/jwt.go` on golang-jwt v5), which PyJWT's own decoding
-does not give: it refuses `crit`, a future `iat` or a PEM-like secret, and accepts padding and a textual
-`exp`. So PyJWT computes and compares the signatures, and the rules are here. Base64 and JSON are read as Go
-reads them: line breaks in base64 are skipped, and what is not Unicode becomes U+FFFD.
+The verdict on a token is anycable-go's (1.6, `identity/jwt.go` on golang-jwt v5). The decoder of PyJWT has other
+rules: it refuses `crit`, a future `iat` or a PEM-like secret, and accepts padding and `exp` as a string. So PyJWT only
+computes and compares signatures, and the rules are here. Base64 and JSON are read as Go reads them: line breaks in
+base64 are skipped, and bytes that are not Unicode become U+FFFD.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _END_OF_TIME = 2**63 - 62135596800  # Go counts from the year 1: a later second 
 
 @cache
 def _algorithm(name: str) -> HMACAlgorithm:
-    """PyJWT's; it is loaded when there is a token, since it takes the time and the memory of an HTTP client."""
+    """Return PyJWT's algorithm. The first token loads PyJWT, which costs the time and the memory of an HTTP client."""
     from jwt.algorithms import HMACAlgorithm
 
     return HMACAlgorithm(getattr(HMACAlgorithm, _ALGORITHMS[name]))
@@ -54,7 +54,7 @@ _HEADER = _base64url(b'{"alg":"HS256"}')  # the header of the Ruby and JS SDKs
 
 
 def expiry(ttl: float | timedelta | None, expires_at: float | datetime | None, now: float) -> int | None:
-    """The `exp` claim, in epoch seconds: `now` plus `ttl` (seconds), or `expires_at`; None is never.
+    """Return the `exp` claim in epoch seconds: `now` plus `ttl` (seconds), or `expires_at`, or None for never.
 
     Raises:
         ConfigurationError: both are given, one is not positive, or a datetime has no time zone.
@@ -73,12 +73,12 @@ def expiry(ttl: float | timedelta | None, expires_at: float | datetime | None, n
 
 def _positive(name: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < _END_OF_TIME:
-        raise ConfigurationError(f"{name} is a positive number of seconds, not {shorten(value)}")
+        raise ConfigurationError(f"{name} must be a positive number of seconds, got {shorten(value)}")
     return value
 
 
 class TokenSigner:
-    """Issues tokens: HS256, claims `ext` and `exp`."""
+    """An issuer of tokens: HS256, claims `ext` and `exp`."""
 
     def __init__(self, secret: str) -> None:
         if not secret:
@@ -86,7 +86,7 @@ class TokenSigner:
         self._key = secret.encode()
 
     def sign(self, ext: str, exp: int | None = None) -> str:
-        """Issue a token; `ext` is the text of the identifiers, `exp` epoch seconds or None for never."""
+        """Issue a token. `ext` is the identifiers string, `exp` is in epoch seconds, or None for never."""
         claims = {"ext": ext} if exp is None else {"ext": ext, "exp": exp}
         signing_input = _HEADER + b"." + _base64url(json_text.dumps(claims).encode())
         signature = _algorithm("HS256").sign(signing_input, self._key)
@@ -94,7 +94,7 @@ class TokenSigner:
 
 
 class TokenVerifier:
-    """Reads tokens signed with one of the secrets, with anycable-go's verdicts."""
+    """A verifier of tokens signed with one of the secrets, with anycable-go's verdicts."""
 
     def __init__(self, secrets: Iterable[str], clock: Callable[[], float] = time) -> None:
         self._keys = [secret.encode() for secret in secrets if secret]
@@ -106,15 +106,15 @@ class TokenVerifier:
         """Return the `ext` claim, as it was signed.
 
         Raises:
-            ExpiredToken: it was valid once.
-            MissingIdentifiers: it is valid, but `ext` is missing or not a string.
-            InvalidToken: anything else. No error has the token in its text.
+            ExpiredToken: the token has expired.
+            MissingIdentifiers: the token is valid, but `ext` is missing or not a string.
+            InvalidToken: any other defect. No error message holds the token.
         """
         claims = self._claims(token)
         self._check_times(claims)
         ext = claims.get("ext")
         if not isinstance(ext, str):
-            raise MissingIdentifiers("the token has no identifiers: its claim 'ext' is missing or not a text")
+            raise MissingIdentifiers("the token has no identifiers: its claim 'ext' is missing or not a string")
         return go_json.readable(ext)
 
     def _claims(self, token: str) -> dict[str, Any]:
@@ -128,7 +128,7 @@ class TokenVerifier:
         payload = _json_object(claims, "payload")
         signed, given = f"{header}.{claims}".encode(), _decode(signature, "signature")
         if not any(_algorithm(algorithm).verify(signed, key, given) for key in self._keys):
-            raise InvalidToken("the token's signature is not right: it was signed with another secret")
+            raise InvalidToken("the token's signature is invalid: it was signed with another secret")
         return payload
 
     def _check_times(self, claims: dict[str, Any]) -> None:
@@ -142,7 +142,7 @@ class TokenVerifier:
 
 
 def _numeric_date(claims: dict[str, Any], name: str) -> float | None:
-    """Epoch seconds of a claim, or None where it does not limit: it is absent or 0."""
+    """Return a claim in epoch seconds, or None when it is absent or 0, which means no limit."""
     if name not in claims:
         return None
     value = claims[name]

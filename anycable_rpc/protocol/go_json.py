@@ -23,7 +23,7 @@ _EXPONENT_FROM = 1e21
 
 
 def dumps(value: object) -> str:
-    """Write a JSON value: keys sorted, what HTML could misread escaped, half a character replaced.
+    """Write a JSON value with sorted keys, `<`, `>` and `&` escaped, and lone surrogates replaced by U+FFFD.
 
     Raises:
         InvalidData: the value is nested too deeply.
@@ -38,10 +38,10 @@ def dumps(value: object) -> str:
 
 
 def loads(text: str) -> Any:
-    """Read a JSON text; every number is one of 64 bits, as in Go and in a browser.
+    """Read JSON text. Numbers have the precision of a 64-bit float, as in Go and in a browser.
 
     Raises:
-        InvalidData: the text is not JSON.
+        InvalidData: the string is not JSON.
     """
     return json_text.loads(text, _decoder)
 
@@ -61,12 +61,13 @@ def readable(text: str) -> str:
 
 
 def fields(value: object, kinds: Mapping[str, type]) -> dict[str, Any]:
-    """Those fields of an object that have a kind: names in any case, the last one wins, null is absent.
+    """Return the members of a JSON object that are listed in `kinds`, as Go reads them into a struct.
 
-    A kind is `str`, `int`, `bool`, `dict`, or `object` for any value.
+    Upper and lower case count as the same name, the last of several members wins, and null is left out. A kind is
+    `str`, `int`, `bool`, `dict`, or `object` for any value.
 
     Raises:
-        InvalidData: the value is no object, or a field has another kind.
+        InvalidData: the value is not an object, or a member has another kind.
     """
     if not isinstance(value, dict):
         raise InvalidData("not a JSON object")
@@ -105,7 +106,7 @@ _decoder = json.JSONDecoder(parse_constant=_refuse, parse_float=_number, parse_i
 
 
 def _replace_byte(error: UnicodeError) -> tuple[str, int]:
-    """Go puts one U+FFFD for each byte that is not UTF-8; Python's own handler may put one for several."""
+    """Replace one byte by U+FFFD, as Go does. Python's own handler may replace several bytes by one."""
     assert isinstance(error, UnicodeDecodeError)  # noqa: S101 - narrows the type for checkers
     return "\ufffd", error.start + 1
 

@@ -1,7 +1,7 @@
-"""One line for each thing that happens: who connected, what was subscribed to, what was performed and how fast.
+"""One log line for each call: the client that connected, the subscription, the action, and the time it took.
 
-A line has no token, no secret and no payload: of a message it names the action, of a subscription the parameters
-that are not named like a secret.
+A line holds no token, no secret and no payload. For a message it names the action. For a subscription it shows the
+parameters, except those with a name like `secret` or `token`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .messages import (
 __all__ = ["happened", "named", "refused", "subscription"]
 
 _PRIVATE = re.compile("secret|token|passw|sign|key|jwt|auth|cred", re.IGNORECASE)
-_MOST = 200  # characters of what a client has chosen
+_LONGEST = 200  # characters that a client has chosen
 _ENDS = {Status.SUCCESS: 0, Status.FAILURE: 1, Status.ERROR: 2}
 _COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "subscribe": ("subscribed to", "rejected", "could not subscribe to"),
@@ -35,34 +35,34 @@ _OTHER = "performed", "performed", "could not perform"
 
 
 def happened(request: Request, response: Response, seconds: float, sid: str) -> str:
-    """The line for a call that has been answered."""
+    """Return the line for a call that has been answered."""
     return named(f"{_WORDS[type(request)](request, response)} in {seconds * 1000:.1f} ms", sid)
 
 
-def named(said: str, sid: str) -> str:
-    """The line, and whose it is."""
-    return f"{said} [sid={sid}]" if sid else said
+def named(line: str, sid: str) -> str:
+    """Return the line with the session id, if there is one."""
+    return f"{line} [sid={sid}]" if sid else line
 
 
 def refused(response: ConnectionResponse) -> str:
-    """Why the app refuses a client: the reason that it gives to the client itself."""
-    said = next((found for found in map(_object, reversed(response.transmissions)) if "reason" in found), {})
-    return f"refused by RPC: {shorten(said['reason'], _MOST)}" if said else "refused by RPC"
+    """Return the line for a refused client, with the reason that the app sends to the client."""
+    frame = next((frame for frame in map(_object, reversed(response.transmissions)) if "reason" in frame), {})
+    return f"refused by RPC: {shorten(frame['reason'], _LONGEST)}" if frame else "refused by RPC"
 
 
 def subscription(identifier: str) -> str:
-    """The channel and its parameters."""
+    """Return the channel and its parameters."""
     params = _object(identifier)
     channel = params.pop("channel", None)
     if not isinstance(channel, str):
-        return shorten(identifier, _MOST) if not params else "a channel without a name"
-    said = ", ".join(f"{shorten(name, 40)[1:-1]}: {_shown(name, value)}" for name, value in params.items())
-    return f"{shorten(channel, 80)[1:-1]}{f' ({said})'[:_MOST] if said else ''}"
+        return shorten(identifier, _LONGEST) if not params else "a channel without a name"
+    shown = ", ".join(f"{shorten(name, 40)[1:-1]}: {_shown(name, value)}" for name, value in params.items())
+    return f"{shorten(channel, 80)[1:-1]}{f' ({shown})'[:_LONGEST] if shown else ''}"
 
 
 def _connect(request: ConnectionRequest, response: ConnectionResponse) -> str:
     if response.status is Status.SUCCESS:
-        return f"connected {shorten(response.identifiers, _MOST)} by RPC"
+        return f"connected {shorten(response.identifiers, _LONGEST)} by RPC"
     return refused(response) if response.status is Status.FAILURE else "could not connect a client"
 
 
@@ -75,7 +75,7 @@ def _command(request: CommandMessage, response: Any) -> str:
 
 def _disconnect(request: DisconnectRequest, response: Response) -> str:
     words = "disconnected" if response.status is Status.SUCCESS else "disconnected, with errors,"
-    return f"{words} {shorten(request.identifiers, _MOST)} with {len(request.subscriptions)} subscriptions"
+    return f"{words} {shorten(request.identifiers, _LONGEST)} with {len(request.subscriptions)} subscriptions"
 
 
 _WORDS: Mapping[type[Request], Callable[[Any, Any], str]] = {

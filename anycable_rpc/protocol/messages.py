@@ -1,6 +1,6 @@
 """The messages of `anycable.RPC` as frozen data, with the field names of `rpc.proto`.
 
-They are tuples, which are made several times as fast as frozen dataclasses.
+The classes are named tuples: to make one is several times as fast as to make a frozen dataclass.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from .json_text import dumps
 
 __all__ = [
     "MESSAGE_SIZE",
+    "METHODS",
+    "METHOD_NAMES",
     "PROTOCOL_VERSION",
     "SERVICE",
     "UNCHANGED",
@@ -37,13 +39,13 @@ _NONE: Mapping[str, str] = MappingProxyType({})
 
 SERVICE = "anycable.RPC"
 MESSAGE_SIZE = 4 * 2**20
-"""How many bytes a message has at most, unless a setting says otherwise: gRPC's own default."""
+"""The default limit for a message, in bytes: the default of gRPC."""
 
 PROTOCOL_VERSION = "v1"
 
 
 class Status(IntEnum):
-    """What came of a call."""
+    """Result of an RPC call."""
 
     ERROR = 0
     SUCCESS = 1
@@ -53,8 +55,8 @@ class Status(IntEnum):
 class Env(NamedTuple):
     """The client's HTTP request and the state that anycable-go keeps.
 
-    `istate` is flat (key to text) in a Command and nested (identifier to the JSON text of such a map) in a
-    Disconnect (anycable-go `protocol/protocol.go`).
+    In a Command `istate` is flat: it maps keys to strings. In a Disconnect it maps each identifier to the JSON text of
+    such a map (anycable-go `protocol/protocol.go`).
     """
 
     url: str = ""
@@ -71,11 +73,11 @@ class EnvResponse(NamedTuple):
 
 
 UNCHANGED = EnvResponse()
-"""What most calls say of state."""
+"""The state of most responses: no changes."""
 
 
 class PresenceResponse(NamedTuple):
-    """A change of presence: `type` is `join` or `leave`, `info` a JSON text."""
+    """A change of presence: `type` is `join` or `leave`, `info` is JSON text."""
 
     type: str
     id: str
@@ -99,7 +101,7 @@ class CommandMessage(NamedTuple):
 
 
 class DisconnectRequest(NamedTuple):
-    """A socket is gone; `subscriptions` are the identifiers it had, in no order."""
+    """A socket is closed. `subscriptions` are the identifiers of its subscriptions, in no order."""
 
     identifiers: str
     subscriptions: tuple[str, ...] = ()
@@ -107,7 +109,7 @@ class DisconnectRequest(NamedTuple):
 
 
 class ConnectionResponse(NamedTuple):
-    """The answer to Connect; `identifiers` is kept by anycable-go byte for byte."""
+    """The response to Connect. anycable-go keeps `identifiers` byte for byte."""
 
     status: Status
     identifiers: str = ""
@@ -117,7 +119,7 @@ class ConnectionResponse(NamedTuple):
 
 
 class CommandResponse(NamedTuple):
-    """The answer to Command; anycable-go stops streams first and starts `streams` then."""
+    """The response to Command. anycable-go stops streams first and then starts `streams`."""
 
     status: Status
     disconnect: bool = False
@@ -131,20 +133,20 @@ class CommandResponse(NamedTuple):
 
 
 class DisconnectResponse(NamedTuple):
-    """The answer to Disconnect; anycable-go only logs it."""
+    """The response to Disconnect. anycable-go only logs it."""
 
     status: Status
     error_msg: str = ""
 
 
 def stream_name(value: object) -> str:
-    """The value, if it can be the name of a stream.
+    """Return the value if it can be the name of a stream.
 
     Raises:
-        InvalidData: it is not a text, is empty, or has a lone surrogate.
+        InvalidData: the value is not a string, is empty, or contains a lone surrogate.
     """
     if not isinstance(value, str) or not value:
-        raise InvalidData(f"a stream name is a text that is not empty, not {shorten(value)}")
+        raise InvalidData(f"stream name must be a non-empty string, got {shorten(value)}")
     if not value.isascii():
         dumps(value)
     return value
@@ -152,3 +154,12 @@ def stream_name(value: object) -> str:
 
 Request = ConnectionRequest | CommandMessage | DisconnectRequest
 Response = ConnectionResponse | CommandResponse | DisconnectResponse
+
+METHODS: Mapping[str, type[Request]] = {
+    "Connect": ConnectionRequest,
+    "Command": CommandMessage,
+    "Disconnect": DisconnectRequest,
+}
+"""The methods of `anycable.RPC`, and the request that each takes."""
+
+METHOD_NAMES: Mapping[type[Request], str] = {request: method for method, request in METHODS.items()}

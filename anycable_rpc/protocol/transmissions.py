@@ -8,27 +8,27 @@ __all__ = ["confirm_subscription", "disconnect", "message", "reject_subscription
 
 
 def welcome(sid: str = "") -> str:
-    """The connection is accepted; `sid` is the session's id when it is known."""
+    """Return the message that the connection is accepted. `sid` is the id of the session, if it is known."""
     return f'{{"type":"welcome","sid":{dumps(sid)}}}' if sid else '{"type":"welcome"}'
 
 
 def disconnect(reason: str | None, reconnect: bool) -> str:
-    """The connection is refused or closed."""
+    """Return the message that the connection is refused or closed."""
     return dumps({"type": "disconnect", "reason": reason, "reconnect": reconnect})
 
 
 def confirm_subscription(identifier: str) -> str:
-    """The subscription is accepted."""
+    """Return the message that the subscription is accepted."""
     return f'{{"identifier":{dumps(identifier)},"type":"confirm_subscription"}}'
 
 
 def reject_subscription(identifier: str) -> str:
-    """The subscription is refused."""
+    """Return the message that the subscription is rejected."""
     return f'{{"identifier":{dumps(identifier)},"type":"reject_subscription"}}'
 
 
 def message(identifier: str, data: object) -> str:
-    """Data for the subscription; any JSON value.
+    """Return the message with data for the subscription. The data is any JSON value.
 
     Raises:
         InvalidData: `data` is not a JSON value.

@@ -1,7 +1,7 @@
-"""What is published to anycable-go, as JSON text: broadcasts to a stream, and remote commands.
+"""The payloads that are published to anycable-go, as JSON strings: broadcasts to a stream, and remote commands.
 
-anycable-go drops a publication that it cannot read and answers 201 all the same (`node/node.go`), so
-everything that it could not read is an error here, at the call.
+anycable-go drops a payload that it cannot read and answers 201 all the same (`node/node.go`). So whatever it could not
+read is an error here, at the call.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["META_NAMES", "Meta", "publication", "remote_disconnect"]
 
 
 class Meta(TypedDict, total=False):
-    """What anycable-go knows about a broadcast (`common/common.go`); it ignores everything else. None is left out.
+    """Options of a broadcast that anycable-go reads (`common/common.go`). An option that is None is left out.
 
     `exclude_socket` is the `sid` of a connection that does not receive it, `broadcast_type` the type that clients see,
     and a `transient` one is not kept in the history.
@@ -34,10 +34,10 @@ META_NAMES = tuple(_META_TYPES)
 
 
 def publication(stream: str, data: object, **meta: Unpack[Meta]) -> str:
-    """A broadcast of `data` to a stream.
+    """Return the payload that broadcasts `data` to a stream.
 
-    `data` is always written as JSON, so a text arrives as that text, even if it looks like JSON. It is any
-    JSON value but None: anycable-go would deliver that as the text "null" (`common/common.go`).
+    `data` is always written as JSON, so a string arrives as that string, even if it looks like JSON. It is any JSON
+    value but None: anycable-go would deliver that as the string "null" (`common/common.go`).
 
     Args:
         stream: the stream's name.
@@ -52,14 +52,14 @@ def publication(stream: str, data: object, **meta: Unpack[Meta]) -> str:
         UnknownOption: `meta` has another name.
     """
     if data is None:
-        raise InvalidData('cannot broadcast None: clients would receive the text "null"; send {} or False')
+        raise InvalidData('cannot broadcast None: clients would receive the string "null"; send {} or False')
     message: dict[str, object] = {"stream": stream_name(stream), "data": dumps(data)}
     given = _given(meta)
     return dumps({**message, "meta": given} if given else message)
 
 
 def remote_disconnect(identifiers: str, reconnect: bool) -> str:
-    """The command that closes the connections with these identifiers (their text, byte for byte).
+    """Return the payload that closes the connections with these identifiers (their JSON string, byte for byte).
 
     Raises:
         InvalidData: `reconnect` is not a bool.
@@ -80,4 +80,4 @@ def _given(meta: Mapping[str, Any]) -> dict[str, Any]:
 
 def _check_type(name: str, value: object, expected: type) -> None:
     if not isinstance(value, expected):
-        raise InvalidData(f"{name} is a {expected.__name__}, not {shorten(value)}")
+        raise InvalidData(f"{name} must be a {expected.__name__}, got {shorten(value)}")

@@ -1,4 +1,4 @@
-"""What a cable says to clients from anywhere: broadcasts, batches of them, and remote commands."""
+"""Publishing to clients from anywhere in a program: broadcasts, batches of them, and remote disconnects."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Publishing:
 
     @property
     def broadcaster(self) -> Broadcaster:
-        """What publishes."""
+        """The broadcaster that takes the payloads."""
         raise NotImplementedError
 
     @broadcaster.setter
@@ -52,7 +52,7 @@ class Publishing:
         Raises:
             InvalidData: something cannot be written as JSON.
             UnknownOption: `meta` has another name.
-            BroadcastFailed: nobody took it; the text names the address.
+            BroadcastFailed: no server has accepted it; the message names the address.
         """
         payload = _publication(stream, data, meta)
         if not collect(self, payload):
@@ -68,14 +68,14 @@ class Publishing:
         """`broadcast` to the stream of an object; a channel gives it to clients with `stream_for`.
 
         Args:
-            target: a text, an int, a UUID, a tuple of such, or an object: `Cable(objects=…)` knows it, it has an
+            target: a string, an int, a UUID, a tuple of such, or an object: `Cable(objects=…)` knows it, it has an
                 attribute `stream_name`, or it is a Django model.
             data: what subscribers receive.
             meta: see `broadcast`.
 
         Raises:
             InvalidData: the target has no stream, or something cannot be written as JSON.
-            BroadcastFailed: nobody took it; the text names the address.
+            BroadcastFailed: no server has accepted it; the message names the address.
         """
         self.broadcast(stream_names.name_for(target, self.objects), data, **meta)
 
@@ -107,7 +107,7 @@ class Publishing:
         Raises:
             InvalidData: there is no such action, it has too few or too many targets, or the stream has no name.
             UnknownOption: an attribute has the name of an option of `broadcast`, or nearly that of another argument.
-            BroadcastFailed: nobody took it; the text names the address.
+            BroadcastFailed: no server has accepted it; the message names the address.
         """
         self.broadcast_to(stream, turbo.turbo_stream(action, target, html, targets, attributes))
 
@@ -132,21 +132,21 @@ class Publishing:
         published at once. Remote disconnects do not wait.
 
         Raises:
-            BroadcastFailed: at the end of the block: nobody took it.
+            BroadcastFailed: at the end of the block: no server has accepted it.
         """
         return Batch(self, self._publish, self._apublish)
 
     @contextmanager
     def to_others(self, source: Any = None) -> Generator[None]:
-        """Exclude the caller from the broadcasts in a `with` block: he knows already.
+        """Skip the client that has triggered the broadcasts in a `with` block: it knows already.
 
         Args:
-            source: whom to exclude: a `sid`, or a web request (Django, Flask, Starlette: anything with `headers`) whose
-                header `X-Socket-ID` has it; without that header nobody is excluded. By default the connection whose
-                callback is running.
+            source: the client to skip: a `sid`, or a web request (Django, Flask, Starlette: anything with `headers`)
+                whose header `X-Socket-ID` has it. Without that header no client is skipped. The default is the
+                connection whose callback is running.
 
         Raises:
-            ConfigurationError: no callback is running, or its caller is not known.
+            ConfigurationError: no callback is running, or its connection is not known.
         """
         token = _EXCLUDED.set(_socket_of(source))
         try:
@@ -159,7 +159,7 @@ class Publishing:
 
         Raises:
             InvalidIdentifiers: they are not those declared.
-            BroadcastFailed: nobody took it; the text names the address.
+            BroadcastFailed: no server has accepted it; the message names the address.
         """
         self._publish(payloads.remote_disconnect(self.codec.dumps(identifiers), reconnect))
 
@@ -194,7 +194,7 @@ def _socket_of(source: Any) -> str | None:
     caller = CALLER.get()
     if not caller:
         why = "no callback is running here" if caller is None else "sid_header_enabled is off"
-        raise ConfigurationError(f"to_others() does not know the caller, since {why}: give it a sid or a web request")
+        raise ConfigurationError(f"to_others() does not know whom to skip, since {why}: give it a sid or a web request")
     return caller
 
 

@@ -18,7 +18,7 @@ _ACTIONS = frozenset({"append", "prepend", "replace", "update", "before", "after
 def turbo_stream(
     action: str, target: str | None, html: str, targets: str | None, attributes: Mapping[str, str | bool | None]
 ) -> str:
-    """A `<turbo-stream>` element (Turbo's handbook, "Streams").
+    """Return a `<turbo-stream>` element (Turbo's handbook, "Streams").
 
     Args:
         action: append, prepend, replace, update, remove, before, after or refresh.
@@ -59,7 +59,7 @@ def _check_attribute(name: str) -> None:
 
 
 def turbo_stream_source(signed_stream_name: str) -> str:
-    """The element that subscribes a page to a stream (turbo-rails `cable_stream_source_element.js`)."""
+    """Return the element that subscribes a page to a stream (turbo-rails `cable_stream_source_element.js`)."""
     attributes = f'channel="Turbo::StreamsChannel" signed-stream-name="{_escaped(signed_stream_name)}"'
     return f"<turbo-cable-stream-source {attributes}></turbo-cable-stream-source>"
 

@@ -1,10 +1,9 @@
-"""One RPC under way: the callbacks that it runs, and what is said when one fails."""
+"""One call under way: the objects that it builds, and the report when a callback fails."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +22,7 @@ from ..errors import (
 )
 from ..protocol import json_text
 from ..protocol.messages import CommandMessage, ConnectionRequest, DisconnectRequest, Request, Response
+from ..protocol.reply import Reply
 
 if TYPE_CHECKING:
     from ..cable import Cable
@@ -35,35 +35,41 @@ logger = logging.getLogger("anycable_rpc")
 _SHORT = 256  # characters of an identifier that is remembered
 
 SERVED_BY_GATEWAY = frozenset({"$pubsub", "Turbo::StreamsChannel", "CableReady::Stream"})
-"""Channels of anycable-go's own: their messages and their end reach the RPC all the same."""
+"""Channels that anycable-go serves itself. Their messages and their end reach the RPC server all the same."""
 
 
 Steps = Generator[Callback, Any, Response]
-"""Yields callbacks, is sent what they return or thrown what they raise, returns the response."""
+"""The steps of a call: they yield callbacks, are sent what those return or thrown what those raise, and return the
+response."""
 
 
 class ServedByGateway(UnknownChannel):
-    """The channel is not registered, but anycable-go's own."""
+    """The channel is not registered here because anycable-go serves it itself."""
 
 
-@dataclass(slots=True)
 class Call:
-    """What is being answered, for the log and for `error_msg`; `callback` is what runs now, or ran last."""
+    """One call under way.
 
-    cable: Cable
-    request: Request
-    sid: str
-    identifiers: str = ""
-    identifier: str = ""
-    callback: Callback | None = None
+    Attributes:
+        identifiers: the connection's identifiers as anycable-go keeps them: a JSON string, empty in a Connect.
+        identifier: the subscription that the call is about, or is at; empty when it is about none.
+        callback: the callback that runs now, or ran last.
+        reply: what the callbacks ask for.
+    """
 
-    @property
-    def farewell(self) -> tuple[str, ...]:
-        """The message that closes the connection, if the callback has closed it."""
-        return self.callback.connection._farewell if self.callback else ()
+    __slots__ = ("cable", "callback", "identifier", "identifiers", "reply", "request", "sid")
 
-    def connection(self) -> Connection:
-        """The connection of a call after Connect.
+    def __init__(self, cable: Cable, request: Request, sid: str, identifiers: str = "", identifier: str = "") -> None:
+        self.cable = cable
+        self.request = request
+        self.sid = sid
+        self.identifiers = identifiers
+        self.identifier = identifier
+        self.callback: Callback | None = None
+        self.reply = Reply(request.env)
+
+    def build_connection(self) -> Connection:
+        """Return the connection of a call after Connect.
 
         Raises:
             ProtocolError: the identifiers are not a JSON object.
@@ -72,15 +78,15 @@ class Call:
             identifiers = self.cable.codec.loads(self.identifiers)
         except InvalidIdentifiers as error:
             raise ProtocolError(str(error)) from None
-        return self.cable.connection_class(self.cable, self.request.env, self.sid, identifiers)
+        return self.cable.connection_class(self.cable, self.request.env, self.sid, identifiers, self.reply)
 
-    def channel(self, connection: Connection, istate: Mapping[str, str] | None = None) -> Channel:
-        """The channel that the identifier names; its state is that of the call unless another is given.
+    def build_channel(self, connection: Connection, reply: Reply | None = None) -> Channel:
+        """Return the channel that the identifier names; it writes the call's reply unless another is given.
 
         Raises:
-            InvalidIdentifier: it is not a JSON object with a text `channel`.
-            UnknownChannel: nothing is registered under that name.
-            ServedByGateway: so it is, but the name is one of anycable-go's own.
+            InvalidIdentifier: the identifier is not a JSON object with a string `channel`.
+            UnknownChannel: no channel is registered under that name.
+            ServedByGateway: the channel is not registered here because anycable-go serves it itself.
         """
         params = _params(self.identifier)
         name = params.pop("channel")
@@ -89,30 +95,30 @@ class Call:
             if name in SERVED_BY_GATEWAY:
                 raise ServedByGateway(name)
             raise UnknownChannel(name, near(name, self.cable.channels) or _registered(self.cable.channels))
-        return channel_class(connection, self.identifier, params, istate)
+        return channel_class(connection, self.identifier, params, reply or self.reply)
 
-    def fails(self, error: Exception) -> Generator[Callback, Any, str]:
-        """Log the error once and tell `on_error`, unless it is the client's; returns the `error_msg`."""
+    def report(self, error: Exception) -> Generator[Callback, Any, str]:
+        """Log the error once, and tell `on_error` unless it is the client's error; return the `error_msg`."""
         context = {
             "sid": self.sid,
             "identifiers": self.identifiers,
             "channel": self.identifier,
             "action": self.callback.name if self.callback else "",
         }
-        said = ", ".join(f"{name}={shorten(value, 200)}" for name, value in context.items() if value)
+        details = ", ".join(f"{name}={shorten(value, 200)}" for name, value in context.items() if value)
         if isinstance(error, ProtocolError):
-            logger.warning("%s%s (%s)", error, error.hint, said, extra=context)
+            logger.warning("%s%s (%s)", error, error.hint, details, extra=context)
             return str(error)
         failure = f"{self.callback or _METHODS[type(self.request)]} failed"
         if isinstance(error, AnswerTooLarge):  # raised nowhere: there is no traceback
-            logger.error("%s: %s (%s)", failure, error, said, extra=context)
+            logger.error("%s: %s (%s)", failure, error, details, extra=context)
         else:
-            logger.error("%s (%s)", failure, said, exc_info=error, extra=context)
+            logger.error("%s (%s)", failure, details, exc_info=error, extra=context)
         yield from self._tell(error)
         return f"{failure}: {_explain(error)}" if self.cable.debug else failure
 
     def _tell(self, error: Exception) -> Generator[Callback, Any, None]:
-        """`on_error` gets no callback when it was the making of the connection or the channel that failed."""
+        """Run `on_error`. It gets no callback when building the connection or the channel has failed."""
         if self.cable.on_error is None:
             return
         connection = self.callback.connection if self.callback else Connection(self.cable, self.request.env, self.sid)
@@ -141,7 +147,7 @@ def _explain(error: Exception) -> str:
 
 
 def _params(identifier: str) -> dict[str, Any]:
-    """What an identifier says; each call has a dictionary of its own."""
+    """Return the members of a subscription's identifier; each call has a dictionary of its own."""
     if len(identifier) > _SHORT:
         return _read_params(identifier)
     params = _remembered_params(identifier)
@@ -150,7 +156,10 @@ def _params(identifier: str) -> dict[str, Any]:
 
 @lru_cache(1024)
 def _remembered_params(identifier: str) -> dict[str, Any]:
-    """Most calls are about few subscriptions; nothing where a copy would share a list or an object."""
+    """Return the members of an identifier, or nothing where a copy would share a list or an object.
+
+    Most calls are about few subscriptions: this saves reading the JSON.
+    """
     params = _read_params(identifier)
     return {} if any(isinstance(value, list | dict) for value in params.values()) else params
 
@@ -163,7 +172,7 @@ def _read_params(identifier: str) -> dict[str, Any]:
 
 
 def json_object(text: str, error: type[ProtocolError], what: str) -> dict[str, Any]:
-    """Read a JSON object; `error` is raised with what is wrong about `what`."""
+    """Return a JSON object that a client has sent; raise `error` when `what` is not one."""
     try:
         value = json_text.loads(text)
     except InvalidData as invalid:

@@ -1,13 +1,15 @@
-"""The answers to requests: which steps answer which request, and what answers when there are none."""
+"""The answers to requests: a request goes in, the app's callbacks come out one by one, the response is returned.
+
+Each answer is a generator of steps. Whoever runs a callback sends its result back in, or throws what it raised; what an
+exception becomes is decided here.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..errors import (
-    IncompatibleClient,
-)
+from ..errors import IncompatibleClient
 from ..protocol.messages import (
     PROTOCOL_VERSION,
     CommandMessage,
@@ -21,9 +23,9 @@ from ..protocol.messages import (
     Status,
 )
 from .call import Call, Steps
-from .command import _command, _rejection, _unsubscribed
-from .connect import _connect
-from .disconnect import _disconnect
+from .command import command
+from .connect import connect
+from .disconnect import disconnect
 
 if TYPE_CHECKING:
     from ..cable import Cable
@@ -32,7 +34,7 @@ __all__ = ["answer", "call_for", "check_version", "error_response", "fail", "res
 
 
 def check_version(versions: str | None) -> None:
-    """Compare the caller's protocol versions (metadata `protov`, comma text) with ours.
+    """Compare the caller's protocol versions (metadata `protov`, separated by commas) with ours.
 
     Raises:
         IncompatibleClient: ours is not among them.
@@ -44,33 +46,34 @@ def check_version(versions: str | None) -> None:
 
 
 def respond(cable: Cable, request: Request, sid: str = "") -> Steps:
-    """The steps that answer a request."""
+    """Return the steps that answer a request."""
     return answer(call_for(cable, request, sid))
 
 
 def call_for(cable: Cable, request: Request, sid: str) -> Call:
-    """The call that a request begins."""
+    """Return the call that a request begins."""
     return _CALLS[type(request)](cable, request, sid)
 
 
 def answer(call: Call) -> Steps:
-    """The steps that answer a call."""
+    """Return the steps that answer a call."""
     return _METHODS[type(call.request)](call, call.request)
 
 
 def fail(call: Call, error: Exception) -> Steps:
-    """The steps that answer a call instead: it never began, or its answer cannot be sent."""
-    request, error_msg = call.request, (yield from call.fails(error))
-    command = request.command if isinstance(request, CommandMessage) else ""
-    if command == "subscribe":
-        return _rejection(call, call.farewell, error_msg)
-    if command == "unsubscribe":
-        return _unsubscribed(call, call.farewell)
+    """Return the steps that answer a call with an error: its request or its response is too large."""
+    request, reply = call.request, call.reply
+    error_msg = yield from call.report(error)
+    reply.discard()
+    if isinstance(request, CommandMessage) and request.command == "subscribe":
+        return reply.rejected(request.identifier, error_msg)
+    if isinstance(request, CommandMessage) and request.command == "unsubscribe":
+        return reply.unsubscribed()
     return error_response(type(request), error_msg)
 
 
 def error_response(request: type[Request], error_msg: str) -> Response:
-    """The ERROR that answers a request of that type."""
+    """Return the ERROR that answers a request of that type."""
     return _RESPONSES[request](status=Status.ERROR, error_msg=error_msg)
 
 
@@ -81,15 +84,11 @@ _CALLS: Mapping[type[Request], Callable[[Cable, Any, str], Call]] = {
     ),
     DisconnectRequest: lambda cable, request, sid: Call(cable, request, sid, request.identifiers),
 }
-
-
 _METHODS: Mapping[type[Request], Callable[[Call, Any], Steps]] = {
-    ConnectionRequest: _connect,
-    CommandMessage: _command,
-    DisconnectRequest: _disconnect,
+    ConnectionRequest: connect,
+    CommandMessage: command,
+    DisconnectRequest: disconnect,
 }
-
-
 _RESPONSES: Mapping[type[Request], Callable[..., Response]] = {
     ConnectionRequest: ConnectionResponse,
     CommandMessage: CommandResponse,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..errors import near
-from ..state import State
+from ..protocol.reply import reply_of
 
 if TYPE_CHECKING:
     from ..cable import Cable
@@ -35,8 +35,6 @@ def _forbid(cls: type) -> None:
 
 
 def _setattr(self: object, name: str, value: Any) -> None:
-    if name == "state" and not isinstance(value, State):
-        raise LostAttribute("state is edited and not replaced: use state.clear() and state.update(…)")
     if not (name.startswith("_") or name in _FRAMEWORK or hasattr(type(self), name)):
         raise LostAttribute(f"{type(self).__name__}.{name} would be lost: {_instead(self, name)}")
     object.__setattr__(self, name, value)
@@ -44,7 +42,7 @@ def _setattr(self: object, name: str, value: Any) -> None:
 
 def _instead(self: object, name: str) -> str:
     state = f"use state: self.state[{name!r}] = … (or call it _{name}, if it is for this call only)"
-    if not getattr(self, "_connecting", False):
+    if not reply_of(self).is_connecting:
         return f"this object ends with the call. {state[0].upper()}{state[1:]}"
     declared: tuple[str, ...] = getattr(self, "identified_by", ())
     similar = near(name, declared)

@@ -63,9 +63,6 @@ def serve(cable: Cable, settings: Settings, say: Say, turned: Callable[[bool], o
         leave(_serve_threaded(service, settings, say))
 
 
-_NO_LIMIT = 2**32  # bytes: no message of gRPC has more
-
-
 def service_of(cable: Cable, settings: Settings) -> Service:
     """The cable as the settings want it served.
 
@@ -84,16 +81,7 @@ def service_of(cable: Cable, settings: Settings) -> Service:
         version_check=settings.version_check_enabled,
         sid_header=settings.sid_header_enabled,
         threads=settings.rpc_pool_size,
-        largest_request=_largest_request(settings),
-        largest_answer=settings.rpc_max_call_recv_size,
     )
-
-
-def _largest_request(settings: Settings) -> int:
-    """The setting, unless gRPC's own argument says something else: then gRPC checks it, and -1 is no limit."""
-    arguments = {name.removeprefix("grpc."): value for name, value in settings.rpc_server_args.items()}
-    own = arguments.get("max_receive_message_length", settings.rpc_max_call_send_size)
-    return own if isinstance(own, int) and own >= 0 else _NO_LIMIT
 
 
 def run_loop(main: Coroutine[Any, Any, bool]) -> None:

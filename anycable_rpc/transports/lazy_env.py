@@ -1,4 +1,4 @@
-"""What anycable-go has sent, as protobuf has read it: made into Python's own only where it is asked for."""
+"""A lazy `Env`: fields are copied out of the protobuf message on first access, since a call reads few of them."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from typing import Any
 
 from ..protocol.messages import Env
 
-__all__ = ["ReceivedEnv"]
+__all__ = ["LazyEnv"]
 
 
-class _Texts(Mapping[str, str]):
-    """A map of a message as it is, since a call reads few of its texts; protobuf's own answers any key."""
+class _LazyMap(Mapping[str, str]):
+    """A read-only view of a message's map. protobuf's own map adds a key that is asked for and not there."""
 
     __slots__ = ("_map",)
 
-    def __init__(self, texts: Any) -> None:
-        self._map = texts
+    def __init__(self, message_map: Any) -> None:
+        self._map = message_map
 
     def __getitem__(self, key: str) -> str:
         if key not in self._map:
             raise KeyError(key)
-        text: str = self._map[key]
-        return text
+        value: str = self._map[key]
+        return value
 
     def get(self, key: str, default: Any = None) -> Any:
-        """As any mapping's, but not by way of a KeyError."""
+        """Return the value without raising a KeyError on the way: this is the fast path."""
         return self._map.get(key, default)
 
     def __contains__(self, key: object) -> bool:
@@ -41,8 +41,8 @@ class _Texts(Mapping[str, str]):
         return repr(dict(self))
 
 
-class ReceivedEnv:
-    """An `Env` whose parts are read from the message when they are first asked for: a call asks for few."""
+class LazyEnv:
+    """An `Env` that reads its parts from the message when they are first asked for."""
 
     __slots__ = ("_message", *Env._fields)
 
@@ -50,19 +50,19 @@ class ReceivedEnv:
         _keep_message(self, message)
 
     def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError("what anycable-go has sent cannot be changed")
+        raise AttributeError("the request of anycable-go cannot be changed")
 
     def __getattr__(self, name: str) -> Any:
         if name not in Env._fields:
             raise AttributeError(f"Env has no {name!r}")
         value = getattr(self._message, name)
         if name != "url":
-            value = _Texts(value)
+            value = _LazyMap(value)
         object.__setattr__(self, name, value)
         return value
 
     def __eq__(self, other: object) -> bool:
-        return self._whole() == (other._whole() if isinstance(other, ReceivedEnv) else other)
+        return self._whole() == (other._whole() if isinstance(other, LazyEnv) else other)
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -73,4 +73,4 @@ class ReceivedEnv:
         return Env(*[getattr(self, name) for name in Env._fields])
 
 
-_keep_message = vars(ReceivedEnv)["_message"].__set__
+_keep_message = vars(LazyEnv)["_message"].__set__

@@ -1,4 +1,4 @@
-"""Protobuf bytes <-> the messages of `protocol.py`: the one module that imports the generated code."""
+"""Protobuf's bytes to and from the messages of `protocol`. No other module imports the generated code."""
 
 from __future__ import annotations
 
@@ -24,18 +24,23 @@ from ..protocol.messages import (
     Response,
     Status,
 )
-from .lazy_env import ReceivedEnv
+from .lazy_env import LazyEnv
 
-__all__ = ["METHODS", "decode_request", "decode_response", "encode_request", "encode_response"]
+__all__ = ["decode_request", "decode_response", "encode_request", "encode_response"]
 
-METHODS = ("Connect", "Command", "Disconnect")
-_SAID = (b"", b"\x08\x01", b"\x08\x02")  # the status, by its number; that of 0 is not written
+_STATUS_FIELD = (b"", b"\x08\x01", b"\x08\x02")  # field 1 by the status's number; 0 is the default, not written
+_IDENTIFIERS = b"\x12"  # of a ConnectionResponse: field 2, length-delimited
+_CONNECTION_TRANSMISSIONS = b"\x1a"  # field 3
+_CONNECTION_ENV = b"\x2a\0"  # field 5, empty
+_STREAMS = b"\x22"  # of a CommandResponse: field 4
+_COMMAND_TRANSMISSIONS = b"\x2a"  # field 5
+_COMMAND_ENV = b"\x3a\0"  # field 7, empty
 _LENGTHS = [bytes((length,)) for length in range(256)]
 _STATUSES: list[Any] = [pb.Status.Value(status.name) for status in Status]  # by their numbers
 
 
 def decode_request(method: str, data: bytes) -> Request:
-    """Read what anycable-go sent to `method`.
+    """Read a request of anycable-go.
 
     Raises:
         ProtocolError: the bytes are not that message.
@@ -44,10 +49,10 @@ def decode_request(method: str, data: bytes) -> Request:
 
 
 def encode_response(response: Response) -> bytes:
-    """Write an answer for anycable-go.
+    """Write a response for anycable-go.
 
     Raises:
-        ProtocolError: a text in it is not Unicode (it has a lone surrogate).
+        ProtocolError: a string in it has a lone surrogate.
     """
     return _encode(response)
 
@@ -56,13 +61,13 @@ def encode_request(request: Request) -> bytes:
     """Write a request, as anycable-go does.
 
     Raises:
-        ProtocolError: a text in it is not Unicode.
+        ProtocolError: a string in it has a lone surrogate.
     """
     return _encode(request)
 
 
 def decode_response(method: str, data: bytes) -> Response:
-    """Read an answer, as anycable-go does.
+    """Read a response, as anycable-go does.
 
     Raises:
         ProtocolError: the bytes are not that message.
@@ -73,8 +78,10 @@ def decode_response(method: str, data: bytes) -> Response:
 def _encode(message: Request | Response) -> bytes:
     try:
         return _ENCODERS[type(message)](message)
-    except ValueError:  # its text may quote a header, and so a token
-        raise ProtocolError(f"{type(message).__name__} cannot be written: a text in it is not Unicode") from None
+    except ValueError:  # do not quote it: it may be a header, and so a token
+        raise ProtocolError(
+            f"{type(message).__name__} cannot be written: a string in it has a lone surrogate"
+        ) from None
 
 
 def _parse(message: Any, data: bytes) -> Any:
@@ -84,8 +91,7 @@ def _parse(message: Any, data: bytes) -> Any:
         raise ProtocolError(f"not a {message.DESCRIPTOR.name} in protobuf's encoding") from None
 
 
-_env = cast("Callable[[Any], Env]", ReceivedEnv)
-_new = tuple.__new__  # a NamedTuple's own takes twice as long
+_env = cast("Callable[[Any], Env]", LazyEnv)
 
 
 def _env_response(message: Any) -> EnvResponse | None:
@@ -114,7 +120,7 @@ def _read_connect(data: bytes) -> ConnectionRequest:
 
 def _read_command(data: bytes) -> CommandMessage:
     m = _parse(pb.CommandMessage, data)
-    return _new(CommandMessage, (m.command, m.identifier, m.connection_identifiers, m.data, _env(m.env)))
+    return CommandMessage(m.command, m.identifier, m.connection_identifiers, m.data, _env(m.env))
 
 
 def _read_disconnect(data: bytes) -> DisconnectRequest:
@@ -167,26 +173,32 @@ def _write_disconnect(m: DisconnectRequest) -> bytes:
     ).SerializeToString()
 
 
-# Most responses have a status, texts and no changes. Those are written here, as protobuf writes them: filling its
-# messages from Python takes longer. The others say only what there is to say, since a default takes longer than asking.
+# Fast path: most responses have a status, strings and no changes of state. Those are written here, byte for byte as
+# protobuf writes them, since filling its messages from Python takes longer. The others set only the fields that differ
+# from the default: to set a default takes longer than to compare.
 
 
 def _write_connection_response(m: ConnectionResponse) -> bytes:
     status, identifiers, transmissions, error_msg, env = m
     if identifiers and env is UNCHANGED and not error_msg:
-        return _SAID[status] + _texts(b"\x12", (identifiers,)) + _texts(b"\x1a", transmissions) + b"\x2a\0"
+        return (
+            _STATUS_FIELD[status]
+            + _repeated(_IDENTIFIERS, (identifiers,))
+            + _repeated(_CONNECTION_TRANSMISSIONS, transmissions)
+            + _CONNECTION_ENV
+        )
     response = pb.ConnectionResponse(status=_STATUSES[m.status], identifiers=m.identifiers)
-    _say_common(response, m)
+    _fill_common_fields(response, m)
     return response.SerializeToString()
 
 
 def _write_command_response(m: CommandResponse) -> bytes:
     status, disconnect, stop_streams, streams, transmissions, error_msg, env, stopped_streams, presence = m
     if env is UNCHANGED and not (disconnect or stop_streams or error_msg or stopped_streams or presence):
-        started = _texts(b"\x22", streams) if streams else b""
-        return _SAID[status] + started + _texts(b"\x2a", transmissions) + b"\x3a\0"
+        started = _repeated(_STREAMS, streams) if streams else b""
+        return _STATUS_FIELD[status] + started + _repeated(_COMMAND_TRANSMISSIONS, transmissions) + _COMMAND_ENV
     response = pb.CommandResponse(status=_STATUSES[m.status])
-    _say_common(response, m)
+    _fill_common_fields(response, m)
     if m.disconnect:
         response.disconnect = True
     if m.stop_streams:
@@ -200,11 +212,11 @@ def _write_command_response(m: CommandResponse) -> bytes:
     return response.SerializeToString()
 
 
-def _texts(tag: bytes, texts: Iterable[str]) -> bytes:
-    """A repeated field."""
+def _repeated(tag: bytes, strings: Iterable[str]) -> bytes:
+    """Return a repeated field of strings."""
     written: list[bytes] = []
-    for text in texts:
-        data = text.encode()
+    for string in strings:
+        data = string.encode()
         size = len(data)
         written += tag, _LENGTHS[size] if size < 128 else _length(size), data
     return b"".join(written)
@@ -218,7 +230,7 @@ def _length(size: int) -> bytes:
     return written + _LENGTHS[size]
 
 
-def _say_common(response: Any, m: ConnectionResponse | CommandResponse) -> None:
+def _fill_common_fields(response: Any, m: ConnectionResponse | CommandResponse) -> None:
     if m.transmissions:
         response.transmissions.extend(m.transmissions)
     if m.error_msg:

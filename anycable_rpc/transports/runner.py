@@ -1,6 +1,6 @@
-"""Running callbacks: the only module that knows both colours.
+"""Running callbacks, sync and async: no other module knows the difference.
 
-`run` calls, `arun` awaits; each drives the steps of one RPC (see `rpc.py`) to its response.
+`run` calls and `arun` awaits; each drives the steps of one call (see `rpc/respond.py`) to its response.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from ..protocol.messages import Response
 from ..publishing.caller import CALLER
 from ..rpc.call import Steps
 
-__all__ = ["CallbackThreads", "arun", "is_interrupt", "ordinary", "run", "until"]
+__all__ = ["CallbackThreads", "arun", "as_exception", "call_sync", "is_interrupt", "run", "until"]
 
-_LOOK = 0.01  # seconds between looks at whether something has ended
+_POLL = 0.01  # seconds between looks at whether something has ended
 
 
 @dataclass(slots=True, eq=False)
@@ -39,9 +39,9 @@ class Job:
 
 
 class CallbackThreads(ThreadPoolExecutor):
-    """Threads for the `def` callbacks of an async app.
+    """A thread pool for the `def` callbacks of an async app.
 
-    A callback cannot be stopped: when its call is cancelled it runs on, and its thread is busy until it ends.
+    A running `def` cannot be stopped: when its call is cancelled it runs on, and its thread is busy until it ends.
     """
 
     def __init__(self, size: int) -> None:
@@ -50,11 +50,11 @@ class CallbackThreads(ThreadPoolExecutor):
 
     @property
     def busy(self) -> int:
-        """How many callbacks run, or wait for a thread."""
+        """The number of callbacks that run or wait for a thread."""
         return len(self.jobs)
 
     async def run(self, function: Callable[[], Any]) -> Any:
-        """Call it on a thread."""
+        """Call a function on a thread and return its result."""
         job = Job()
         self.jobs.add(job)
         future = self.submit(self._work, job, function)
@@ -66,7 +66,7 @@ class CallbackThreads(ThreadPoolExecutor):
             raise
 
     async def wait_idle(self, timeout: float) -> bool:
-        """Wait until no callback runs; False when the time is over."""
+        """Wait until no callback runs; return False when `timeout` seconds are over."""
         return await until(lambda: not self.jobs, timeout)
 
     def _work(self, job: Job, function: Callable[[], Any]) -> Any:
@@ -75,23 +75,26 @@ class CallbackThreads(ThreadPoolExecutor):
 
 
 async def until(condition: Callable[[], bool], timeout: float) -> bool:
-    """Wait until it is true; False when the time is over. No thread is used: user code may hold them all."""
+    """Wait until a condition is true; return False when `timeout` seconds are over.
+
+    No thread is used: callbacks may hold them all.
+    """
     deadline = monotonic() + timeout
     while not condition():
         if monotonic() > deadline:
             return False
-        await asyncio.sleep(_LOOK)
+        await asyncio.sleep(_POLL)
     return True
 
 
 def run(steps: Steps, middleware: Sequence[Middleware] = ()) -> Response:
-    """Drive the steps in this thread; each callback is a `def`."""
+    """Drive the steps of a call in this thread to their response. Each callback is a `def`."""
     try:
         callback = next(steps)
         while True:
             try:
-                around = _around(callback, middleware)
-                result = _call(callback, [wrap(callback) for wrap in around] if around else ())
+                around = _middleware_for(callback, middleware)
+                result = call_sync(callback, [wrap(callback) for wrap in around] if around else ())
             except Exception as error:
                 callback = steps.throw(error)
             else:
@@ -101,13 +104,16 @@ def run(steps: Steps, middleware: Sequence[Middleware] = ()) -> Response:
 
 
 async def arun(steps: Steps, middleware: Sequence[Middleware] = (), pool: CallbackThreads | None = None) -> Response:
-    """Drive the steps on this event loop; a `def` callback goes to the pool, with its context variables."""
+    """Drive the steps of a call on this event loop to their response.
+
+    A `def` callback runs in the thread pool, with the context variables of the call.
+    """
     try:
         callback = next(steps)
         while True:
             try:
-                around = _around(callback, middleware)
-                if not _awaits(callback.function):
+                around = _middleware_for(callback, middleware)
+                if not _is_async_cached(callback.function):
                     result = await _on_thread(callback, around, pool)
                 else:
                     caller = CALLER.set(callback.connection.sid)
@@ -116,14 +122,14 @@ async def arun(steps: Steps, middleware: Sequence[Middleware] = (), pool: Callba
                     finally:
                         CALLER.reset(caller)
             except BaseException as error:
-                callback = steps.throw(ordinary(callback, error))
+                callback = steps.throw(as_exception(callback, error))
             else:
                 callback = steps.send(result)
     except StopIteration as stop:
         return stop.value  # type: ignore[no-any-return]
 
 
-def _around(callback: Callback, middleware: Sequence[Middleware]) -> Sequence[Middleware]:
+def _middleware_for(callback: Callback, middleware: Sequence[Middleware]) -> Sequence[Middleware]:
     channel = callback.channel
     outer, inner = callback.connection.middleware, channel.middleware if channel else ()
     if outer or inner:
@@ -131,17 +137,17 @@ def _around(callback: Callback, middleware: Sequence[Middleware]) -> Sequence[Mi
     return middleware if middleware and callback.name != "on_error" else ()
 
 
-def _call(callback: Callback, managers: Sequence[Any]) -> Any:
+def call_sync(callback: Callback, managers: Sequence[Any]) -> Any:
     caller = CALLER.set(callback.connection.sid)
     try:
         if not managers:
             return _not_awaitable(callback, callback())
         with ExitStack() as stack:
             for manager in managers:
-                stack.enter_context(_plain(manager))
+                stack.enter_context(_require_sync(manager))
             return _not_awaitable(callback, callback())
     except BaseException as error:
-        failure = ordinary(callback, error)
+        failure = as_exception(callback, error)
         if failure is error:
             raise
         raise failure from error
@@ -149,20 +155,20 @@ def _call(callback: Callback, managers: Sequence[Any]) -> Any:
         CALLER.reset(caller)
 
 
-def _awaits(function: Callable[..., Any]) -> bool:
-    """`is_async`, remembered for methods, which are what most callbacks are."""
+def _is_async_cached(function: Callable[..., Any]) -> bool:
+    """Return `is_async(function)`. Fast path: the answer for a method, as most callbacks are, is cached."""
     method = getattr(function, "__func__", None)
-    return is_async(function) if method is None else _method_awaits(method)
+    return is_async(function) if method is None else _is_async_method(method)
 
 
 @lru_cache(1024)
-def _method_awaits(method: Callable[..., Any]) -> bool:
+def _is_async_method(method: Callable[..., Any]) -> bool:
     return inspect.iscoroutinefunction(method)
 
 
-def ordinary(what: object, error: BaseException) -> Exception:
-    """Return the error, or one that stands for it: a StopIteration would hang a future, a SystemExit end a thread or
-    a loop.
+def as_exception(what: object, error: BaseException) -> Exception:
+    """Return the error, or an Exception in its place: a StopIteration would hang a future, a SystemExit would end a
+    thread or an event loop.
 
     Raises:
         KeyboardInterrupt, CancelledError: the process is interrupted, the call is cancelled.
@@ -177,7 +183,7 @@ def ordinary(what: object, error: BaseException) -> Exception:
 
 
 def is_interrupt(error: BaseException) -> bool:
-    """Whether Ctrl-C may have raised it; where signals have a thread of their own, only user code can have."""
+    """Return whether Ctrl-C may have raised the error; where a thread watches signals, only an app can have."""
     return (
         isinstance(error, KeyboardInterrupt)
         and threading.current_thread() is threading.main_thread()
@@ -186,7 +192,7 @@ def is_interrupt(error: BaseException) -> bool:
 
 
 def _is_cancelled(error: BaseException) -> bool:
-    """Whether the call itself is cancelled, and not just something that the callback awaited."""
+    """Return whether the call itself is cancelled, and not only something that the callback has awaited."""
     if not isinstance(error, asyncio.CancelledError):
         return False
     try:
@@ -208,7 +214,7 @@ async def _on_loop(callback: Callback, middleware: Sequence[Middleware]) -> Any:
 
 
 async def _on_thread(callback: Callback, middleware: Sequence[Middleware], pool: CallbackThreads | None) -> Any:
-    """Plain middleware is entered and left in the thread that runs the callback."""
+    """Run a `def` callback in the pool. Sync middleware is entered and left in the same thread as the callback."""
     async with AsyncExitStack() as stack:
         managers: list[Any] = []
         for wrap in middleware:
@@ -220,12 +226,12 @@ async def _on_thread(callback: Callback, middleware: Sequence[Middleware], pool:
         context = copy_context()
 
         def call() -> Any:
-            return context.run(_call, callback, managers)
+            return context.run(call_sync, callback, managers)
 
         return await (pool.run(call) if pool else asyncio.to_thread(call))
 
 
-def _plain(manager: Any) -> Any:
+def _require_sync(manager: Any) -> Any:
     if hasattr(manager, "__enter__"):
         return manager
     raise ConfigurationError(

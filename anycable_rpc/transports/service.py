@@ -1,131 +1,173 @@
-"""One cable behind bytes: what every transport registers."""
+"""A cable that answers requests. Each transport stands before it, with a codec of its own."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
 from time import perf_counter
+from typing import NamedTuple, TypeVar
 
 from ..cable import Cable
-from ..errors import AnswerTooLarge, ProtocolError, RequestTooLarge
+from ..errors import AnswerTooLarge, ProtocolError
 from ..protocol.log_lines import happened
-from ..protocol.messages import MESSAGE_SIZE, CommandMessage, ConnectionRequest, DisconnectRequest, Request
-from ..rpc.call import Call, Steps
+from ..protocol.messages import METHOD_NAMES, METHODS, Request, Response
+from ..rpc.call import Call
 from ..rpc.respond import answer, call_for, check_version, error_response, fail
-from . import protobuf as wire
 from . import runner
 
-__all__ = ["Service"]
+__all__ = ["AnsweredCall", "Service"]
 
 logger = logging.getLogger("anycable_rpc")
 
-_REQUESTS: Mapping[str, type[Request]] = {
-    "Connect": ConnectionRequest,
-    "Command": CommandMessage,
-    "Disconnect": DisconnectRequest,
-}
+_Encoded = TypeVar("_Encoded")
+
+
+class AnsweredCall(NamedTuple):
+    """A call that has been answered; `seconds` is the time from the request to the encoded response."""
+
+    request: Request
+    response: Response
+    seconds: float
+    sid: str
+
+    @property
+    def method(self) -> str:
+        """`Connect`, `Command` or `Disconnect`."""
+        return METHOD_NAMES[type(self.request)]
 
 
 class Service:
-    """Answers the three calls of a cable: protobuf bytes in, protobuf bytes out.
+    """Answers the three calls of a cable: a request in, a response out.
 
-    `metadata` has lower-case keys: `sid`, the session's id, and `protov`, the caller's protocol versions. An
-    answer is always given: whatever is wrong with the request or the app becomes its status.
+    `metadata` has lower-case keys: `sid`, the session's id, and `protov`, the caller's protocol versions. A response is
+    always returned: an error of the request or the app becomes its status.
 
     Args:
-        cable: what is served.
-        version_check: whether callers of another protocol version are refused.
-        sid_header: whether the welcome tells the client its `sid`.
+        cable: the cable that is served.
+        version_check: refuse callers of another protocol version.
+        sid_header: tell the client its `sid` in the welcome.
         threads: how many `def` callbacks run at a time under `ahandle`.
-        largest_request: in bytes; a larger one is an error, and no callback runs.
-        largest_answer: in bytes; instead of a larger one an error is sent. anycable-go would take its own "larger
-            than max" for a server that is busy, and call again and again.
+
+    Attributes:
+        observers: each is called with every call that has been answered, on the thread that has run it. A call costs
+            nothing more while there are none.
+        turned: called with a bool when the health of the server turns, on any thread.
     """
 
-    def __init__(
-        self,
-        cable: Cable,
-        *,
-        version_check: bool = True,
-        sid_header: bool = True,
-        threads: int = 30,
-        largest_request: int = MESSAGE_SIZE,
-        largest_answer: int = MESSAGE_SIZE,
-    ) -> None:
-        self.is_async = cable.is_async
-        self.turned: Callable[[bool], object] = bool  # is told when the health of the server turns
-        self.threads = runner.CallbackThreads(threads)
+    def __init__(self, cable: Cable, *, version_check: bool = True, sid_header: bool = True, threads: int = 30) -> None:
         self.cable = cable
+        self.is_async = cable.is_async
+        self.threads = runner.CallbackThreads(threads)
+        self.observers: list[Callable[[AnsweredCall], object]] = []
+        self.turned: Callable[[bool], object] = bool
         self._version_check = version_check
         self._sid_header = sid_header
         self._middleware = tuple(cable.middleware)
-        self._tells = logger.isEnabledFor(logging.DEBUG)  # once: calls need not ask
-        self._largest_request = largest_request
-        self._largest_answer = largest_answer
+        if logger.isEnabledFor(logging.DEBUG):  # asked once, not in each call
+            self.observers.append(_log_call)
 
-    def handle(self, method: str, data: bytes, metadata: Mapping[str, str]) -> bytes:
-        """Answer `Connect`, `Command` or `Disconnect` from this thread; for an app without `async def`."""
+    def handle(self, request: Request, metadata: Mapping[str, str]) -> Response:
+        """Answer a request from this thread; for an app without `async def`."""
+        return self.answer(request, metadata, _as_it_is)
+
+    async def ahandle(self, request: Request, metadata: Mapping[str, str]) -> Response:
+        """Answer a request on the running event loop."""
+        return await self.aanswer(request, metadata, _as_it_is)
+
+    def answer(
+        self,
+        request: Request,
+        metadata: Mapping[str, str],
+        encode: Callable[[Response], _Encoded],
+        problem: ProtocolError | None = None,
+    ) -> _Encoded:
+        """Answer a request from this thread with an encoded response; for a transport with a codec.
+
+        Args:
+            request: what anycable-go asks.
+            metadata: see the class.
+            encode: makes of a response what the transport sends. It may raise AnswerTooLarge: the call then fails with
+                that error, and the response that says so is encoded instead.
+            problem: an error of the request that the transport has found; no callback runs then.
+        """
+        began = perf_counter() if self.observers else 0.0
         try:
-            call = self._call(method, data, metadata)
-            written = wire.encode_response(runner.run(self._steps(call, data, metadata), self._middleware))
-            if len(written) > self._largest_answer:
-                steps = fail(call, AnswerTooLarge(len(written), self._largest_answer))
-                return self._checked(wire.encode_response(runner.run(steps, self._middleware)))
-            return written
+            call = self._begin(request, metadata)
+            response = runner.run(fail(call, problem) if problem else answer(call), self._middleware)
+            try:
+                encoded = encode(response)
+            except AnswerTooLarge as error:
+                response = runner.run(fail(call, error), self._middleware)
+                encoded = _encode_instead(encode, response)
         except BaseException as error:
-            return _failure(method, runner.ordinary(method, error))
+            response = self.failure(METHOD_NAMES[type(request)], error)
+            encoded = encode(response)
+        if self.observers:
+            self._tell(AnsweredCall(request, response, perf_counter() - began, metadata.get("sid", "")))
+        return encoded
 
-    async def ahandle(self, method: str, data: bytes, metadata: Mapping[str, str]) -> bytes:
-        """Answer `Connect`, `Command` or `Disconnect` on the running event loop."""
+    async def aanswer(
+        self,
+        request: Request,
+        metadata: Mapping[str, str],
+        encode: Callable[[Response], _Encoded],
+        problem: ProtocolError | None = None,
+    ) -> _Encoded:
+        """`answer` on the running event loop."""
+        began = perf_counter() if self.observers else 0.0
         try:
-            call = self._call(method, data, metadata)
-            response = await runner.arun(self._steps(call, data, metadata), self._middleware, self.threads)
-            written = wire.encode_response(response)
-            if len(written) > self._largest_answer:
-                steps = fail(call, AnswerTooLarge(len(written), self._largest_answer))
-                return self._checked(wire.encode_response(await runner.arun(steps, self._middleware, self.threads)))
-            return written
+            call = self._begin(request, metadata)
+            steps = fail(call, problem) if problem else answer(call)
+            response = await runner.arun(steps, self._middleware, self.threads)
+            try:
+                encoded = encode(response)
+            except AnswerTooLarge as error:
+                response = await runner.arun(fail(call, error), self._middleware, self.threads)
+                encoded = _encode_instead(encode, response)
         except BaseException as error:
-            return _failure(method, runner.ordinary(method, error))
+            response = self.failure(METHOD_NAMES[type(request)], error)
+            encoded = encode(response)
+        if self.observers:
+            self._tell(AnsweredCall(request, response, perf_counter() - began, metadata.get("sid", "")))
+        return encoded
 
-    def _call(self, method: str, data: bytes, metadata: Mapping[str, str]) -> Call:
-        if self._version_check:
-            check_version(metadata.get("protov"))
-        sid = metadata.get("sid", "") if self._sid_header else ""
-        return call_for(self.cable, wire.decode_request(method, data), sid)
-
-    def _steps(self, call: Call, data: bytes, metadata: Mapping[str, str]) -> Steps:
-        if len(data) > self._largest_request:
-            steps = fail(call, RequestTooLarge(len(data), self._largest_request))
-        else:
-            steps = answer(call)
-        return _told(steps, call.request, metadata.get("sid", "")) if self._tells else steps
-
-    def _checked(self, written: bytes) -> bytes:
-        """Return what is sent instead of too large an answer; a subscription's identifier may be too large as well.
+    def failure(self, method: str, error: BaseException) -> Response:
+        """Log an error outside every callback, and return the response for it: the request cannot be read, say.
 
         Raises:
-            ProtocolError: it is too large itself.
+            KeyboardInterrupt, CancelledError: the process is interrupted, the call is cancelled.
         """
-        if len(written) > self._largest_answer:
-            raise ProtocolError("nor can what was to be sent instead")
-        return written
+        failure = runner.as_exception(method, error)
+        if isinstance(failure, ProtocolError):
+            logger.warning("%s: %s", method, " ".join(str(failure).split()))
+            return error_response(METHODS[method], str(failure))
+        logger.error("%s failed", method, exc_info=failure)
+        return error_response(METHODS[method], f"{method} failed")
+
+    def _begin(self, request: Request, metadata: Mapping[str, str]) -> Call:
+        if self._version_check:
+            check_version(metadata.get("protov"))
+        return call_for(self.cable, request, metadata.get("sid", "") if self._sid_header else "")
+
+    def _tell(self, call: AnsweredCall) -> None:
+        for observer in self.observers:
+            try:
+                observer(call)
+            except Exception:
+                logger.exception("an observer of calls failed")
 
 
-def _told(steps: Steps, request: Request, sid: str) -> Steps:
-    """The steps, and at their end a line about the call."""
-    began = perf_counter()
-    response = yield from steps
-    logger.debug("%s", happened(request, response, perf_counter() - began, sid))
+def _as_it_is(response: Response) -> Response:
     return response
 
 
-def _failure(method: str, error: Exception) -> bytes:
-    """The answer when there is no other: the request cannot be read, the response cannot be written."""
-    if isinstance(error, ProtocolError):
-        logger.warning("%s: %s", method, " ".join(str(error).split()))
-        said = str(error)
-    else:
-        logger.error("%s failed", method, exc_info=error)
-        said = f"{method} failed"
-    return wire.encode_response(error_response(_REQUESTS[method], said))
+def _encode_instead(encode: Callable[[Response], _Encoded], response: Response) -> _Encoded:
+    """Encode what is sent instead of too large a response; a subscription's identifier may be too large as well."""
+    try:
+        return encode(response)
+    except AnswerTooLarge:
+        raise ProtocolError("the response that would say so is too large as well") from None
+
+
+def _log_call(call: AnsweredCall) -> None:
+    logger.debug("%s", happened(call.request, call.response, call.seconds, call.sid))

@@ -1,6 +1,6 @@
-"""The watch over a server's calls, once a second on a thread of its own: callbacks may block every other one.
+"""A thread that looks at a server's calls once a second; callbacks may block every other thread.
 
-The log hears of refused calls and of callbacks that do not return. Health hears when no place comes free.
+It logs refused calls and callbacks that do not return. It turns the health when no place comes free.
 """
 
 from __future__ import annotations
@@ -10,30 +10,30 @@ import os
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Collection, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from time import monotonic
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from . import runner
+from .admission import Admission
 
 if TYPE_CHECKING:
     from ..callbacks import Callback
     from .service import Service
 
-__all__ = ["Refusals", "UnderWay", "Watch"]
+__all__ = ["UnderWay", "Watch"]
 
 logger = logging.getLogger("anycable_rpc")
 
-_FULL = "all {} places are taken; compare ANYCABLE_RPC_POOL_SIZE with anycable-go's --rpc_concurrency"
 _MINUTE = 60.0
 _STACKS = 10  # a minute: as many show what is wrong
 _DEPTH = 12  # frames of a stack: the innermost
-_OURS = os.path.dirname(__file__) + os.sep
+_OWN_FOLDER = os.path.dirname(__file__) + os.sep
 
 
 class UnderWay(Protocol):
-    """A call or a callback that runs: on a thread, or as a coroutine; neither while it waits for its turn."""
+    """A call or a callback under way. It has a thread or a coroutine once it runs."""
 
     @property
     def thread(self) -> int | None: ...
@@ -43,60 +43,24 @@ class UnderWay(Protocol):
 
     @property
     def is_late(self) -> bool:
-        """Whether nobody waits for it any more, since its deadline has passed."""
+        """True when its deadline has passed, so that nobody waits for it any more."""
         ...
 
 
-class Refusals:
-    """How many calls a full pool has refused. The log is told once a minute."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._count = 0
-        self._told = 0
-        self._next_at = 0.0
-
-    def add(self) -> str:
-        """Count one; returns what its caller is told."""
-        self._count += 1
-        return _FULL.format(self._limit)
-
-    def tell(self, now: float) -> None:
-        """Tell the log, unless it was told less than a minute ago."""
-        count = self._count - self._told
-        if count and now >= self._next_at:
-            self._told, self._next_at = self._told + count, now + _MINUTE
-            logger.warning(
-                "%d %s refused, since all %d places were taken; anycable-go tries again. Raise ANYCABLE_RPC_POOL_SIZE "
-                "(%d here), or lower --rpc_concurrency of anycable-go: all of them together must stay below it",
-                *(count, "call was" if count == 1 else "calls were", self._limit, self._limit),
-            )
-
-
-class Watched(Protocol):
-    """What an engine shows of its calls."""
-
-    refusals: Refusals
-
-    @property
-    def limit(self) -> int: ...
-
-    @property
-    def under_way(self) -> Collection[UnderWay]: ...
-
-
 class Watch:
-    """Looks after the calls of one server.
+    """Looks at the calls of one server.
 
     Args:
-        calls: those of the engine; the callbacks on threads of an async app are the service's.
-        service: told of a change of health, as the process above a worker is.
-        patience: seconds without a free place until health turns; 0 is for ever.
-        turn: takes whether the server serves; called on the watch's thread.
+        admission: has the calls of the engine, each an `UnderWay`; the service has the callbacks on threads.
+        service: hears of a change of health too, for the process above a worker.
+        patience: seconds without a free place until the health turns to NOT_SERVING; 0 never turns it.
+        turn: called with True for SERVING and False for NOT_SERVING, on the thread of the watch.
     """
 
-    def __init__(self, calls: Watched, service: Service, patience: float, turn: Callable[[bool], object]) -> None:
-        self._calls = calls
+    def __init__(
+        self, admission: Admission[Any], service: Service, patience: float, turn: Callable[[bool], object]
+    ) -> None:
+        self._admission = admission
         self._service = service
         self._patience = patience
         self._turn = turn
@@ -113,12 +77,12 @@ class Watch:
         threading.Thread(target=self._run, name="anycable_rpc calls", daemon=True).start()
 
     def stop(self) -> None:
-        """Look no more."""
+        """Stop looking."""
         self._over.set()
 
     def look(self, now: float) -> None:
-        """Tell what has changed."""
-        self._calls.refusals.tell(now)
+        """Log and turn what has changed since the last look."""
+        self._admission.log_refusals(now)
         self._tell_late(now)
         self._tell_health(now)
 
@@ -130,7 +94,7 @@ class Watch:
                 logger.exception("the look after the calls failed")
 
     def _tell_late(self, now: float) -> None:
-        late = {call for call in (*self._calls.under_way, *self._service.threads.jobs) if call.is_late}
+        late = {call for call in (*self._admission.under_way, *self._service.threads.jobs) if call.is_late}
         self._known &= late
         if now >= self._stacks_until:
             self._stacks, self._stacks_until = 0, now + _MINUTE
@@ -161,26 +125,29 @@ class Watch:
         self._service.turned(is_serving)
 
     def _taken(self) -> frozenset[UnderWay]:
-        """All that holds a place, if none is free. The same as before means that none has come free meanwhile."""
-        for taken in (self._calls.under_way, self._service.threads.jobs):
-            if len(taken) >= self._calls.limit:
+        """Return the calls that hold places, if no place is free.
+
+        The same set as at the last look means that no place has come free meanwhile.
+        """
+        for taken in (self._admission.under_way, self._service.threads.jobs):
+            if len(taken) >= self._admission.limit:
                 return frozenset(taken)
         return frozenset()
 
 
 def where(call: UnderWay) -> tuple[Callback | None, list[FrameType]]:
-    """The callback that runs, and the frames of the user's code; neither if it has not begun."""
+    """Return the callback that runs, and the frames of the app's code; None and no frames if it has not begun."""
     callback, frames = None, list[FrameType]()
     for frame in _frames(call):
-        if frame.f_code in (runner._call.__code__, runner.arun.__code__):
+        if frame.f_code in (runner.call_sync.__code__, runner.arun.__code__):
             callback = frame.f_locals.get("callback")
-        elif callback is not None and not frame.f_code.co_filename.startswith(_OURS):
+        elif callback is not None and not frame.f_code.co_filename.startswith(_OWN_FOLDER):
             frames.append(frame)
     return callback, frames
 
 
 def _frames(call: UnderWay) -> list[FrameType]:
-    """The outermost first."""
+    """Return the frames of a call, the outermost first."""
     tops = sys._current_frames()
     if call.coroutine is None:
         top = tops.get(call.thread or 0)
@@ -200,7 +167,7 @@ def _outwards(frame: FrameType | None) -> Iterator[FrameType]:
 
 
 def _inwards(awaited: Any) -> Iterator[FrameType]:
-    """The frames of a coroutine that waits."""
+    """Yield the frames of a coroutine that waits, the outermost first."""
     while (frame := getattr(awaited, "cr_frame", None)) is not None:
         yield frame
         awaited = awaited.cr_await

@@ -138,9 +138,9 @@ view.onSignIn(async session => {
 })
 
 view.onSignOut(async () => {
-  const { way } = me
-  leave()
-  if (way === "cookie") await dropCookie()
+  let notice
+  if (me.way === "cookie") await dropCookie().catch(error => (notice = `You are still signed in: ${error.message}`))
+  leave(notice) // last: whoever signs in next gets a cookie of their own
 })
 
 view.onReconnect(() => {

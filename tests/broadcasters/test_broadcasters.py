@@ -1,4 +1,4 @@
-"""One contract for all broadcasters, and what is special about each."""
+"""The contract of broadcasters on those in memory and over HTTP, and the cases of each."""
 
 from __future__ import annotations
 
@@ -14,109 +14,25 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from contextvars import ContextVar
-from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
-from typing import NoReturn, Protocol
+from typing import NoReturn
 
 import pytest
 
 from anycable_rpc.broadcasters import retries
-from anycable_rpc.broadcasters.choose import Broadcaster, broadcaster_for
+from anycable_rpc.broadcasters.choose import broadcaster_for
 from anycable_rpc.broadcasters.http import HTTPBroadcaster
 from anycable_rpc.broadcasters.memory import MemoryBroadcaster
 from anycable_rpc.errors import BroadcastFailed, ConfigurationError
-from anycable_rpc.publishing.payloads import publication, remote_disconnect
+from anycable_rpc.settings.model import Settings
 
+from ..contract.broadcasters import BroadcasterContract
 from ..support.broadcast_server import NO_ANSWER, BroadcastServer, running
 from ..support.message_servers import certificate_for
+from ..support.paths import PROJECT
 
-PROJECT = Path(__file__).parents[1]
 KEY = "a-key-that-nobody-may-see"
-
-
-class AsyncBroadcaster(Broadcaster, Protocol):
-    """A broadcaster that has the optional method."""
-
-    async def apublish(self, payload: str) -> None: ...
-
-
-class BroadcasterContract:
-    """What every broadcaster does. Subclasses say which one, and what arrived."""
-
-    @pytest.fixture
-    def broadcaster(self) -> AsyncBroadcaster | Iterator[AsyncBroadcaster]:
-        raise NotImplementedError
-
-    @pytest.fixture
-    def arrived(self) -> Callable[[], list[str]]:
-        raise NotImplementedError
-
-    @pytest.mark.parametrize(
-        "payload",
-        [
-            publication("chat/1", {"text": "hi"}),
-            publication("чат", "<b>€😀\u2028\0"),
-            remote_disconnect('{"user_id":42}', True),
-            f"[{publication('a', 1)},{publication('b', 2)}]",
-            publication("big", "x" * 2**20),
-        ],
-        ids=["publication", "Unicode", "remote command", "several", "1 MB"],
-    )
-    def test_a_payload_arrives_byte_for_byte(
-        self, broadcaster: AsyncBroadcaster, arrived: Callable[[], list[str]], payload: str
-    ) -> None:
-        broadcaster.publish(payload)
-
-        assert arrived() == [payload]
-
-    def test_payloads_of_one_thread_arrive_in_order(
-        self, broadcaster: AsyncBroadcaster, arrived: Callable[[], list[str]]
-    ) -> None:
-        for number in range(20):
-            broadcaster.publish(str(number))
-
-        assert arrived() == [str(number) for number in range(20)]
-
-    def test_all_payloads_of_eight_threads_arrive(
-        self, broadcaster: AsyncBroadcaster, arrived: Callable[[], list[str]]
-    ) -> None:
-        def publish(thread: int) -> None:
-            for number in range(250):
-                broadcaster.publish(f"{thread}/{number}")
-
-        with ThreadPoolExecutor(8) as pool:
-            list(pool.map(publish, range(8)))
-
-        assert sorted(arrived()) == sorted(f"{thread}/{number}" for thread in range(8) for number in range(250))
-
-    def test_sync_code_may_publish_inside_a_running_event_loop(
-        self, broadcaster: AsyncBroadcaster, arrived: Callable[[], list[str]]
-    ) -> None:
-        async def handler() -> None:
-            broadcaster.publish("from a loop")
-
-        asyncio.run(handler())
-
-        assert arrived() == ["from a loop"]
-
-    def test_async_code_publishes_in_one_loop_after_another(
-        self, broadcaster: AsyncBroadcaster, arrived: Callable[[], list[str]]
-    ) -> None:
-        asyncio.run(broadcaster.apublish("first loop"))
-        asyncio.run(broadcaster.apublish("second loop"))
-
-        assert arrived() == ["first loop", "second loop"]
-
-    def test_async_code_publishes_at_the_same_time(
-        self, broadcaster: AsyncBroadcaster, arrived: Callable[[], list[str]]
-    ) -> None:
-        async def handler() -> None:
-            await asyncio.gather(*(broadcaster.apublish(str(number)) for number in range(20)))
-
-        asyncio.run(handler())
-
-        assert sorted(arrived()) == sorted(str(number) for number in range(20))
 
 
 class TestMemoryBroadcaster(BroadcasterContract):
@@ -161,7 +77,7 @@ class TestMemoryBroadcaster(BroadcasterContract):
 
         assert heard == broadcaster.payloads
 
-    def test_it_remembers_no_more_than_it_is_told(self) -> None:
+    def test_it_keeps_no_more_payloads_than_asked(self) -> None:
         broadcaster = MemoryBroadcaster(keep=2)
 
         for payload in "abc":
@@ -202,7 +118,7 @@ class TestRequest(HTTPCase):
         assert request.headers["Authorization"] == f"Bearer {KEY}"
 
     @pytest.mark.parametrize("key", [None, ""])
-    def test_without_a_key_nothing_is_said_about_one(self, server: BroadcastServer, key: str | None) -> None:
+    def test_without_a_key_no_authorization_is_sent(self, server: BroadcastServer, key: str | None) -> None:
         broadcaster = HTTPBroadcaster(server.url, key)
 
         broadcaster.publish("{}")
@@ -234,7 +150,7 @@ class TestRequest(HTTPCase):
         assert server.requests[0].path == "/_broadcast?tenant=a"
 
     @pytest.mark.parametrize("status", [200, 201])
-    def test_these_answers_mean_that_it_was_accepted(
+    def test_these_statuses_mean_that_the_payload_was_accepted(
         self, server: BroadcastServer, broadcaster: HTTPBroadcaster, status: int
     ) -> None:
         server.answers = [status]
@@ -257,7 +173,7 @@ class TestConnections(HTTPCase):
 
         assert server.connections <= 4
 
-    def test_one_that_the_server_has_closed_is_replaced(
+    def test_a_connection_that_the_server_has_closed_is_replaced(
         self, server: BroadcastServer, broadcaster: HTTPBroadcaster
     ) -> None:
         server.hangs_up = True
@@ -268,7 +184,7 @@ class TestConnections(HTTPCase):
         assert server.payloads == ["0", "1", "2"]
         assert server.connections == 3
 
-    def test_an_answer_with_a_body_spoils_nothing(self, server: BroadcastServer, broadcaster: HTTPBroadcaster) -> None:
+    def test_a_response_with_a_body_does_no_harm(self, server: BroadcastServer, broadcaster: HTTPBroadcaster) -> None:
         server.text = b"Created" * 1000
 
         broadcaster.publish("a")
@@ -286,7 +202,7 @@ class TestConnections(HTTPCase):
 
         assert server.payloads == ["a", "b"]
 
-    def test_after_close_new_ones_are_opened(self, server: BroadcastServer, broadcaster: HTTPBroadcaster) -> None:
+    def test_after_close_new_connections_open(self, server: BroadcastServer, broadcaster: HTTPBroadcaster) -> None:
         broadcaster.publish("a")
         broadcaster.close()
         broadcaster.publish("b")
@@ -296,7 +212,7 @@ class TestConnections(HTTPCase):
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The pauses that a broadcaster makes; no time passes but in them, and they take none."""
+    """Record the pauses of a broadcaster. A fake clock advances by each pause at once."""
     made: list[float] = []
     monkeypatch.setattr(retries, "sleep", made.append)
     monkeypatch.setattr(retries, "monotonic", lambda: sum(made))
@@ -306,7 +222,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 @pytest.mark.usefixtures("pauses")
 class TestRetries(HTTPCase):
     @pytest.mark.parametrize("status", [429, 500, 501, 502, 503, NO_ANSWER])
-    def test_what_looks_like_a_restart_is_tried_again(
+    def test_a_failure_like_a_restart_is_tried_again(
         self, server: BroadcastServer, broadcaster: HTTPBroadcaster, status: int
     ) -> None:
         server.answers = [status, status]
@@ -315,7 +231,7 @@ class TestRetries(HTTPCase):
 
         assert server.payloads == ["{}"] * 3
 
-    def test_a_server_that_comes_up_meanwhile_gets_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_server_that_starts_meanwhile_gets_the_payload(self, monkeypatch: pytest.MonkeyPatch) -> None:
         port = free_port()
         broadcaster = HTTPBroadcaster(f"http://127.0.0.1:{port}/_broadcast")
         started: list[BroadcastServer] = []
@@ -342,7 +258,7 @@ class TestRetries(HTTPCase):
         assert 98 < sum(pauses) < 100
 
     @pytest.mark.parametrize("status", [204, 301, 400, 401, 403, 404, 413, 422])
-    def test_what_will_not_change_is_not_tried_again(
+    def test_a_permanent_failure_is_not_tried_again(
         self, server: BroadcastServer, broadcaster: HTTPBroadcaster, status: int
     ) -> None:
         server.answers = [status]
@@ -361,32 +277,32 @@ def free_port() -> int:
 
 class TestFailures(HTTPCase):
     @pytest.mark.parametrize(
-        ("status", "said"),
+        ("status", "sentence"),
         [
             (401, "it answered 401: the keys differ: set the same ANYCABLE_SECRET or ANYCABLE_BROADCAST_KEY"),
-            (404, "it answered 404: nothing takes broadcasts there: does anycable-go run with --broadcast_adapter"),
-            (422, "it answered 422: it does not take this for a broadcast: is ANYCABLE_HTTP_BROADCAST_URL right?"),
+            (404, "it answered 404: there is no broadcast endpoint: does anycable-go run with --broadcast_adapter"),
+            (422, "it answered 422: it does not accept this as a broadcast: is ANYCABLE_HTTP_BROADCAST_URL right?"),
             (418, "it answered 418: is ANYCABLE_HTTP_BROADCAST_URL right?"),
-            (302, "it answered 302: it sends elsewhere"),
+            (302, "it answered 302: it redirects"),
         ],
     )
     def test_an_answer_says_what_to_check(
-        self, server: BroadcastServer, broadcaster: HTTPBroadcaster, status: int, said: str
+        self, server: BroadcastServer, broadcaster: HTTPBroadcaster, status: int, sentence: str
     ) -> None:
         server.answers = [status]
 
         with pytest.raises(BroadcastFailed) as caught:
             broadcaster.publish("{}")
 
-        assert str(caught.value).startswith(f"cannot publish to {server.url}: {said}")
+        assert str(caught.value).startswith(f"cannot publish to {server.url}: {sentence}")
         assert caught.value.address == server.url
 
     @pytest.mark.parametrize(
-        ("status", "said"),
+        ("status", "sentence"),
         [
-            (501, "anycable-go could not hand it to its broker"),
-            (429, "the server there wants"),
-            (503, "see the log of the server"),
+            (501, "anycable-go could not pass it to its broker"),
+            (429, "that server accepts fewer broadcasts"),
+            (503, "see the log of that server"),
         ],
     )
     def test_an_answer_that_stays_ends_at_the_deadline(
@@ -395,11 +311,11 @@ class TestFailures(HTTPCase):
         broadcaster: HTTPBroadcaster,
         pauses: list[float],
         status: int,
-        said: str,
+        sentence: str,
     ) -> None:
         server.answers = [status] * 100
 
-        with pytest.raises(BroadcastFailed, match=f"it answered {status}: {said}") as caught:
+        with pytest.raises(BroadcastFailed, match=f"it answered {status}: {sentence}") as caught:
             broadcaster.publish("{}")
 
         assert caught.value.transient
@@ -459,7 +375,7 @@ class TestFailures(HTTPCase):
 
 
 class TestAsync(HTTPCase):
-    def test_the_loop_goes_on_while_the_server_thinks(
+    def test_the_event_loop_runs_while_the_server_thinks(
         self, server: BroadcastServer, broadcaster: HTTPBroadcaster
     ) -> None:
         server.released.clear()
@@ -587,8 +503,8 @@ class TestSecrets:
         ours = [record for record in caplog.records if record.name == "anycable_rpc"]
         assert [record.levelname for record in ours if "payload-text" in record.getMessage()] == ["DEBUG"]
         assert [record.levelname for record in ours] == ["INFO", "DEBUG"]
-        said = "".join(record.getMessage() for record in ours)
-        assert not [secret for secret in self.SECRETS[:4] if secret in said]
+        log = "".join(record.getMessage() for record in ours)
+        assert not [secret for secret in self.SECRETS[:4] if secret in log]
 
 
 @pytest.fixture(scope="module")
@@ -604,7 +520,7 @@ class TestTLS:
         with running(tls=context) as server:
             yield f"https://localhost:{server.port}/_broadcast"
 
-    def test_a_certificate_of_nobodys_is_refused_without_another_try(self, url: str) -> None:
+    def test_an_untrusted_certificate_is_refused_without_another_try(self, url: str) -> None:
         with pytest.raises(BroadcastFailed, match=r"no trusted TLS connection: .* SSL_CERT_FILE") as caught:
             HTTPBroadcaster(url).publish("{}")
 
@@ -658,38 +574,19 @@ class TestProcesses:
         assert server.connections == 2
 
 
-@dataclass(frozen=True)
-class Chosen:
-    """Settings as far as broadcasters need them."""
-
-    broadcast_adapter: str
-    key: str | None = None
-    redis_url: str = "redis://localhost:6379"
-    redis_channel: str = "__anycable__"
-    redis_sentinels: str | None = None
-    redisx_max_len: int = 10_000
-    nats_servers: str = "nats://localhost:4222"
-    nats_channel: str = "__anycable__"
-
-    def resolved_redisx_stream(self) -> str:
-        return self.redis_channel
-
-    def resolved_http_broadcast_url(self) -> str:
-        return "http://localhost:8090/_broadcast"
-
-    def resolved_broadcast_key(self) -> str | None:
-        return self.key
-
-
 class TestChoice:
     def test_http_is_made_with_the_url_and_the_key(self) -> None:
-        broadcaster = broadcaster_for(Chosen("http", "a key"))
+        broadcaster = broadcaster_for(
+            Settings(
+                broadcast_adapter="http", http_broadcast_url="http://localhost:8090/_broadcast", broadcast_key="a key"
+            )
+        )
 
         assert isinstance(broadcaster, HTTPBroadcaster)
         assert broadcaster.address == "http://localhost:8090/_broadcast"
 
     def test_memory_does_not_grow_without_end(self) -> None:
-        broadcaster = broadcaster_for(Chosen("memory"))
+        broadcaster = broadcaster_for(Settings(broadcast_adapter="memory"))
 
         assert isinstance(broadcaster, MemoryBroadcaster)
         for number in range(1001):
@@ -704,14 +601,14 @@ class TestChoice:
         monkeypatch.setitem(sys.modules, library, None)
 
         with pytest.raises(ConfigurationError, match=rf"needs the package {library}: pip install .*\[{library}\]"):
-            broadcaster_for(Chosen(name))
+            broadcaster_for(Settings(broadcast_adapter=name))
 
     @pytest.mark.parametrize("name", ["", "HTTP", "http,redis", "kafka"])
-    def test_any_other_says_what_there_is(self, name: str) -> None:
+    def test_an_error_about_an_unknown_adapter_lists_all(self, name: str) -> None:
         with pytest.raises(
             ConfigurationError, match=f"'{name}' is unknown: .* to http or redis or redisx or nats or memory"
         ):
-            broadcaster_for(Chosen(name))
+            broadcaster_for(Settings(broadcast_adapter=name))
 
     def test_the_http_library_is_loaded_only_for_http(self) -> None:
         script = "import sys, anycable_rpc.broadcasters.memory; print('urllib3' in sys.modules)"

@@ -79,14 +79,14 @@ class TestSentinel:
         with sentinels(tmp_path) as (_, ports):
             broadcaster = RedisBroadcaster("redis://mymaster", sentinels=f"127.0.0.1:{ports[0]}", deadline=1)
 
-            with pytest.raises(BroadcastFailed, match="no Sentinel names a primary of that name") as caught:
+            with pytest.raises(BroadcastFailed, match="no Sentinel knows a primary of that name") as caught:
                 broadcaster.publish("{}")
 
             assert f"redis://mymaster (Sentinels: 127.0.0.1:{ports[0]})" in str(caught.value)
 
     @pytest.mark.parametrize("url", ["redis://a,redis://b", "unix:///a"])
     def test_a_url_that_names_no_primary_is_refused(self, url: str) -> None:
-        with pytest.raises(ConfigurationError, match="names the primary as the Sentinels do"):
+        with pytest.raises(ConfigurationError, match="the host of the URL is the Sentinels' name"):
             RedisBroadcaster(url, sentinels="localhost:26379")
 
     def test_no_password_is_shown(self) -> None:
@@ -136,7 +136,7 @@ class TestCluster:
                 assert warnings(caplog) == []
             subscription.close()
 
-    def test_a_channel_of_a_cluster_that_nobody_listens_to_is_said_once(
+    def test_a_channel_of_a_cluster_that_nobody_listens_to_is_warned_of_once(
         self, nodes: list[int], caplog: pytest.LogCaptureFixture
     ) -> None:
         broadcaster = RedisBroadcaster(f"redis://127.0.0.1:{nodes[0]},127.0.0.1:{nodes[1]}", "elsewhere")
@@ -157,7 +157,7 @@ class TestCluster:
         with running(redis_server(tmp_path)) as alone:
             broadcaster = RedisBroadcaster(f"redis://127.0.0.1:9,redis://127.0.0.1:{alone.port}", deadline=1)
 
-            with pytest.raises(BroadcastFailed, match="no cluster answers: do these run with cluster-enabled"):
+            with pytest.raises(BroadcastFailed, match="no cluster answers: do these servers run with cluster-enabled"):
                 broadcaster.publish("{}")
             broadcaster.close()
 
@@ -171,7 +171,7 @@ class TestCluster:
 
 
 class TestReaders:
-    def test_a_stream_that_nobody_reads_is_said_once(
+    def test_a_stream_that_nobody_reads_is_warned_of_once(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         with running(redis_server(tmp_path)) as server, Redis(port=server.port) as client:

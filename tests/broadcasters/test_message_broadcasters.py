@@ -1,4 +1,4 @@
-"""The broadcasters' contract on real Redis and NATS servers, and what is special about them."""
+"""The contract of broadcasters on real Redis and NATS servers, and the cases of each."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from anycable_rpc.broadcasters.nats import NATSBroadcaster
 from anycable_rpc.broadcasters.redis import RedisBroadcaster, RedisStreamsBroadcaster
 from anycable_rpc.errors import BroadcastFailed, ConfigurationError
 
+from ..contract.broadcasters import BroadcasterContract
 from ..support.broadcast_server import running as http_running
 from ..support.message_servers import Server, Subscriber, nats_server, redis_server, running
 from ..support.paths import PROJECT
-from .test_broadcasters import BroadcasterContract
 
 Entries = list[tuple[bytes, dict[bytes, bytes]]]
 SENTINEL = "a-password-that-nobody-may-see"
@@ -67,7 +67,7 @@ class TestRedisBroadcaster(BroadcasterContract):
             subscription.get_message(ignore_subscribe_messages=False, timeout=10)
             yield lambda: list(_until_end(client, subscription, channel))
 
-    def test_a_channel_that_nobody_listens_to_is_said_once(
+    def test_a_channel_that_nobody_listens_to_is_warned_of_once(
         self, redis: Server, caplog: pytest.LogCaptureFixture
     ) -> None:
         broadcaster = RedisBroadcaster(f"redis://127.0.0.1:{redis.port}", "elsewhere")
@@ -76,9 +76,11 @@ class TestRedisBroadcaster(BroadcasterContract):
         broadcaster.publish("2")
         broadcaster.close()
 
-        said = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-        assert len(said) == 1
-        assert said[0].startswith(f"nobody listens to elsewhere at redis://127.0.0.1:{redis.port}: does anycable-go")
+        warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+        assert len(warnings) == 1
+        assert warnings[0].startswith(
+            f"nobody listens to elsewhere at redis://127.0.0.1:{redis.port}: does anycable-go"
+        )
 
 
 def _until_end(client: Redis, subscription: object, channel: str) -> Iterator[str]:
@@ -117,7 +119,7 @@ class TestRedisStreamsBroadcaster(BroadcasterContract):
     def test_a_key_of_another_type_is_an_error(self, redis: Server, channel: str) -> None:
         broadcaster = RedisStreamsBroadcaster(f"redis://127.0.0.1:{redis.port}", channel)
         with Redis(port=redis.port) as client:
-            client.set(channel, "a text")
+            client.set(channel, "a string")
 
         with pytest.raises(BroadcastFailed, match=r"it answered .*wrong kind of value") as caught:
             broadcaster.publish("{}")
@@ -142,7 +144,7 @@ class TestNATSBroadcaster(BroadcasterContract):
     def test_a_payload_beyond_the_limit_is_an_error(self, tmp_path: Path) -> None:
         with running(nats_server(tmp_path, max_payload=1000)) as server:
             broadcaster = NATSBroadcaster(f"nats://127.0.0.1:{server.port}")
-            with pytest.raises(BroadcastFailed, match="larger than NATS takes"):
+            with pytest.raises(BroadcastFailed, match="larger than NATS accepts"):
                 broadcaster.publish("x" * 1001)
             broadcaster.publish("x" * 1000)
             broadcaster.close()
@@ -165,7 +167,7 @@ def adapter(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def own_server(adapter: str, tmp_path: Path) -> Iterator[Server]:
-    """For tests that stop it."""
+    """A server for tests that stop it."""
     with running(nats_server(tmp_path) if adapter == "nats" else redis_server(tmp_path)) as server:
         yield server
 
@@ -197,7 +199,7 @@ class TestOutages:
 
         broadcaster.publish("after")
 
-    def test_a_server_that_comes_back_meanwhile_gets_it(self, broadcaster: Made, own_server: Server) -> None:
+    def test_a_server_that_restarts_meanwhile_gets_the_payload(self, broadcaster: Made, own_server: Server) -> None:
         broadcaster.publish("before")
         own_server.stop()
         back = threading.Timer(0.3, own_server.start)
@@ -206,7 +208,7 @@ class TestOutages:
         broadcaster.publish("meanwhile")
         back.join()
 
-    def test_one_that_is_down_is_named_in_time_and_later_works(self, broadcaster: Made, own_server: Server) -> None:
+    def test_a_stopped_server_is_named_in_time_and_works_later(self, broadcaster: Made, own_server: Server) -> None:
         own_server.stop()
         began = monotonic()
 
@@ -220,7 +222,7 @@ class TestOutages:
         own_server.start()
         broadcaster.publish("{}")
 
-    def test_one_that_does_not_answer_is_left_in_time(self, adapter: str) -> None:
+    def test_a_server_that_does_not_answer_is_given_up_in_time(self, adapter: str) -> None:
         with http_running() as silent:
             silent.released.clear()
             broadcaster = MAKE[adapter](url(adapter, silent.port), deadline=1)
@@ -310,7 +312,7 @@ class TestSecrets:
         )  # fmt: skip
         with running(server):
             broadcaster = MAKE[adapter](url(adapter, server.port, f"me:{SENTINEL}@"))
-            with pytest.raises(BroadcastFailed, match="it wants to know who this is: check") as caught:
+            with pytest.raises(BroadcastFailed, match="authentication failed: check") as caught:
                 broadcaster.publish("{}")
             broadcaster.close()
 

@@ -40,7 +40,7 @@ def answers(server: BroadcastServer, value: Any, status: int = 200) -> None:
     server.text = value if isinstance(value, bytes) else json.dumps(value).encode()
 
 
-def test_who_is_present(server: BroadcastServer, api: RestAPI) -> None:
+def test_members_are_returned(server: BroadcastServer, api: RestAPI) -> None:
     answers(server, {"type": "info", "total": 2, "records": [{"id": "1", "info": {"name": "J"}}, {"id": "2"}]})
 
     assert api.presence("chat:1 é?") == Presence(2, (PresenceRecord("1", {"name": "J"}), PresenceRecord("2", None)))
@@ -50,7 +50,7 @@ def test_who_is_present(server: BroadcastServer, api: RestAPI) -> None:
 
 
 @pytest.mark.parametrize("value", [{"total": 0}, {"total": 0, "records": None}, {"total": 0, "records": []}])
-def test_nobody_is_present(server: BroadcastServer, api: RestAPI, value: Any) -> None:
+def test_an_empty_stream_has_no_members(server: BroadcastServer, api: RestAPI, value: Any) -> None:
     answers(server, value)
 
     assert api.presence("a") == Presence(0)
@@ -64,10 +64,10 @@ def test_nobody_is_present(server: BroadcastServer, api: RestAPI, value: Any) ->
         *({"total": 1, "records": [{"id": 5}]}, {"total": 1, "records": [{}]}, {"total": 1, "records": {"a": 1}}),
     ],
 )
-def test_what_is_not_understood_is_an_error(server: BroadcastServer, api: RestAPI, value: Any) -> None:
+def test_another_answer_is_an_error(server: BroadcastServer, api: RestAPI, value: Any) -> None:
     answers(server, value)
 
-    with pytest.raises(RequestFailed, match="its answer is not understood"):
+    with pytest.raises(RequestFailed, match="its answer is not that of the API"):
         api.presence("a")
 
 
@@ -79,7 +79,7 @@ def test_what_is_not_understood_is_an_error(server: BroadcastServer, api: RestAP
         (501, "it keeps no presence: run anycable-go with --broker=memory"),
         (400, "is the URL right"),
         (418, "is ANYCABLE_API_URL right"),
-        (500, "see the log of the server"),
+        (500, "see the log of that server"),
     ],
 )
 def test_a_status_says_what_to_do(server: BroadcastServer, api: RestAPI, status: int, advice: str) -> None:
@@ -93,7 +93,7 @@ def test_a_status_says_what_to_do(server: BroadcastServer, api: RestAPI, status:
 
 
 @pytest.mark.parametrize("status", [503, 429, NO_ANSWER])
-def test_what_looks_like_a_restart_is_tried_again(server: BroadcastServer, api: RestAPI, status: int) -> None:
+def test_a_failure_like_a_restart_is_tried_again(server: BroadcastServer, api: RestAPI, status: int) -> None:
     server.answers = [status, 200]
     server.text = b'{"total":0}'
 
@@ -144,7 +144,7 @@ def test_a_cable_asks_with_the_derived_key(server: BroadcastServer) -> None:
         ({"http_broadcast_url": "http://h/_broadcast", "api_url": "http://other/api"}, None, "http://other/api"),
     ],
 )
-def test_where_it_is(values: dict[str, str], key: str | None, url: str) -> None:
+def test_settings_give_the_key_and_the_url(values: dict[str, str], key: str | None, url: str) -> None:
     settings = Settings(**values)
 
     assert (settings.resolved_api_key(), settings.resolved_api_url()) == (key, url)
@@ -174,12 +174,12 @@ class TestPublishing:
         [
             (401, "the keys differ: set the same ANYCABLE_SECRET or ANYCABLE_API_SECRET"),
             (404, "there is no API: does anycable-go"),
-            (413, "it is too big"),
-            (422, "it does not take this for a broadcast"),
-            (429, "the server there wants fewer"),
-            (500, "see the log of the server"),
-            (501, "anycable-go could not hand it to its broker"),
-            (302, "it sends elsewhere"),
+            (413, "it is too large"),
+            (422, "it does not accept this as a broadcast"),
+            (429, "that server accepts fewer"),
+            (500, "see the log of that server"),
+            (501, "anycable-go could not pass it to its broker"),
+            (302, "it redirects"),
             (418, "is ANYCABLE_API_URL right"),
         ],
     )
@@ -192,7 +192,7 @@ class TestPublishing:
         assert KEY not in str(caught.value)
 
     @pytest.mark.parametrize("status", [502, 503, 429, NO_ANSWER])
-    def test_what_looks_like_a_restart_is_tried_again(self, server: BroadcastServer, api: RestAPI, status: int) -> None:
+    def test_a_failure_like_a_restart_is_tried_again(self, server: BroadcastServer, api: RestAPI, status: int) -> None:
         server.answers = [status, 201]
 
         api.publish("{}")

@@ -1,4 +1,4 @@
-"""Broadcasters and TLS: nothing leaves in the clear that was to be encrypted, and what fails says how to mend it."""
+"""Broadcasters and TLS: secrets are never sent unencrypted, and each error says how to fix it."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ class TestNothingInTheClear:
             failure = failure_of(made(f"https://localhost:{tls_http.port}/", SECRET))
 
             assert plain.requests == []
-        assert f"it answered {status}: it sends elsewhere, and that is not followed" in str(failure)
+        assert f"it answered {status}: it redirects, and redirects are not followed" in str(failure)
 
 
 class TestNATSPermissions:
@@ -280,12 +280,12 @@ class TestTheOtherPort:
             NATSBroadcaster(f"nats://localhost:{tls_redis.port}"),
         ):
             began = monotonic()
-            said = str(failure_of(broadcaster))
+            message = str(failure_of(broadcaster))
 
-            assert "TLS" in said
+            assert "TLS" in message
             assert monotonic() - began < 5
 
-    def test_an_answer_that_says_so_is_named(self, tls_http: BroadcastServer) -> None:
+    def test_status_400_advises_https(self, tls_http: BroadcastServer) -> None:
         with http_running() as plain:
             plain.answers = [400]
 

@@ -1,4 +1,4 @@
-"""Broadcasts of gunicorn's workers, which are forked from a process that has broadcast already."""
+"""Broadcasts of gunicorn's workers, forked from a process that has already broadcast."""
 
 from __future__ import annotations
 
@@ -83,9 +83,7 @@ def test_all_broadcasts_of_forked_workers_arrive(adapter: str, tmp_path: Path) -
     with WAYS[adapter](tmp_path) as (variables, heard):
         with running(command, {"ANYCABLE_BROADCAST_ADAPTER": adapter, **variables}) as gunicorn:
             gunicorn.wait_until_it_listens(port)
-            workers = ask(
-                port, [f"/{colour}/{number}" for number in range(REQUESTS // 2) for colour in ("sync", "async")]
-            )
+            workers = ask(port, [f"/{mode}/{number}" for number in range(REQUESTS // 2) for mode in ("sync", "async")])
         loaded, *texts = (json.loads(json.loads(payload)["data"]) for payload in heard())
 
         assert sorted(texts) == sorted(str(number) for number in range(REQUESTS // 2) for _ in range(2))
@@ -94,7 +92,7 @@ def test_all_broadcasts_of_forked_workers_arrive(adapter: str, tmp_path: Path) -
 
 
 def ask(port: int, paths: list[str]) -> set[str]:
-    """Ask for each path once, eight at a time; the answers."""
+    """Request each path once, eight at a time, and return the responses."""
     with ThreadPoolExecutor(8) as threads:
         return set(threads.map(lambda path: answer(port, path), paths))
 
@@ -112,8 +110,8 @@ def answer(port: int, path: str) -> str:
 
 
 def assert_quiet(gunicorn: Program) -> None:
-    """It has said nothing of what went wrong."""
-    said = "\n".join(gunicorn.lines)
-    assert "Traceback" not in said
-    assert "Event loop is closed" not in said
-    assert "Exception" not in said
+    """Assert that gunicorn has printed no error."""
+    output = "\n".join(gunicorn.lines)
+    assert "Traceback" not in output
+    assert "Event loop is closed" not in output
+    assert "Exception" not in output

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from anycable_rpc import Cable
+from anycable_rpc.protocol.messages import METHOD_NAMES, Request
 from anycable_rpc.settings.model import Settings
+from anycable_rpc.transports.bytes_handler import BytesHandler
 from anycable_rpc.transports.grpcio.server import ThreadedServer
 from anycable_rpc.transports.service import Service
 
@@ -31,17 +33,17 @@ class NotedService(Service):
         self.calls: list[str] = []
         self._lock = threading.Lock()
 
-    def handle(self, method: str, data: bytes, metadata: Mapping[str, str]) -> bytes:
-        self._note(method)
-        return super().handle(method, data, metadata)
+    def answer(self, request: Request, *arguments: Any) -> Any:
+        self._note(request)
+        return super().answer(request, *arguments)
 
-    async def ahandle(self, method: str, data: bytes, metadata: Mapping[str, str]) -> bytes:
-        self._note(method)
-        return await super().ahandle(method, data, metadata)
+    async def aanswer(self, request: Request, *arguments: Any) -> Any:
+        self._note(request)
+        return await super().aanswer(request, *arguments)
 
-    def _note(self, method: str) -> None:
+    def _note(self, request: Request) -> None:
         with self._lock:
-            self.calls.append(method)
+            self.calls.append(METHOD_NAMES[type(request)])
 
 
 @dataclass(kw_only=True)
@@ -76,7 +78,7 @@ def serving(kind: str, **options: Any) -> Generator[Served]:
 
 @contextmanager
 def _gateway(service: Service, options: Mapping[str, Any]) -> Generator[tuple[Endpoint, Callable[[], Any]]]:
-    with serving_gateway(service.ahandle, **options) as (gateway, server, endpoint):
+    with serving_gateway(BytesHandler(service).ahandle, **options) as (gateway, server, endpoint):
         yield endpoint, lambda: server.run(gateway.shutdown())
 
 

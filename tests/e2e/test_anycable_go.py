@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from anycable_rpc import Cable
-from anycable_rpc.protocol.messages import CommandMessage, DisconnectRequest
+from anycable_rpc.protocol.messages import METHOD_NAMES, CommandMessage, DisconnectRequest, Request
 from anycable_rpc.settings.model import Settings
-from anycable_rpc.transports import protobuf as wire
 from anycable_rpc.transports.grpcio.server import ThreadedServer
 from anycable_rpc.transports.service import Service
 from app_example.chat import ChatChannel, ChatConnection
@@ -38,16 +38,15 @@ class Recorder(Service):
         self.calls: list[str] = []
         self._news = threading.Condition()
 
-    def handle(self, method: str, data: bytes, metadata: Mapping[str, str]) -> bytes:
-        request = wire.decode_request(method, data)
+    def answer(self, request: Request, *arguments: Any) -> Any:
         with self._news:
-            self.calls.append(method)
+            self.calls.append(METHOD_NAMES[type(request)])
             if isinstance(request, CommandMessage):
                 self.identifiers.append(request.connection_identifiers)
             if isinstance(request, DisconnectRequest):
                 self.identifiers.append(request.identifiers)
             self._news.notify_all()
-        return super().handle(method, data, metadata)
+        return super().answer(request, *arguments)
 
     def wait_for(self, method: str, times: int) -> None:
         """Wait until the method has been called that often."""

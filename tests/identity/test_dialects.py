@@ -15,8 +15,7 @@ from anycable_rpc.protocol.messages import ConnectionRequest, ConnectionResponse
 from anycable_rpc.rpc.respond import respond
 from anycable_rpc.transports.runner import run
 
-from ..support import both_ways as colours
-from ..support import issuers
+from ..support import both_ways, issuers
 from ..support.paths import DATA
 
 FOREIGN_TOKENS = json.loads((DATA / "foreign_tokens.json").read_text("utf-8"))["tokens"]
@@ -49,7 +48,7 @@ def values(dialect: str) -> st.SearchStrategy[Any]:
 
 
 def is_list(members: dict[str, Any]) -> bool:
-    """What PHP would take for a list."""
+    """Return whether PHP would write the object as a list."""
     return all(key == str(index) for index, key in enumerate(members))
 
 
@@ -124,7 +123,7 @@ class TestEveryDialect:
 
         published: list[Any] = []
         cable = Cable(
-            Identified, settings=colours.settings(secret=SECRET), broadcaster=Publisher(published), dialect=dialect
+            Identified, settings=both_ways.settings(secret=SECRET), broadcaster=Publisher(published), dialect=dialect
         )
         connected = run(respond(cable, ConnectionRequest()))
         ext = cable.verify_token(cable.token(tenant=tenant, user=user))
@@ -135,12 +134,12 @@ class TestEveryDialect:
         assert ext == dumps(dialect, {"user": user, "tenant": tenant})
 
     @pytest.mark.parametrize("value", ["\ud800", "a\udfff", ["\ud83d"], {"\udc00": 1}])
-    def test_half_a_character_is_refused(self, dialect: str, value: Any) -> None:
+    def test_a_lone_surrogate_is_refused(self, dialect: str, value: Any) -> None:
         with pytest.raises(InvalidIdentifiers, match="lone surrogate"):
             dumps(dialect, {"name": value})
 
     @pytest.mark.parametrize("value", [float("nan"), float("inf"), [float("-inf")]])
-    def test_what_is_no_number_is_refused(self, dialect: str, value: Any) -> None:
+    def test_nan_and_infinities_are_refused(self, dialect: str, value: Any) -> None:
         with pytest.raises(InvalidIdentifiers, match="Out of range float"):
             dumps(dialect, {"n": value})
 
@@ -167,7 +166,7 @@ class Publisher:
 
 @pytest.mark.parametrize("dialect", issuers.ISSUERS)
 class TestTheLanguageItself:
-    """Runs where the language is on the machine."""
+    """Tests that run where the language is installed."""
 
     @pytest.fixture(autouse=True)
     def present(self, dialect: str) -> None:
@@ -182,7 +181,7 @@ class TestTheLanguageItself:
 
         assert issuers.write(dialect, samples) == [dumps(dialect, sample) for sample in samples]
 
-    def test_it_writes_every_character_so(self, dialect: str) -> None:
+    def test_it_writes_every_character_the_same(self, dialect: str) -> None:
         characters = [chr(code) for code in range(0x110000) if not 0xD800 <= code <= 0xDFFF]
         samples = [{"c": "".join(characters[start : start + 1000])} for start in range(0, len(characters), 1000)]
 

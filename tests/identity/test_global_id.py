@@ -1,4 +1,4 @@
-"""Objects named as Rails names its models; the texts were made by the gem globalid 0.6.0 on Ruby 3.1."""
+"""Objects named as Rails names its models; the strings were made by the gem globalid 0.6.0 on Ruby 3.1."""
 
 from __future__ import annotations
 
@@ -50,26 +50,26 @@ def encoded(uri: str) -> str:
         ("%41", "Z2lkOi8vbXktYXBwL0FkbWluOjpVc2VyLyUyNTQx"),
     ],
 )
-def test_the_text_is_the_one_of_rails(name: str, text: str) -> None:
+def test_the_string_is_that_of_rails(name: str, text: str) -> None:
     assert ADMINS.dumps(Admin(name)) == text
     assert ADMINS.loads(text) == Admin(name)
 
 
-def test_ids_of_any_type_are_written_and_found_by_their_text() -> None:
+def test_ids_of_any_type_are_written_and_found_as_strings() -> None:
     assert GlobalID("app", MODELS).dumps(User(1)) == "Z2lkOi8vYXBwL1VzZXIvMQ"
     assert GlobalID("app", {"User": (User, lambda digits: User(int(digits)))}).loads("Z2lkOi8vYXBwL1VzZXIvMQ") == User(
         1
     )
 
 
-def test_a_class_of_its_own_may_derive_from_one_that_is_listed() -> None:
+def test_a_class_may_derive_from_one_that_is_listed() -> None:
     assert OBJECTS.dumps(Guest(1)) == OBJECTS.dumps(User(1))
 
 
 @pytest.mark.parametrize(
     "text", ["gid://my-app/User/7", encoded("gid://my-app/User/7"), encoded("gid://my-app/User/7") + "="]
 )
-def test_it_is_found_encoded_or_not(text: str) -> None:
+def test_an_object_is_found_by_an_encoded_or_plain_global_id(text: str) -> None:
     assert OBJECTS.loads(text) == User("7")
 
 
@@ -97,7 +97,7 @@ def test_it_is_found_encoded_or_not(text: str) -> None:
         encoded("gid://my-app/User/1") + "\n",
     ],
 )
-def test_any_other_text_stays_what_it_is(text: str) -> None:
+def test_any_other_string_is_returned_unchanged(text: str) -> None:
     assert OBJECTS.loads(text) == text
 
 

@@ -1,4 +1,4 @@
-"""Identifiers and their one text: what Connect returns, a token carries and a remote disconnect names."""
+"""Identifiers and their string, which Connect returns, a token carries and a remote disconnect names."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def nested(depth: int) -> list[Any]:
         ({"user_id": {"b": 1, "a": [2]}, "tenant": 1.5}, '{"user_id":{"b":1,"a":[2]},"tenant":1.5}'),
     ],
 )
-def test_the_text_is_compact_and_in_the_declared_order(given_identifiers: dict[str, Any], text: str) -> None:
+def test_the_string_is_compact_and_in_the_declared_order(given_identifiers: dict[str, Any], text: str) -> None:
     assert IdentifiersCodec(["user_id", "tenant"]).dumps(given_identifiers) == text
 
 
@@ -57,31 +57,31 @@ def test_no_identifiers_are_an_empty_object() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given_identifiers", "said"),
+    ("given_identifiers", "message"),
     [
         ({"user_id": 1}, "(missing: tenant); declared: user_id, tenant"),
         ({"user_id": 1, "tenant": 2, "role": 3}, "(unknown: role); declared: user_id, tenant"),
         ({"role": 3, 4: 5}, "(missing: user_id, tenant; unknown: role, 4); declared: user_id, tenant"),
     ],
 )
-def test_exactly_the_declared_names_are_wanted(given_identifiers: dict[str, Any], said: str) -> None:
+def test_missing_and_unknown_names_are_refused(given_identifiers: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidIdentifiers) as caught:
         IdentifiersCodec(["user_id", "tenant"]).dumps(given_identifiers)
 
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
-def test_a_codec_without_names_wants_none() -> None:
+def test_a_codec_without_names_refuses_any() -> None:
     with pytest.raises(InvalidIdentifiers, match="declared: none"):
         IdentifiersCodec().dumps({"user_id": 1})
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "message"),
     [
         ((1, 2), "tuple is not a JSON type; convert it first: list()"),
         ([b"x"], "bytes is not a JSON type"),
-        ({"a": {1: 2}}, "a key is not a text: 1"),
+        ({"a": {1: 2}}, "object keys must be strings, got 1"),
         (float("nan"), "Out of range float"),
         ("\ud800", "lone surrogate"),
         (10**5000, "Exceeds the limit"),
@@ -89,11 +89,11 @@ def test_a_codec_without_names_wants_none() -> None:
     ],
     ids=["tuple", "bytes", "key", "NaN", "surrogate", "huge integer", "deep"],
 )
-def test_what_would_not_come_back_the_same_is_refused(value: object, said: str) -> None:
+def test_values_that_json_would_change_are_refused(value: object, message: str) -> None:
     with pytest.raises(InvalidIdentifiers) as caught:
         IdentifiersCodec(["user_id"]).dumps({"user_id": value})
 
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize("name", sorted(RESERVED_NAMES))
@@ -127,14 +127,14 @@ def test_a_name_is_declared_once() -> None:
     ],
     ids=["Ruby, JS", "Python", "PHP", "Rails", "Go"],
 )
-def test_any_issuers_text_is_read(text: str) -> None:
+def test_the_string_of_any_issuer_is_read(text: str) -> None:
     codec = IdentifiersCodec(["other_names_do_not_matter"])
 
     assert codec.loads(text) == {"user_id": 42, "name": "jöhn/<b>"}
 
 
 @pytest.mark.parametrize("text", ["", "john", "[]", "null", '"{}"', "1", "{", '{"a":NaN}'])
-def test_a_text_that_is_no_json_object_is_refused(text: str) -> None:
+def test_a_string_without_a_json_object_is_refused(text: str) -> None:
     with pytest.raises(InvalidIdentifiers, match="connection identifiers are not"):
         IdentifiersCodec().loads(text)
 
@@ -143,7 +143,7 @@ def test_a_dialect_is_known_by_its_name() -> None:
     with pytest.raises(ConfigurationError) as caught:
         IdentifiersCodec(dialect="perl")
 
-    assert str(caught.value) == ("there is no dialect 'perl'; there are canonical, rails, ruby, js, php, go, python")
+    assert str(caught.value) == ("unknown dialect 'perl': use one of canonical, rails, ruby, js, php, go, python")
     assert IdentifiersCodec(dialect="go").dialect == "go"
     assert IdentifiersCodec().dialect == "canonical"
 
@@ -159,7 +159,7 @@ class Publisher:
 
 
 class Days:
-    """Writes spans of time as text, and remembers what it was asked to read."""
+    """A converter of time spans to strings. It records the strings that it was asked to read."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -182,18 +182,18 @@ class TestObjects:
     codec = IdentifiersCodec(["user", "span"], objects=Days())
 
     @pytest.mark.parametrize("dialect", DIALECTS)
-    def test_they_pass_at_any_depth(self, dialect: str) -> None:
+    def test_objects_are_converted_at_any_depth(self, dialect: str) -> None:
         codec = IdentifiersCodec(["user", "span"], dialect=dialect, objects=Days())
         values = {"user": "john", "span": [1, {"in": [DAY, None]}, DAY]}
 
         assert codec.loads(codec.dumps(values)) == values
         assert json.loads(codec.dumps(values)) == {"user": "john", "span": [1, {"in": ["1 days", None]}, "1 days"]}
 
-    def test_what_they_do_not_know_is_refused(self) -> None:
+    def test_unsupported_objects_are_refused(self) -> None:
         with pytest.raises(InvalidIdentifiers, match=r"identifiers: 1j is no span of time"):
             self.codec.dumps({"user": 1j, "span": DAY})
 
-    def test_each_is_looked_up_once_and_when_it_is_read(self) -> None:
+    def test_each_object_is_looked_up_once_on_first_read(self) -> None:
         days = Days()
         loaded = IdentifiersCodec(objects=days).loads('{"user":"john","span":"1 days"}')
 
@@ -260,7 +260,7 @@ def test_the_order_in_which_they_are_given_does_not_matter(values: dict[str, Any
 
 
 @given(identifiers)
-def test_connect_token_and_remote_disconnect_say_the_same_bytes(values: dict[str, Any]) -> None:
+def test_connect_token_and_remote_disconnect_have_the_same_bytes(values: dict[str, Any]) -> None:
     text = IdentifiersCodec(values).dumps(values)
 
     in_token = TokenVerifier([SECRET]).verify(TokenSigner(SECRET).sign(text))

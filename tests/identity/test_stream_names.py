@@ -65,12 +65,12 @@ def test_a_global_id_counts_before_the_rest() -> None:
 @pytest.mark.parametrize(
     "value", ["", (), [], ("a", ""), None, True, 1.5, {}, object(), Room, Room(None), Named(""), Named(5), ("a", None)]
 )
-def test_what_has_no_stream(value: Any) -> None:
+def test_other_values_have_no_stream(value: Any) -> None:
     with pytest.raises(InvalidData):
         name_for(value)
 
 
-def test_an_object_that_is_not_saved_is_said_to_be_so() -> None:
+def test_an_unsaved_object_is_an_error_that_says_so() -> None:
     with pytest.raises(InvalidData, match=r"this chat.room has no primary key yet: save it first"):
         name_for(Room(None))
 

@@ -23,7 +23,7 @@ from anycable_rpc.identity.token_location import find_token, token_header
         ("http://h/cable", {"authorization": "Bearer t", "cookie": "jid=t"}, ""),
     ],
 )
-def test_where_a_token_is(url: str, headers: dict[str, str], token: str) -> None:
+def test_a_token_is_found(url: str, headers: dict[str, str], token: str) -> None:
     assert find_token(url, headers, "jid") == token
 
 

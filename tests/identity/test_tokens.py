@@ -89,7 +89,7 @@ def test_a_token_is_the_one_that_the_ruby_sdk_issues(ext: str, exp: int, text: s
     assert TokenSigner(SECRET).sign(ext, exp) == text
 
 
-def test_without_an_expiry_there_is_no_such_claim() -> None:
+def test_without_an_expiry_there_is_no_exp_claim() -> None:
     assert TokenSigner(SECRET).sign(IDS) == token(f'{{"ext":{EXT}}}')
 
 
@@ -180,7 +180,7 @@ EXPIRED = {
     "wraps round": f'{{"ext":{EXT},"exp":9223372036854775808}}',
     "far below": f'{{"ext":{EXT},"exp":-1e30}}',
     "and not valid yet": f'{{"ext":{EXT},"exp":1,"nbf":{NOW + 60}}}',
-    "and nbf is a text": f'{{"ext":{EXT},"exp":1,"nbf":"x"}}',
+    "and nbf is a string": f'{{"ext":{EXT},"exp":1,"nbf":"x"}}',
     "and without identifiers": '{"exp":1}',
 }
 
@@ -210,7 +210,7 @@ REFUSED = {
     "no alg": token(f'{{"ext":{EXT}}}', "{}"),
     "alg of another digest": token(f'{{"ext":{EXT}}}', '{"alg":"HS512"}'),
     "exp null": token(f'{{"ext":{EXT},"exp":null}}'),
-    "exp a text": token(f'{{"ext":{EXT},"exp":"{NOW + 60}"}}'),
+    "exp a string": token(f'{{"ext":{EXT},"exp":"{NOW + 60}"}}'),
     "exp true": token(f'{{"ext":{EXT},"exp":true}}'),
     "exp a list": token(f'{{"ext":{EXT},"exp":[]}}'),
     "exp beyond numbers": token(f'{{"ext":{EXT},"exp":1e400}}'),
@@ -219,13 +219,13 @@ REFUSED = {
     "exp NaN": token(f'{{"ext":{EXT},"exp":NaN}}'),
     "nbf in the future": token(f'{{"ext":{EXT},"nbf":{NOW + 1}}}'),
     "nbf null": token(f'{{"ext":{EXT},"nbf":null}}'),
-    "nbf a text": token(f'{{"ext":{EXT},"nbf":"1"}}'),
+    "nbf a string": token(f'{{"ext":{EXT},"nbf":"1"}}'),
     "header null": token(f'{{"ext":{EXT}}}', "null"),
     "header a list": token(f'{{"ext":{EXT}}}', "[]"),
     "header empty": token(f'{{"ext":{EXT}}}', ""),
     "header not JSON": token(f'{{"ext":{EXT}}}', "HS256"),
     "claims a list": token("[]"),
-    "claims a text": token('"x"'),
+    "claims a string": token('"x"'),
     "claims empty": token(""),
     "claims not JSON": token("hello"),
     "claims and more": token("{}{}"),
@@ -260,14 +260,14 @@ def test_an_accepted_token_gives_the_identifiers_as_they_were_signed(text: str, 
 
 
 @pytest.mark.parametrize("claims", EXPIRED.values(), ids=EXPIRED)
-def test_an_expired_token_is_told_from_others(claims: str) -> None:
+def test_an_expired_token_has_its_own_error(claims: str) -> None:
     with pytest.raises(ExpiredToken, match=r"^the token has expired$"):
         verify(token(claims))
 
 
 @pytest.mark.parametrize("claims", MISSING.values(), ids=MISSING)
-def test_a_valid_token_without_identifiers_is_told_from_others(claims: str) -> None:
-    with pytest.raises(MissingIdentifiers, match="its claim 'ext' is missing or not a text"):
+def test_a_valid_token_without_identifiers_has_its_own_error(claims: str) -> None:
+    with pytest.raises(MissingIdentifiers, match="its claim 'ext' is missing or not a string"):
         verify(token(claims))
 
 
@@ -356,7 +356,7 @@ def test_a_token_of_another_implementation_is_refused(recorded: dict[str, str]) 
 
 
 @given(st.text())
-def test_any_text_is_an_invalid_token(text: str) -> None:
+def test_any_string_is_an_invalid_token(text: str) -> None:
     with pytest.raises(InvalidToken):
         verify(text)
 
@@ -423,27 +423,27 @@ def test_the_expiry_is_in_whole_seconds(ttl: Any, expires_at: Any, exp: int | No
 
 
 @pytest.mark.parametrize(
-    ("ttl", "expires_at", "said"),
+    ("ttl", "expires_at", "message"),
     [
         (60, 2000, "give ttl or expires_at, not both"),
         (None, datetime(2030, 1, 1), "expires_at has no time zone"),
-        (0, None, "ttl is a positive number of seconds, not 0"),
-        (-1, None, "ttl is a positive number of seconds, not -1"),
-        (timedelta(0), None, "ttl is a positive number of seconds"),
-        (True, None, "ttl is a positive number of seconds, not True"),
-        ("60", None, "ttl is a positive number of seconds, not '60'"),
-        (float("nan"), None, "ttl is a positive number of seconds, not nan"),
-        (float("inf"), None, "ttl is a positive number of seconds, not inf"),
-        (9.3e18, None, "ttl is a positive number of seconds"),
-        (10**5000, None, "ttl is a positive number of seconds, not <int>"),
-        (None, 0, "expires_at is a positive number of seconds, not 0"),
-        (None, False, "expires_at is a positive number of seconds, not False"),
-        (None, datetime(1960, 1, 1, tzinfo=UTC), "expires_at is a positive number of seconds"),
+        (0, None, "ttl must be a positive number of seconds, got 0"),
+        (-1, None, "ttl must be a positive number of seconds, got -1"),
+        (timedelta(0), None, "ttl must be a positive number of seconds"),
+        (True, None, "ttl must be a positive number of seconds, got True"),
+        ("60", None, "ttl must be a positive number of seconds, got '60'"),
+        (float("nan"), None, "ttl must be a positive number of seconds, got nan"),
+        (float("inf"), None, "ttl must be a positive number of seconds, got inf"),
+        (9.3e18, None, "ttl must be a positive number of seconds"),
+        (10**5000, None, "ttl must be a positive number of seconds, got <int>"),
+        (None, 0, "expires_at must be a positive number of seconds, got 0"),
+        (None, False, "expires_at must be a positive number of seconds, got False"),
+        (None, datetime(1960, 1, 1, tzinfo=UTC), "expires_at must be a positive number of seconds"),
     ],
     ids=lambda value: shorten(value, 30),
 )
-def test_a_time_that_makes_no_sense_is_refused(ttl: Any, expires_at: Any, said: str) -> None:
-    with pytest.raises(ConfigurationError, match=said):
+def test_an_impossible_expiry_is_refused(ttl: Any, expires_at: Any, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
         expiry(ttl, expires_at, now=1000)
 
 
@@ -527,7 +527,7 @@ def test_what_anycable_go_reads_is_read(text: str, name: str) -> None:
         "deep",
     ],
 )
-def test_what_is_signed_but_no_name_is_refused(text: str) -> None:
+def test_a_signed_value_that_is_not_a_name_is_refused(text: str) -> None:
     with pytest.raises(InvalidSignedStream, match="the signed stream name is not"):
         verify_stream(text, SECRET)
 
@@ -551,18 +551,18 @@ def test_what_is_signed_but_no_name_is_refused(text: str) -> None:
     ],
     ids=ascii,
 )
-def test_what_is_not_signed_is_refused(text: str) -> None:
-    with pytest.raises(InvalidSignedStream, match="the signature of the stream name is not right"):
+def test_an_unsigned_name_is_refused(text: str) -> None:
+    with pytest.raises(InvalidSignedStream, match="the signature of the stream name is invalid"):
         verify_stream(text, SECRET)
 
 
-def test_another_secret_signs_otherwise() -> None:
+def test_another_secret_gives_another_signature() -> None:
     with pytest.raises(InvalidSignedStream):
         verify_stream(STREAMS["chat/1"], "other")
 
 
 @pytest.mark.parametrize("name", ["", None, 1, "\ud800"])
-def test_only_a_text_can_be_signed(name: Any) -> None:
+def test_only_a_string_can_be_signed(name: Any) -> None:
     with pytest.raises(InvalidData):
         sign_stream(name, SECRET)
 

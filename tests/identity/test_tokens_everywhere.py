@@ -29,6 +29,7 @@ from anycable_rpc.protocol.messages import (
 )
 from anycable_rpc.settings.model import Settings
 from anycable_rpc.transports import protobuf as wire
+from anycable_rpc.transports.bytes_handler import BytesHandler
 from anycable_rpc.transports.grpcio.server import AsyncServer, ThreadedServer
 from anycable_rpc.transports.service import Service
 
@@ -57,7 +58,7 @@ class User(Connection):
 
 
 @pytest.fixture(params=["def", "async"])
-def colour(request: pytest.FixtureRequest) -> str:
+def mode(request: pytest.FixtureRequest) -> str:
     name: str = request.param
     return name
 
@@ -87,8 +88,8 @@ class TestRotation:
         assert TokenVerifier([SECRET]).verify(result.stdout.strip()) == '{"a":"1"}'
 
     @pytest.mark.parametrize("secret", [SECRET, OTHER, OLDEST])
-    def test_old_keys_verify_in_connect(self, colour: str, secret: str) -> None:
-        response = App(colour, User, settings=self.VALUES)(connect(token(secret)))
+    def test_old_keys_verify_in_connect(self, mode: str, secret: str) -> None:
+        response = App(mode, User, settings=self.VALUES)(connect(token(secret)))
 
         assert isinstance(response, ConnectionResponse)
         assert (response.status, response.identifiers) == (Status.SUCCESS, '{"user_id":42}')
@@ -98,27 +99,27 @@ class TestRotation:
         assert gateway_verdict(self.VALUES, token(secret)) == Identified('{"user_id":42}')
 
     @pytest.mark.parametrize("secret", ["a key that was never one", "none", ""])
-    def test_other_keys_do_not(self, colour: str, secret: str) -> None:
+    def test_other_keys_do_not(self, mode: str, secret: str) -> None:
         values = settings(secret=SECRET, jwt_secrets_old=[OTHER, "none", ""])
 
-        response = App(colour, User, settings=values)(connect(token(secret)))
+        response = App(mode, User, settings=values)(connect(token(secret)))
 
         assert response.status is Status.FAILURE
         assert gateway_verdict(values, token(secret)) == Refused("unauthorized")
 
-    def test_an_expired_token_of_an_old_key_is_expired(self, colour: str) -> None:
+    def test_an_expired_token_of_an_old_key_is_expired(self, mode: str) -> None:
         text = token(OTHER, exp=1)
 
-        response = App(colour, User, settings=self.VALUES)(connect(text))
+        response = App(mode, User, settings=self.VALUES)(connect(text))
 
         assert isinstance(response, ConnectionResponse)
         assert response.transmissions == ('{"type":"disconnect","reason":"token_expired","reconnect":false}',)
         assert gateway_verdict(self.VALUES, text) == Refused("token_expired")
 
-    def test_a_key_of_its_own_is_the_only_one(self, colour: str) -> None:
+    def test_a_key_of_its_own_is_the_only_one(self, mode: str) -> None:
         values = settings(secret=OTHER, jwt_secret=SECRET)
 
-        assert App(colour, User, settings=values)(connect(token(OTHER))).status is Status.FAILURE
+        assert App(mode, User, settings=values)(connect(token(OTHER))).status is Status.FAILURE
         assert gateway_verdict(values, token(OTHER)) == Refused("unauthorized")
         assert TokenVerifier([SECRET]).verify(Cable(User, settings=values).token(user_id=1))
 
@@ -137,8 +138,8 @@ class TestSwitchedOff:
         "values", [{}, {"secret": "none"}, {"secret": SECRET, "jwt_secret": "none"}, {"jwt_secrets_old": [SECRET]}]
     )
     @pytest.mark.parametrize("text", [token(), token(exp=1), "garbage"])
-    def test_tokens_are_neither_read_nor_issued(self, colour: str, values: dict[str, Any], text: str) -> None:
-        response = App(colour, User, settings=settings(**values))(connect(text))
+    def test_tokens_are_neither_read_nor_issued(self, mode: str, values: dict[str, Any], text: str) -> None:
+        response = App(mode, User, settings=settings(**values))(connect(text))
 
         assert isinstance(response, ConnectionResponse)
         assert response.identifiers == '{"user_id":"by connect"}'
@@ -148,7 +149,7 @@ class TestSwitchedOff:
 
 
 class TestOneWarning:
-    def test_at_start(self, servers: Servers, caplog: pytest.LogCaptureFixture) -> None:
+    def test_one_warning_at_start(self, servers: Servers, caplog: pytest.LogCaptureFixture) -> None:
         for command in ("serve", "dev"):
             caplog.clear()
 
@@ -156,10 +157,10 @@ class TestOneWarning:
 
             assert [message.split(",")[0] for message in caplog.messages] == ["jwt_secret is shorter than 32 bytes"]
 
-    def test_and_none_per_call(self, colour: str, caplog: pytest.LogCaptureFixture) -> None:
+    def test_no_warning_per_call(self, mode: str, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.DEBUG)
         values = settings(secret="short", jwt_secrets_old=["old"])
-        app = App(colour, User, settings=values)
+        app = App(mode, User, settings=values)
         for _ in range(3):
             issued = app.cable.token(user_id=1)
             assert app(connect(issued)).status is Status.SUCCESS
@@ -179,7 +180,7 @@ TOKENS = {
     "expired": token(exp=1),
     "of another secret": token(OTHER),
     "without identifiers": token(ext=...),
-    "exp is a text": token(exp="1"),
+    "exp is a string": token(exp="1"),
     "nbf is ahead": token(nbf=4102444800),
     "alg none": token(header={"alg": "none"}),
     "alg HS1": token(header={"alg": "HS1"}),
@@ -193,7 +194,7 @@ TOKENS = {
 
 
 def parts(text: str) -> list[str]:
-    """What of a token must not be seen: each segment with more in it than the usual header."""
+    """Return the parts of a token that must not be seen: each segment that holds more than the usual header."""
     return [segment[:24] for segment in text.replace("%22", "").split(".")[1:] if len(segment) > 24]
 
 
@@ -210,7 +211,7 @@ def logged(caplog: pytest.LogCaptureFixture) -> str:
 
 
 class Failing(Connection):
-    """Whose callbacks fail in every way."""
+    """A connection whose callbacks fail in every way."""
 
     identified_by = ("user_id",)
 
@@ -239,7 +240,7 @@ def failing_on_error(error: Exception, callback: object) -> None:
 
 
 def requests(text: str) -> list[Request]:
-    """What a client with this token leads to, JWT session or not."""
+    """Return the requests that a client with this token causes, with and without a JWT session."""
     env = Env(f"http://localhost/cable?a=1&jid={text}", {"x-jid": text, "REMOTE_ADDR": "127.0.0.1"})
     query_only = Env(env.url, {})
     commands = [
@@ -262,10 +263,10 @@ def requests(text: str) -> list[Request]:
 class TestNoTokenInALog:
     @pytest.mark.parametrize("connect_tokens", [True, False])
     @pytest.mark.parametrize("text", TOKENS.values(), ids=TOKENS)
-    def test_of_the_rpc(self, colour: str, text: str, connect_tokens: bool, caplog: pytest.LogCaptureFixture) -> None:
+    def test_of_the_rpc(self, mode: str, text: str, connect_tokens: bool, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.DEBUG)
         values = settings(secret=SECRET, connect_tokens=connect_tokens)
-        app = App(colour, Failing, [Chat], settings=values, on_error=failing_on_error)
+        app = App(mode, Failing, [Chat], settings=values, on_error=failing_on_error)
 
         answers: list[Response] = [app(request, sid="s1") for request in requests(text)]
 
@@ -273,9 +274,9 @@ class TestNoTokenInALog:
         assert len({record.getMessage() for record in caplog.records}) > 5
 
     @pytest.mark.parametrize("debug", [True, False])
-    def test_of_what_is_answered_in_debugging(self, colour: str, debug: bool, caplog: pytest.LogCaptureFixture) -> None:
+    def test_of_what_is_answered_in_debugging(self, mode: str, debug: bool, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.DEBUG)
-        app = App(colour, Failing, [Chat], settings=settings(secret=SECRET, debug=debug, connect_tokens=False))
+        app = App(mode, Failing, [Chat], settings=settings(secret=SECRET, debug=debug, connect_tokens=False))
 
         answers = [app(request) for request in requests(KEPT)]
 
@@ -290,11 +291,11 @@ class TestNoTokenInALog:
             answers += [grpc_server("Connect", b"\xff" + text.encode()), grpc_server("Nope", text.encode())]
             answers += [grpc_server("Connect", *_encoded(connect(text))[1:], protov="v9")]
 
-        said = logged(caplog) + "".join(map(str, answers))
+        seen = logged(caplog) + "".join(map(str, answers))
 
-        assert "Incompatible AnyCable RPC client" in said
+        assert "Incompatible AnyCable RPC client" in seen
         for text in TOKENS.values():
-            assert_unseen(text, said)
+            assert_unseen(text, seen)
 
     @pytest.mark.parametrize(
         "options",
@@ -309,7 +310,7 @@ class TestNoTokenInALog:
         caplog.set_level(logging.DEBUG)
         values = settings(**options)
         cable = Cable(Failing, [Chat], settings=values)
-        gateway = Gateway(Service(cable).ahandle, GatewayOptions.of(values))
+        gateway = Gateway(BytesHandler(Service(cable)).ahandle, GatewayOptions.of(values))
         server = GatewayRunning(gateway, gateway.options)
         try:
             for text in TOKENS.values():
@@ -345,10 +346,10 @@ class TestNoTokenInALog:
                         method, data = _encoded(request)
                         unary(channel, method)(data, metadata=tuple(METADATA.items()), timeout=10)
 
-        said = "\n".join(program.lines)
-        assert "has failed" in said
+        output = "\n".join(program.lines)
+        assert "has failed" in output
         for text in TOKENS.values():
-            assert_unseen(text, said)
+            assert_unseen(text, output)
 
     @pytest.mark.parametrize("text", TOKENS.values(), ids=TOKENS)
     @pytest.mark.parametrize("command", ["serve", "dev", "token", ""])
@@ -387,7 +388,7 @@ GRPC = Callable[..., object]
 
 @pytest.fixture(params=["def", "async"])
 def grpc_server(request: pytest.FixtureRequest) -> Iterator[GRPC]:
-    """Calls a server of that colour over a socket; the answer is its bytes or the error."""
+    """Return a function that calls a sync or async server over a socket and returns its bytes or the error."""
     values = settings(secret=SECRET, rpc_host="127.0.0.1:0")
     app = App(request.param, Failing, [Chat], settings=values, on_error=failing_on_error)
     with ExitStack() as stack:
@@ -433,7 +434,7 @@ def _encoded(request: Request) -> tuple[str, bytes]:
 
 
 def talk(address: str, query: str = "", **how: Any) -> None:
-    """Connect, and if one is let in, subscribe, say something that cannot be read, and be thrown out."""
+    """Connect, and after a welcome subscribe, send an unreadable message, and wait until the server closes."""
     with Client(f"ws://{address}/cable{query}", **how) as client:
         with suppress(ConnectionClosed):
             if client.next()["type"] == "welcome":

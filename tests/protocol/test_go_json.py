@@ -70,12 +70,12 @@ def test_numbers_have_64_bits(text: str, value: float) -> None:
     ["", "{", "NaN", "-Infinity", "1e999", "9" * 400, "[" * 100_000, "'a'", "{a:1}", "1 2", '"\n"'],
     ids=lambda text: repr(text)[:20],
 )
-def test_what_is_not_json(text: str) -> None:
+def test_invalid_json_is_refused(text: str) -> None:
     with pytest.raises(InvalidData, match="not JSON"):
         go_json.loads(text)
 
 
-def test_what_is_nested_too_deeply_cannot_be_written() -> None:
+def test_a_value_nested_too_deeply_cannot_be_written() -> None:
     value: list[Any] = []
     for _ in range(100_000):
         value = [value]
@@ -93,7 +93,7 @@ def test_fields_have_names_in_any_case_and_the_last_one_wins() -> None:
     assert go_json.fields(value, KINDS) == {"text": "b\ufffd", "number": 1, "switch": False, "any": [], "map": {}}
 
 
-def test_null_is_no_field() -> None:
+def test_null_is_left_out() -> None:
     assert go_json.fields({"text": "a", "TEXT": None, "number": None, "any": None}, KINDS) == {"text": "a"}
 
 

@@ -41,12 +41,12 @@ def nested(depth: int) -> list[Any]:
         ('\x00"\\\n', r'"\u0000\"\\\n"'),
     ],
 )
-def test_text_is_compact_and_raw_utf8(value: object, text: str) -> None:
+def test_json_is_compact_and_raw_utf8(value: object, text: str) -> None:
     assert dumps(value) == text
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "message"),
     [
         (float("nan"), "Out of range float values"),
         ([float("inf")], "Out of range float values"),
@@ -59,8 +59,8 @@ def test_text_is_compact_and_raw_utf8(value: object, text: str) -> None:
     ],
     ids=["NaN", "infinity", "surrogate", "surrogate in a key", "object", "key", "huge integer", "deep"],
 )
-def test_what_is_no_json_value_is_refused_with_a_reason(value: object, said: str) -> None:
-    with pytest.raises(InvalidData, match=said):
+def test_other_values_are_refused_with_a_reason(value: object, message: str) -> None:
+    with pytest.raises(InvalidData, match=message):
         dumps(value)
 
 
@@ -78,11 +78,11 @@ class Plain:
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "message"),
     [
         (
             b"x",
-            r"bytes is not a JSON type; convert it first: decode\(\) what is a text, base64.b64encode\(\) what is not",
+            r"bytes is not a JSON type; convert it first: decode\(\) if these are UTF-8, else base64.b64encode\(\)",
         ),
         (bytearray(b"x"), "bytearray is not a JSON type; .*b64encode"),
         (Model(), r'Model is not a JSON type; convert it first: its model_dump\(mode="json"\)'),
@@ -95,8 +95,8 @@ class Plain:
     ],
 )
 @pytest.mark.parametrize("write", [dumps, JSONWriter(DIALECTS["canonical"]).dumps])
-def test_each_kind_of_value_is_told_its_own_way_into_json(write: Any, value: object, said: str) -> None:
-    with pytest.raises(InvalidData, match=said):
+def test_the_error_says_how_to_convert_each_type(write: Any, value: object, message: str) -> None:
+    with pytest.raises(InvalidData, match=message):
         write({"deep": [value]})
 
 
@@ -139,7 +139,7 @@ def test_any_json_text_is_read(text: str, value: object) -> None:
     ],
     ids=lambda text: f"{text[:10]!r}",
 )
-def test_what_is_no_json_is_refused(text: str) -> None:
+def test_invalid_json_is_refused(text: str) -> None:
     with pytest.raises(InvalidData, match=r"^not JSON: "):
         loads(text)
 

@@ -66,12 +66,12 @@ def test_a_call_is_a_line(request_: Request, response: Any, line: str) -> None:
     assert happened(request_, response, 0.00125, "") == f"{line} in 1.2 ms"
 
 
-def test_a_line_says_whose_it_is() -> None:
+def test_a_line_ends_with_the_session_id() -> None:
     assert happened(ConnectionRequest(), ConnectionResponse(ERROR), 1, "s1").endswith(" in 1000.0 ms [sid=s1]")
 
 
 @pytest.mark.parametrize(
-    ("identifier", "said"),
+    ("identifier", "line"),
     [
         ('{"channel":"Room"}', "Room"),
         (
@@ -83,11 +83,11 @@ def test_a_line_says_whose_it_is() -> None:
         ("no JSON", "'no JSON'"),
     ],
 )
-def test_a_subscription_shows_no_secret(identifier: str, said: str) -> None:
-    assert subscription(identifier) == said
+def test_a_subscription_shows_no_secret(identifier: str, line: str) -> None:
+    assert subscription(identifier) == line
 
 
-def test_a_line_is_not_as_long_as_a_client_likes() -> None:
+def test_a_line_has_a_limited_length() -> None:
     identifier = json.dumps({"channel": "x" * 1000, **{f"{number}" * 50: "y" * 1000 for number in range(100)}})
 
     assert len(happened(command("subscribe"), CommandResponse(SUCCESS, streams=("s" * 1000,) * 100), 1, "")) < 1000

@@ -50,7 +50,7 @@ def test_equal_messages_are_equal() -> None:
 
 
 @pytest.mark.parametrize("message", [Env(), EnvResponse()], ids=lambda message: type(message).__name__)
-def test_what_messages_share_by_default_cannot_be_changed(message: Any) -> None:
+def test_shared_default_values_cannot_be_changed(message: Any) -> None:
     shared = [value for value in message if isinstance(value, Mapping)]
     for value in shared:
         with pytest.raises(TypeError):
@@ -67,11 +67,11 @@ def test_the_service_and_its_version_have_their_names() -> None:
 
 
 @pytest.mark.parametrize("name", ["chat/1", " ", "чат", "--", "\x00"])
-def test_any_text_can_be_the_name_of_a_stream(name: str) -> None:
+def test_any_non_empty_string_can_be_a_stream_name(name: str) -> None:
     assert stream_name(name) == name
 
 
 @pytest.mark.parametrize("name", ["", None, 1, b"chat", ["chat"], "\ud800"])
-def test_nothing_else_can(name: object) -> None:
+def test_other_values_cannot_be_a_stream_name(name: object) -> None:
     with pytest.raises(InvalidData):
         stream_name(name)

@@ -37,11 +37,11 @@ QUOTED = r'"{\"channel\":\"ChatChannel\",\"room\":\"чат\"}"'
         (transmissions.message("I", None), '{"identifier":"I","message":null}'),
     ],
 )
-def test_a_message_has_its_exact_text(made: str, text: str) -> None:
+def test_a_message_has_its_exact_bytes(made: str, text: str) -> None:
     assert made == text
 
 
 @pytest.mark.parametrize("data", [float("nan"), "\ud800", object(), {1, 2}])
-def test_data_that_is_no_json_value_is_refused(data: object) -> None:
+def test_data_that_json_lacks_is_refused(data: object) -> None:
     with pytest.raises(InvalidData):
         transmissions.message("I", data)

@@ -55,7 +55,7 @@ def test_a_payload_has_its_exact_text(made: str, text: str) -> None:
 
 
 def test_none_is_refused_because_it_would_arrive_as_text() -> None:
-    with pytest.raises(InvalidData, match='the text "null"'):
+    with pytest.raises(InvalidData, match='the string "null"'):
         publication("s", None)
 
 
@@ -74,10 +74,10 @@ def test_data_that_is_no_json_value_is_refused(data: object) -> None:
 @pytest.mark.parametrize(
     ("meta", "said"),
     [
-        ({"exclude_socket": 1}, "exclude_socket is a str, not 1"),
-        ({"broadcast_type": True}, "broadcast_type is a str, not True"),
-        ({"transient": "yes"}, "transient is a bool, not 'yes'"),
-        ({"transient": 1}, "transient is a bool, not 1"),
+        ({"exclude_socket": 1}, "exclude_socket must be a str, got 1"),
+        ({"broadcast_type": True}, "broadcast_type must be a str, got True"),
+        ({"transient": "yes"}, "transient must be a bool, got 'yes'"),
+        ({"transient": 1}, "transient must be a bool, got 1"),
     ],
 )
 def test_meta_that_anycable_go_cannot_read_is_refused(meta: dict[str, Any], said: str) -> None:
@@ -87,7 +87,7 @@ def test_meta_that_anycable_go_cannot_read_is_refused(meta: dict[str, Any], said
 
 @pytest.mark.parametrize("reconnect", [None, 1, "true"])
 def test_reconnect_is_yes_or_no(reconnect: Any) -> None:
-    with pytest.raises(InvalidData, match="reconnect is a bool"):
+    with pytest.raises(InvalidData, match="reconnect must be a bool"):
         remote_disconnect("{}", reconnect)
 
 

@@ -269,7 +269,7 @@ class TestTokens:
 
         assert response == ConnectionResponse(
             Status.ERROR,
-            error_msg="the token has no identifiers: its claim 'ext' is missing or not a text",
+            error_msg="the token has no identifiers: its claim 'ext' is missing or not a string",
         )
 
     def test_a_query_that_go_cannot_read_is_an_error(self, app: MakeApp) -> None:

@@ -184,8 +184,8 @@ class TestDispatch:
             ('"text"', "the data of a message is not a JSON object"),
             ("5", "the data of a message is not a JSON object"),
             ("null", "the data of a message is not a JSON object"),
-            ('{"action":5}', "the name of an action is a text, not 5"),
-            ('{"action":["echo"]}', "the name of an action is a text, not ['echo']"),
+            ('{"action":5}', "the name of an action must be a string, got 5"),
+            ('{"action":["echo"]}', "the name of an action must be a string, got ['echo']"),
             ('{"action":"echo","a":NaN}', "the data of a message is not JSON: NaN is not a JSON value"),
             ('{"action":"echo","a":1e999}', "the data of a message is not JSON: 1e999 is beyond the range of a number"),
         ],
@@ -435,7 +435,7 @@ class TestIdentifiers:
                 self.connection.user = "eve"  # type: ignore[attr-defined]
 
         assert app(User, [Odd])(act("go")) == failed("Odd.go failed")
-        assert "it is settled when the client connects" in caplog.text
+        assert "it is set when the client connects" in caplog.text
 
     def test_those_of_a_foreign_token_may_be_others(self, app: MakeApp, caplog: pytest.LogCaptureFixture) -> None:
         class Foreign(Channel):

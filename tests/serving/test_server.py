@@ -24,6 +24,7 @@ from anycable_rpc import Cable, Connection
 from anycable_rpc.protocol.messages import CommandMessage, ConnectionRequest, Env, Status
 from anycable_rpc.serving.server import service_of
 from anycable_rpc.settings.model import Settings
+from anycable_rpc.transports.bytes_handler import bytes_handler
 from anycable_rpc.transports.protobuf import decode_response, encode_request
 
 METADATA = (("sid", "s1"), ("protov", "v1"))
@@ -442,9 +443,9 @@ def test_at_debug_each_call_is_a_line(start: Callable[..., Process]) -> None:
 )
 def test_what_is_set_for_grpc_bounds_requests_in_its_place(values: dict[str, Any], expected: Status) -> None:
     chosen = Settings(**{"rpc_max_call_send_size": 100, **values})
-    service = service_of(Cable(Connection, settings=chosen), chosen)
+    handler = bytes_handler(service_of(Cable(Connection, settings=chosen), chosen), chosen)
     request = encode_request(ConnectionRequest(Env("x" * 150, {})))
 
-    answer = decode_response("Connect", service.handle("Connect", request, dict(METADATA)))
+    answer = decode_response("Connect", handler.handle("Connect", request, dict(METADATA)))
 
     assert answer.status is expected

@@ -1,4 +1,4 @@
-"""One app, sync and async: as it is written, and with each callback as an `async def`."""
+"""Each app as sync and async: as it is written, and with every callback an `async def`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def settings(**values: Any) -> Settings:
 
 
 def asynchronous(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the method as `async def`, with the same signature and marks."""
+    """Return the method as `async def`, with its signature and marks."""
 
     @functools.wraps(method)
     async def twin(*args: Any, **kwargs: Any) -> Any:
@@ -44,24 +44,24 @@ def async_twin(base: type[Any]) -> type[Any]:
 
 
 class App:
-    """A cable that answers without a transport; `kind` is "def" or "async"."""
+    """A sync or async cable that is called without a transport."""
 
     def __init__(
         self,
-        kind: str,
+        mode: str,
         connection: type[Connection] = Connection,
         channels: Iterable[type[Channel]] = (),
         **options: Any,
     ) -> None:
-        self.kind = kind
+        self.mode = mode
         options.setdefault("settings", settings())
-        if kind == "async":
+        if mode == "async":
             connection, channels = async_twin(connection), [async_twin(channel) for channel in channels]
         self.cable = Cable(connection, channels, **options)
 
     def __call__(self, request: Request, sid: str = "") -> Response:
         """Return the response to a request."""
         steps = respond(self.cable, request, sid)
-        if self.kind == "async":
+        if self.mode == "async":
             return asyncio.run(runner.arun(steps, self.cable.middleware))
         return runner.run(steps, self.cable.middleware)

@@ -1,4 +1,4 @@
-"""A real HTTP server in the place of anycable-go that records the broadcasts it receives."""
+"""A stand-in for the broadcast endpoint of anycable-go: an HTTP server that records its requests."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from typing import cast
 __all__ = ["NO_ANSWER", "BroadcastServer", "Posted", "running"]
 
 NO_ANSWER = 0
-"""A status that stands for no answer: the server closes the connection instead."""
+"""A status that is never sent: the connection is closed instead."""
 
 
 @dataclass(frozen=True)
 class Posted:
-    """A request that the server received."""
+    """A request that the server got."""
 
     path: str
     headers: Message
@@ -28,22 +28,22 @@ class Posted:
 
 @dataclass
 class BroadcastServer:
-    """The script of the server and a record of its requests."""
+    """The behaviour of the server, and the requests that it got."""
 
     answers: list[int] = field(default_factory=list[int])
-    """The statuses of the answers, one after another; afterwards 201."""
+    """Statuses of the next responses, in order. After them the status is 201."""
     text: bytes = b""
-    """The body of each answer."""
+    """The body of each response."""
     location: str = ""
-    """The header `Location` of each answer; empty for none."""
+    """The header `Location` of each response."""
     missing: int = 0
-    """The number of bytes that `Content-Length` announces and the body lacks."""
+    """Bytes of the body that the server announces and never sends."""
     hangs_up: bool = False
-    """True to close the connection after each answer, without announcing it."""
+    """True: the server closes a connection after each response, without `Connection: close`."""
     released: threading.Event = field(default_factory=threading.Event)
-    """Set: the server answers. Cleared: it waits first."""
+    """While this is not set, the server waits before it answers."""
     arrived: threading.Event = field(default_factory=threading.Event)
-    """An event that the first request sets."""
+    """Set by the first request."""
     requests: list[Posted] = field(default_factory=list[Posted])
     connections: int = 0
     port: int = 0
@@ -107,7 +107,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def running(port: int = 0, tls: ssl.SSLContext | None = None) -> Generator[BroadcastServer]:
-    """Run a server on a free port; close its clients before the end."""
+    """Run a server on a free port. Close its clients before it ends."""
     script = BroadcastServer()
     with _Server(port, script) as server:
         if tls is not None:

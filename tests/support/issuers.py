@@ -1,7 +1,7 @@
-"""JSON of the issuers' own languages, written by their interpreters on this machine.
+"""The JSON that the languages of the issuers write, where they are installed.
 
-`python -m tests.support.issuers` records it again in `tests/data/dialects.json`. That needs Node, Ruby with
-ActiveSupport, PHP and Go.
+`python -m tests.support.issuers` records it in `tests/data/dialects.json`. That needs Node, Ruby with ActiveSupport,
+PHP and Go.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ISSUERS = {
     "go": ["go", "run", str(PROGRAMS / "go.go")],
     "python": [sys.executable],
 }
-"""The commands that write each line of JSON again, by dialect."""
+"""By dialect, the command that writes each line of JSON again."""
 
 VERSIONS = {
     "js": ["node", "-p", "`Node ${process.versions.node}`"],
@@ -40,7 +40,7 @@ VERSIONS = {
 
 
 def missing(dialect: str) -> str:
-    """Return the reason why the issuer cannot run; empty when it can."""
+    """Return why the issuer cannot run here, or an empty string."""
     program = ISSUERS[dialect][0]
     if not shutil.which(program):
         return f"{program} is not installed: CONTRIBUTING.md says how to get it"
@@ -50,7 +50,7 @@ def missing(dialect: str) -> str:
 
 
 def write(dialect: str, values: list[Any]) -> list[str | None]:
-    """Return the JSON that the issuer writes for each value; None for a value that it refuses."""
+    """Return the JSON of the issuer for each value, or None for a value that it refuses."""
     if dialect == "python":
         return [json.dumps(value) for value in values]
     lines = "".join(json.dumps(value) + "\n" for value in values)

@@ -1,4 +1,4 @@
-"""Real Redis and NATS servers for tests, and clients that read the messages there."""
+"""Real Redis and NATS servers for tests, and clients that see what arrives there."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ STARTUP = 20.0
 
 
 class Server:
-    """A server on a port of its own; it can be stopped and started again."""
+    """A server on a free port that can be stopped and started again."""
 
     def __init__(self, command: list[str], port: int) -> None:
         self._command = command
@@ -58,7 +58,7 @@ class Server:
         self._process.send_signal(signal.SIGHUP)
 
     def stop(self) -> None:
-        """End the server and wait for its exit."""
+        """Stop the server and wait until it has ended."""
         if self._process is not None:
             self._process.terminate()
             try:
@@ -71,7 +71,7 @@ class Server:
 
 @contextmanager
 def running(server: Server) -> Generator[Server]:
-    """Start the server, and stop it at the end."""
+    """Run the server inside the block."""
     server.start()
     try:
         yield server
@@ -80,12 +80,12 @@ def running(server: Server) -> Generator[Server]:
 
 
 def redis_server(folder: Path, *options: str, tls: bool = False) -> Server:
-    """Return a Redis that keeps nothing on disk."""
+    """Return a Redis that stores no data on disk."""
     program = _redis_program()
     if tls:
         done = subprocess.run([program, "--tls-port", "x"], capture_output=True, text=True, timeout=20)
         if "Bad directive" in done.stdout + done.stderr:
-            pytest.skip("this redis-server is built without TLS: apt-get install redis-server")
+            pytest.skip("the redis-server here is built without TLS: apt-get install redis-server")
     port = _free_port()
     quiet = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", str(folder)]
     ports = ["--port", "0", "--tls-port", str(port)] if tls else ["--port", str(port)]
@@ -94,9 +94,9 @@ def redis_server(folder: Path, *options: str, tls: bool = False) -> Server:
 
 @contextmanager
 def sentinels(folder: Path, *options: str, password: str = "") -> Generator[tuple[Server, list[int]]]:
-    """Run three Sentinels that watch a primary `MyMaster` with a replica; yield the primary and the Sentinels' ports.
+    """Run three Sentinels and a primary `MyMaster` with a replica. Yield the primary and the Sentinels' ports.
 
-    `password` is the password of the primary; if there is one, the password of the Sentinels is `s1`.
+    `password` is that of the primary. If it is given, the Sentinels' password is `s1`.
     """
     with ExitStack() as stack:
         primary = stack.enter_context(running(redis_server(folder, *options)))
@@ -124,7 +124,7 @@ def _sentinel(folder: Path, port: int, password: str) -> Server:
 
 @contextmanager
 def cluster(folder: Path) -> Generator[list[int]]:
-    """Run three nodes that share the slots; yield their ports."""
+    """Run three nodes that share the slots. Yield their ports."""
     with ExitStack() as stack:
         ports: list[int] = []
         seed = ""
@@ -142,7 +142,7 @@ def cluster(folder: Path) -> Generator[list[int]]:
 
 
 def _ask(port: int, *words: str, password: str = "") -> bytes:
-    """Send an inline command and return the answer, without a library: the library is under test."""
+    """Return the raw reply to an inline command, without a library."""
     with socket.create_connection(("127.0.0.1", port), timeout=5) as connection, connection.makefile("rb") as answers:
         answer = b""
         for command in [["AUTH", password], words] if password else [words]:
@@ -176,7 +176,7 @@ def _redis_program() -> str:
 
 
 def redis_version() -> tuple[int, int]:
-    """Return major and minor of the version of redis-server."""
+    """Return the version of the installed server."""
     version = subprocess.run([_redis_program(), "--version"], check=True, capture_output=True, text=True).stdout
     major, minor = version.partition("v=")[2].split(".")[:2]
     return int(major), int(minor)
@@ -196,7 +196,7 @@ def _free_port() -> int:
 
 
 class Subscriber:
-    """A reader of a NATS subject that speaks the text protocol without a library: the library is under test."""
+    """A subscriber of a NATS subject without a library, since the library is under test."""
 
     def __init__(self, port: int, subject: str) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=10)
@@ -206,7 +206,7 @@ class Subscriber:
         self.payloads()
 
     def payloads(self) -> list[str]:
-        """Return all payloads so far. The server answers a ping after all earlier messages, so nothing is missed."""
+        """Return all payloads until now: the server answers a ping after all earlier messages."""
         self._socket.sendall(b"PING\r\n")
         while (line := self._file.readline()) != b"PONG\r\n":
             if line.startswith(b"MSG "):
@@ -215,7 +215,7 @@ class Subscriber:
             elif line == b"PING\r\n":
                 self._socket.sendall(b"PONG\r\n")
             elif not line.startswith(b"INFO "):
-                raise AssertionError(f"NATS said {line!r}")
+                raise AssertionError(f"NATS sent {line!r}")
         return self._payloads
 
     def close(self) -> None:
@@ -225,7 +225,7 @@ class Subscriber:
 
 
 class Eavesdropper:
-    """A listener in the place of a server: it greets each client and records what the client sends in `heard`."""
+    """A fake server that sends a greeting and records what a client sends."""
 
     def __init__(self, greeting: bytes, answer: bytes = b"PONG\r\n") -> None:
         self.heard = b""
@@ -248,7 +248,7 @@ class Eavesdropper:
                             connection.sendall(self._answer)
 
     def close(self) -> None:
-        """Stop listening and wait for the thread."""
+        """Stop listening and wait until the thread has ended."""
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -256,7 +256,7 @@ class Eavesdropper:
 
 
 def certificate_for(folder: Path) -> Path:
-    """Write a key and its self-signed certificate for localhost into one file and return its path."""
+    """Return a file with a key and a self-signed certificate for localhost."""
     key, certificate, both = folder / "key.pem", folder / "certificate.pem", folder / "both.pem"
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
     files = ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate)]

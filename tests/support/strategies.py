@@ -1,4 +1,4 @@
-"""Hypothesis strategies that several tests share."""
+"""Strategies of hypothesis for several tests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ json_values: st.SearchStrategy[Any] = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
     max_leaves=12,
 )
-"""A strategy for any JSON value."""
+"""Any JSON value."""
 
 names = st.text(st.sampled_from("abcdefghijklmnopqrstuvwxyz_é日"), min_size=1, max_size=8)
-"""A strategy for names of identifiers."""
+"""Names of identifiers."""

@@ -1,4 +1,4 @@
-"""A WSGI app that broadcasts while it is loaded, before gunicorn forks, and on request."""
+"""A WSGI app that broadcasts on request, and once while it is loaded, before gunicorn forks."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ cable.broadcast("s", f"loaded {os.getpid()}")  # so that the workers inherit a c
 
 
 def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """Broadcast 1 for `/sync/1` and `/async/1`; answer with the process id."""
-    _, kind, text = environ["PATH_INFO"].split("/")
-    if kind == "async":
+    """Broadcast the last part of `/sync/1` or `/async/1`, and answer with the process id."""
+    _, mode, text = environ["PATH_INFO"].split("/")
+    if mode == "async":
         asyncio.run(cable.abroadcast("s", text))
     else:
         cable.broadcast("s", text)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from anycable_rpc._pb import rpc_pb2 as pb
 from anycable_rpc.errors import ProtocolError
 from anycable_rpc.protocol.messages import (
+    METHODS,
     UNCHANGED,
     CommandMessage,
     CommandResponse,
@@ -28,7 +29,7 @@ from anycable_rpc.protocol.messages import (
     Response,
     Status,
 )
-from anycable_rpc.transports.protobuf import METHODS, decode_request, decode_response, encode_request, encode_response
+from anycable_rpc.transports.protobuf import decode_request, decode_response, encode_request, encode_response
 
 from ..support.paths import PROJECT
 
@@ -81,7 +82,7 @@ responses: dict[str, st.SearchStrategy[Response]] = {
     ),
     "Disconnect": st.builds(DisconnectResponse, statuses, texts),
 }
-methods = st.sampled_from(METHODS)
+methods = st.sampled_from(list(METHODS))
 
 
 @pytest.mark.parametrize("message", FIELDS)
@@ -95,7 +96,7 @@ def test_the_service_has_three_methods() -> None:
     service = pb.DESCRIPTOR.services_by_name["RPC"]
 
     assert service.full_name == "anycable.RPC"
-    assert tuple(method.name for method in service.methods) == METHODS
+    assert tuple(method.name for method in service.methods) == tuple(METHODS)
 
 
 @given(st.data())

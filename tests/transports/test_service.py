@@ -19,8 +19,10 @@ from anycable_rpc.protocol.messages import (
     Request,
     Status,
 )
+from anycable_rpc.protocol.reply import reply_of
+from anycable_rpc.transports.bytes_handler import BytesHandler
 from anycable_rpc.transports.protobuf import decode_response, encode_request
-from anycable_rpc.transports.service import Service
+from anycable_rpc.transports.service import AnsweredCall, Service
 
 from ..support.both_ways import App, settings
 
@@ -37,13 +39,14 @@ RESPONSES: dict[str, Any] = {
 }
 
 
-def ask(service: Service, method: str = "Connect", data: bytes | None = None, **metadata: str) -> Any:
+def ask(service: Service | BytesHandler, method: str = "Connect", data: bytes | None = None, **metadata: str) -> Any:
     """The response; that to a `def` app must be the same from a thread and on a loop."""
     data = encode_request(REQUESTS[method]) if data is None else data
     metadata = metadata or METADATA
-    answer = asyncio.run(service.ahandle(method, data, metadata))
+    handler = BytesHandler(service) if isinstance(service, Service) else service
+    answer = asyncio.run(handler.ahandle(method, data, metadata))
     if not service.is_async:
-        assert service.handle(method, data, metadata) == answer
+        assert handler.handle(method, data, metadata) == answer
     service.threads.shutdown()
     return decode_response(method, answer)
 
@@ -76,6 +79,39 @@ def test_above_debug_calls_do_not_even_ask(colour: str, caplog: pytest.LogCaptur
         ask(service, "Connect")
 
     assert caplog.messages == []
+
+
+@pytest.mark.parametrize("method", REQUESTS)
+def test_observers_see_each_call_with_its_method_status_and_time(colour: str, method: str) -> None:
+    service, seen = Service(App(colour).cable), list[AnsweredCall]()
+    service.observers.append(seen.append)
+
+    responses = [asyncio.run(service.ahandle(REQUESTS[method], METADATA))]
+    if not service.is_async:
+        responses.append(service.handle(REQUESTS[method], METADATA))
+
+    assert [(call.method, call.response, call.sid) for call in seen] == [(method, each, "s1") for each in responses]
+    assert all(0 < call.seconds < 5 for call in seen)
+
+
+def test_observers_see_a_call_that_was_never_begun() -> None:
+    service, seen = Service(App("def").cable), list[AnsweredCall]()
+    service.observers.append(seen.append)
+
+    service.handle(ConnectionRequest(), {"protov": "v0"})
+
+    assert [(call.method, call.response.status) for call in seen] == [("Connect", Status.ERROR)]
+
+
+def test_an_observer_that_fails_does_not_harm_the_call(caplog: pytest.LogCaptureFixture) -> None:
+    service, seen = Service(App("def").cable), list[AnsweredCall]()
+    service.observers += [lambda call: 1 / 0, seen.append]
+
+    response = service.handle(ConnectionRequest(), METADATA)
+
+    assert response.status is Status.SUCCESS
+    assert len(seen) == 1
+    assert "an observer of calls failed" in caplog.text
 
 
 def test_the_sid_can_be_left_out(colour: str) -> None:
@@ -116,7 +152,7 @@ def test_bytes_that_are_no_message_are_an_error(method: str, data: bytes) -> Non
 def test_a_response_that_cannot_be_written_is_an_error(caplog: pytest.LogCaptureFixture) -> None:
     class Odd(Connection):
         def connect(self) -> None:
-            self._transmissions.append("\ud800")
+            reply_of(self).transmissions.append("\ud800")
 
     response = ask(Service(App("def", Odd).cable))
 
@@ -248,7 +284,7 @@ def test_too_large_an_answer_is_an_error_said_once(
     told: list[Any] = []
     app = App(colour, Greedy, [Room], on_error=lambda *what: told.append(what))
     app.cable.connection_class.ran = []  # type: ignore[attr-defined]
-    service = Service(app.cable, largest_answer=LIMIT)
+    service = BytesHandler(Service(app.cable), largest_response=LIMIT)
     method = "Connect" if callback == "connect" else "Command"
 
     response = decode_response(method, asyncio.run(service.ahandle(method, encode_request(request_), METADATA)))
@@ -271,9 +307,9 @@ def test_an_answer_at_the_limit_is_sent(extra: int) -> None:
             self.transmit("x" * 200)
 
     cable = App("def", Exact).cable
-    size = len(Service(cable).handle("Connect", encode_request(ConnectionRequest()), METADATA))
+    size = len(BytesHandler(Service(cable)).handle("Connect", encode_request(ConnectionRequest()), METADATA))
 
-    response = ask(Service(cable, largest_answer=size - extra))
+    response = ask(BytesHandler(Service(cable), largest_response=size - extra))
 
     assert response.status is (Status.ERROR if extra else Status.SUCCESS)
 
@@ -283,12 +319,12 @@ def test_a_rejection_that_is_too_large_itself_is_a_plain_error(caplog: pytest.Lo
         def subscribed(self) -> None: ...
 
     identifier = f'{{"channel":"Deep","text":"{"x" * LIMIT}"}}'
-    service = Service(App("def", channels=[Deep]).cable, largest_answer=LIMIT)
+    service = BytesHandler(Service(App("def", channels=[Deep]).cable), largest_response=LIMIT)
 
     response = ask(service, "Command", encode_request(CommandMessage("subscribe", identifier, "{}")))
 
     assert response.status is Status.ERROR
-    assert "nor can what was to be sent instead" in caplog.text
+    assert "the response that would say so is too large as well" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -307,7 +343,7 @@ def test_too_large_a_request_is_an_error_and_runs_nothing(
     app.cable.connection_class.ran = ran  # type: ignore[attr-defined]
     data = encode_request(CommandMessage(name, ROOM, "{}", "x" * LIMIT))
 
-    response = ask(Service(app.cable, largest_request=LIMIT), "Command", data)
+    response = ask(BytesHandler(Service(app.cable), largest_request=LIMIT), "Command", data)
 
     assert response.status is expected
     assert ran == []

@@ -12,10 +12,12 @@ import pytest
 from anycable_rpc import Cable, Channel, Connection
 from anycable_rpc.protocol.messages import CommandMessage
 from anycable_rpc.transports import runner
+from anycable_rpc.transports.admission import Admission
 from anycable_rpc.transports.asyncio.calls import Call, Calls
+from anycable_rpc.transports.bytes_handler import BytesHandler
 from anycable_rpc.transports.protobuf import encode_request
 from anycable_rpc.transports.service import Service
-from anycable_rpc.transports.watch import Refusals, Watch
+from anycable_rpc.transports.watch import Watch
 
 from ..support.both_ways import settings
 
@@ -30,38 +32,14 @@ class Place:
     is_late = False
 
 
-class Pool:
-    """The calls of an engine."""
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self.refusals = Refusals(limit)
-        self.under_way: set[Any] = set()
-
-
 def service(*channels: type[Channel]) -> Service:
     return Service(Cable(Connection, channels, settings=settings()))
 
 
-class TestRefusals:
-    def test_the_log_is_told_once_a_minute_how_many_there_were(self, caplog: pytest.LogCaptureFixture) -> None:
-        refusals = Refusals(2)
-        refusals.tell(0)
-        for _ in range(273):
-            refusals.add()
-        refusals.tell(1)
-        refusals.add()
-        for now in (2, 60.5, 61, 200):
-            refusals.tell(now)
-
-        assert [record.message.split(" refused")[0] for record in caplog.records] == ["273 calls were", "1 call was"]
-        assert "ANYCABLE_RPC_POOL_SIZE (2 here)" in caplog.text
-        assert "--rpc_concurrency of anycable-go" in caplog.text
-
-
 class TestHealth:
-    def turns(self, patience: float = 30) -> tuple[Watch, Pool, Service, list[bool]]:
-        pool, app, said = Pool(2), service(), list[bool]()
+    def turns(self, patience: float = 30) -> tuple[Watch, Admission[Any], Service, list[bool]]:
+        app, said = service(), list[bool]()
+        pool = Admission[Any](2, app.threads)
         return Watch(pool, app, patience, said.append), pool, app, said
 
     def test_it_turns_when_no_place_comes_free_and_back_when_one_does(self) -> None:
@@ -154,8 +132,8 @@ def look(watch: Watch, release: threading.Event) -> None:
 
 async def run_late(app: Service, calls_at_a_time: int, release: threading.Event) -> None:
     """Calls that all outlive their deadline."""
-    calls = Calls(app, calls_at_a_time)
-    watch = Watch(calls, app, 30, bool)
+    calls = Calls(BytesHandler(app), calls_at_a_time)
+    watch = Watch(calls.admission, app, 30, bool)
     for stream in range(calls_at_a_time):
         calls.start(Call(stream, "Command", STUCK, METADATA, 0.05, lambda *_: None))
     looking = threading.Thread(target=look, args=(watch, release))

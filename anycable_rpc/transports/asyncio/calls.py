@@ -15,12 +15,12 @@ from time import monotonic
 from types import coroutine
 from typing import TYPE_CHECKING, Any, cast
 
+from ..admission import Admission
 from ..http2.grpc_framing import Refused, Status
 from ..threads import Threads
-from ..watch import Refusals
 
 if TYPE_CHECKING:
-    from ..service import Service
+    from ..bytes_handler import BytesHandler
 
 __all__ = ["Call", "Calls"]
 
@@ -62,13 +62,10 @@ class Call:
 class Calls:
     """Serves calls with one service: `async def` apps on the loop, others on threads; `limit` of them at a time."""
 
-    def __init__(self, service: Service, limit: int) -> None:
-        self._service = service
-        self.limit = limit
-        self.refusals = Refusals(limit)
+    def __init__(self, handler: BytesHandler, limit: int) -> None:
+        self._handler = handler
+        self.admission = Admission[Call](limit, handler.threads)
         self._loop = asyncio.get_running_loop()
-        self._under_way: set[Call] = set()
-        self._is_closed = False
         self._idle = asyncio.Event()
         self._next_deadline = inf
         self._threads = Threads(limit)
@@ -76,24 +73,15 @@ class Calls:
         self._results: deque[tuple[Call, bytes | Refused]] = deque()
         self._is_collecting = False
 
-    @property
-    def under_way(self) -> set[Call]:
-        """The calls that have a place."""
-        return self._under_way
-
     def start(self, call: Call) -> None:
         """Let it in; it begins with `go`.
 
         Raises:
             Refused: no call is taken any more, or just now. anycable-go tries again after either.
         """
-        if self._is_closed:
-            raise Refused(Status.UNAVAILABLE, "the server is shutting down")
-        if len(self._under_way) >= self.limit or self._service.threads.busy >= self.limit:  # by calls that were cut
-            raise Refused(Status.RESOURCE_EXHAUSTED, self.refusals.add())
-        if call.deadline <= 0:
-            raise Refused(Status.DEADLINE_EXCEEDED, "the deadline has passed")
-        self._under_way.add(call)
+        refusal = self.admission.enter(call, is_late=call.deadline <= 0)
+        if refusal:
+            raise Refused(Status[refusal.status], refusal.text)
         self._let_in.append(call)
         if call.deadline < inf:
             call.deadline += self._loop.time()
@@ -105,7 +93,7 @@ class Calls:
         """Let those begin that have been let in."""
         if self._let_in:
             calls, self._let_in = self._let_in, []
-            if self._service.is_async:
+            if self._handler.is_async:
                 self._begin(deque(calls))
             else:
                 self._threads.submit([partial(self._work, call) for call in calls])
@@ -121,7 +109,7 @@ class Calls:
 
     def close(self) -> None:
         """Let no more calls in."""
-        self._is_closed = True
+        self.admission.close()
         self._note_idle()
 
     async def wait_idle(self, timeout: float) -> bool:
@@ -133,17 +121,17 @@ class Calls:
 
     def end(self) -> None:
         """Cancel what still runs."""
-        for call in list(self._under_way):
+        for call in list(self.admission.under_way):
             self.cancel(call)
         self._threads.close()
 
     def _leave(self, call: Call) -> None:
-        self._under_way.discard(call)
-        if self._is_closed:
+        self.admission.leave(call)
+        if self.admission.is_closed:
             self._note_idle()
 
     def _note_idle(self) -> None:
-        if not self._under_way:
+        if self.admission.is_idle():
             self._idle.set()
 
     def _begin(self, calls: deque[Call]) -> None:
@@ -169,7 +157,7 @@ class Calls:
 
     def _start(self, call: Call, task: asyncio.Task[None]) -> Awaitable[bytes] | None:
         """What is left of it when it has to wait."""
-        context, answering = copy_context(), self._service.ahandle(call.method, call.data, call.metadata)
+        context, answering = copy_context(), self._handler.ahandle(call.method, call.data, call.metadata)
         call.coroutine = answering
         try:
             waits_for = context.run(answering.send, None)
@@ -197,7 +185,7 @@ class Calls:
         call.thread = get_ident()
         try:
             answer: bytes | Refused = (
-                b"" if call.is_over else self._service.handle(call.method, call.data, call.metadata)
+                b"" if call.is_over else self._handler.handle(call.method, call.data, call.metadata)
             )
         except BaseException as error:
             answer = _broken(call, error)
@@ -220,10 +208,10 @@ class Calls:
 
     def _expire(self) -> None:
         now = self._loop.time()
-        for call in [call for call in self._under_way if call.deadline <= now and not call.is_over]:
+        for call in [call for call in self.admission.under_way if call.deadline <= now and not call.is_over]:
             call.answer(call.stream, Refused(Status.DEADLINE_EXCEEDED, "the deadline has passed"))
             self.cancel(call)
-        self._next_deadline = min((call.deadline for call in self._under_way if not call.is_over), default=inf)
+        self._next_deadline = min((call.deadline for call in self.admission.under_way if not call.is_over), default=inf)
         if self._next_deadline < inf:
             self._loop.call_at(self._next_deadline + _TICK, self._expire)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import cast
 
-from ...protocol.messages import SERVICE
+from ...protocol.messages import METHODS, SERVICE
 from ..http2.budget import Budget
 from ..http2.connection import Connection
 from ..http2.grpc_framing import (
@@ -29,7 +29,6 @@ from ..http2.grpc_framing import (
 from ..http2.limits import Limits
 from ..http2.request_headers import Line
 from ..http2.streams import Cancelled, Request
-from ..protobuf import METHODS
 from .calls import Call, Calls
 from .health import CHECK, WATCH, Health
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import ConfigurationError
+from ..bytes_handler import bytes_handler
 from ..http2.budget import Budget
 from ..http2.limits import Limits
 from ..sockets import key_pair, listeners
@@ -65,9 +66,9 @@ class Server:
         self._settings = settings
         self._tls = _tls(settings)
         chosen = limits(settings)
-        calls, budget = Calls(service, settings.rpc_pool_size), Budget(chosen.budget)
+        calls, budget = Calls(bytes_handler(service, settings), settings.rpc_pool_size), Budget(chosen.budget)
         self._shared = Shared(calls, Health(), chosen, budget, set(), self._longest)
-        self._watch = Watch(calls, service, settings.rpc_stuck_timeout, self._turn)
+        self._watch = Watch(calls.admission, service, settings.rpc_stuck_timeout, self._turn)
         self._listeners = listeners(settings.rpc_host, settings.rpc_reuse_port)
         host, _, _ = settings.rpc_host.rpartition(":")
         self.address = f"{host}:{self._listeners[0].getsockname()[1]}"

@@ -1,7 +1,7 @@
-"""The gRPC server: bytes between anycable-go and a `Service`, with health, TLS, overload and drain.
+"""The gRPC servers on grpcio, with health, TLS, overload and drain.
 
-A `def` app runs on threads, an `async def` app on an event loop: two servers of one shape. Both admit
-`rpc_pool_size` calls at a time and answer RESOURCE_EXHAUSTED, which anycable-go retries, to those beyond.
+A `def` app runs on threads, an `async def` app on an event loop: two servers of one shape. Both admit `rpc_pool_size`
+calls at a time. Beyond that they answer RESOURCE_EXHAUSTED, and anycable-go tries again.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as aio_health
 
 from ...errors import BindError
-from ...protocol.messages import SERVICE
-from ..protobuf import METHODS
+from ...protocol.messages import METHODS, SERVICE
+from ..admission import Admission, Refusal
+from ..bytes_handler import bytes_handler
 from ..runner import until
 from ..sockets import check_free, key_pair
 from ..watch import Watch
-from .admission import _Admission, _Call, _Executor
 from .close_port import hang_up
+from .executor import Executor, GrpcioCall, refuse_with
 
 if TYPE_CHECKING:
     from ...settings.model import Settings
@@ -34,11 +35,11 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncServer", "LoopServer", "ThreadedServer", "options"]
 
-_TOLD = 4
-"""A request up to so many times as large as it may be is read, so that the service says what is wrong with it.
+_READ_FACTOR = 4
+"""A request of up to so many times the allowed size is read, so that the service can say what is wrong with it.
 
-gRPC itself would answer RESOURCE_EXHAUSTED, which anycable-go tries again. Since each answer is bounded, state grows by
-no more than that before it is noticed.
+gRPC itself would answer RESOURCE_EXHAUSTED, which anycable-go tries again. Each response is bounded, so a state
+grows by no more than that before it is noticed.
 """
 
 _FLUSH = 0.2  # seconds for the last answers to leave, and for those who watch the health
@@ -48,11 +49,13 @@ _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
 def options(settings: Settings) -> list[tuple[str, Any]]:
-    """grpcio's channel arguments: anycable-go pings every 10 s, also without calls, and grpcio's own defaults
-    take that for abuse (GOAWAY, too_many_pings). Those of the user come last and win.
+    """Return grpcio's channel arguments. Those of the setting `rpc_server_args` come last and win.
+
+    anycable-go pings every 10 s, also without calls; grpcio's own defaults take that for abuse (GOAWAY,
+    too_many_pings).
     """
     age = int(settings.rpc_max_connection_age * 1000)
-    largest = settings.rpc_max_call_send_size * _TOLD
+    largest = settings.rpc_max_call_send_size * _READ_FACTOR
     arguments: dict[str, Any] = {
         "grpc.so_reuseport": int(settings.rpc_reuse_port),
         "grpc.keepalive_permit_without_calls": 1,
@@ -69,25 +72,26 @@ def options(settings: Settings) -> list[tuple[str, Any]]:
 
 
 class _Health(health.HealthServicer):
-    """Checks are answered on a thread of their own, not behind the calls that wait."""
+    """Answers health checks on a thread of its own, so that they do not wait behind calls."""
 
     def Check(self, request: Any, context: Any) -> Any:  # noqa: N802 - grpcio's name
         return super().Check(request, context)
 
-    Check.__dict__["experimental_thread_pool"] = ThreadPoolExecutor(1, "anycable_rpc health")  # grpcio looks there
+    # grpcio runs a method on the pool that it finds under this name in the function's dictionary. It has no public way.
+    Check.__dict__["experimental_thread_pool"] = ThreadPoolExecutor(1, "anycable_rpc health")
 
 
 class ThreadedServer:
     """Serves a `def` app on threads."""
 
     def __init__(self, service: Service, settings: Settings) -> None:
-        self._service = service
-        self._admission = _Admission(settings.rpc_pool_size, service)
-        self._executor = _Executor(settings.rpc_pool_size, self._admission)
+        self._handler = bytes_handler(service, settings)
+        self._admission = Admission[GrpcioCall](settings.rpc_pool_size, service.threads)
+        self._executor = Executor(settings.rpc_pool_size, self._admission)
         self._server = grpc.server(cast("ThreadPoolExecutor", self._executor), options=options(settings))
         self._health = _Health(experimental_non_blocking=True)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        self._server.add_generic_rpc_handlers((_handlers(self._handler),))
+        self._server.add_generic_rpc_handlers((_handlers(self._method_handler),))
         self.address = _bind(self._server, settings)
         self._port = int(self.address.rpartition(":")[2])
         self._watch = Watch(self._admission, service, settings.rpc_stuck_timeout, self._turn)
@@ -99,10 +103,10 @@ class ThreadedServer:
         self._watch.start()
 
     def stop(self, grace: float) -> bool:
-        """Refuse new calls and wait up to `grace` seconds for those under way; False when some were cut.
+        """Refuse new calls and wait up to `grace` seconds for those under way; return False when some were cut.
 
-        There is no use in gRPC's own drain: a call that meets it is CANCELLED, and anycable-go does not try again
-        then. It does when it is refused, and when the connection is closed under it: so that comes before gRPC's end.
+        gRPC's own drain answers some calls with CANCELLED, which anycable-go does not try again. It does try again when
+        a call is refused, and when its connection is closed. So both happen here before gRPC's own stop.
         """
         self._admission.close()
         self._watch.stop()
@@ -117,19 +121,19 @@ class ThreadedServer:
         for name in _HEALTH_NAMES:
             self._health.set(name, _SERVING if is_serving else _NOT_SERVING)
 
-    def _handler(self, method: str) -> Callable[[bytes, grpc.ServicerContext], bytes]:
+    def _method_handler(self, method: str) -> Callable[[bytes, grpc.ServicerContext], bytes]:
         def handle(data: bytes, context: grpc.ServicerContext) -> bytes:
             call = self._executor.admitted
-            if not isinstance(call, _Call):
-                context.abort(*call)
+            if isinstance(call, Refusal):
+                context.abort(*refuse_with(call))
             call.context, call.thread = context, threading.get_ident()
-            return self._service.handle(method, data, _metadata(context))
+            return self._handler.handle(method, data, _metadata(context))
 
         return handle
 
 
 class LoopServer:
-    """A `ThreadedServer` for who lives on an event loop."""
+    """A `ThreadedServer` with the methods of `AsyncServer`, for a program on an event loop."""
 
     def __init__(self, service: Service, settings: Settings) -> None:
         self._server = ThreadedServer(service, settings)
@@ -140,7 +144,7 @@ class LoopServer:
         self._server.start()
 
     async def stop(self, grace: float) -> bool:
-        """The same as that of `ThreadedServer`."""
+        """Do the same as `ThreadedServer.stop`."""
         return await asyncio.to_thread(self._server.stop, grace)
 
 
@@ -148,12 +152,12 @@ class AsyncServer:
     """Serves an `async def` app on the running event loop."""
 
     def __init__(self, service: Service, settings: Settings) -> None:
-        self._service = service
-        self._admission = _Admission(settings.rpc_pool_size, service)
+        self._handler = bytes_handler(service, settings)
+        self._admission = Admission[GrpcioCall](settings.rpc_pool_size, service.threads)
         self._server = grpc.aio.server(options=options(settings))
         self._health = aio_health.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        self._server.add_generic_rpc_handlers((_handlers(self._handler),))
+        self._server.add_generic_rpc_handlers((_handlers(self._method_handler),))
         self.address = _bind(self._server, settings)
         self._port = int(self.address.rpartition(":")[2])
         self._watch = Watch(self._admission, service, settings.rpc_stuck_timeout, self._turn_soon)
@@ -166,7 +170,7 @@ class AsyncServer:
         self._watch.start()
 
     async def stop(self, grace: float) -> bool:
-        """The same as that of `ThreadedServer`."""
+        """Do the same as `ThreadedServer.stop`."""
         self._admission.close()
         self._watch.stop()
         await self._health.enter_graceful_shutdown()
@@ -177,7 +181,7 @@ class AsyncServer:
         return idle
 
     def _turn_soon(self, is_serving: bool) -> None:
-        """On the watch's thread."""
+        """Turn the health from the thread of the watch."""
         with suppress(RuntimeError):  # the loop has been closed: nobody asks
             self._loop.call_soon_threadsafe(lambda: self._loop.create_task(self._turn(is_serving)))
 
@@ -185,13 +189,14 @@ class AsyncServer:
         for name in _HEALTH_NAMES:
             await self._health.set(name, _SERVING if is_serving else _NOT_SERVING)
 
-    def _handler(self, method: str) -> Any:
+    def _method_handler(self, method: str) -> Any:
         async def handle(data: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
-            call = self._admission.enter()
-            if not isinstance(call, _Call):
-                await context.abort(*call)
+            call = GrpcioCall()
+            refusal = self._admission.enter(call)
+            if refusal:
+                await context.abort(*refuse_with(refusal))
             call.context = context
-            call.coroutine = self._service.ahandle(method, data, _metadata(context))
+            call.coroutine = self._handler.ahandle(method, data, _metadata(context))
             try:
                 return await call.coroutine
             finally:
@@ -201,7 +206,7 @@ class AsyncServer:
 
 
 def _handlers(handler: Callable[[str], Any]) -> grpc.GenericRpcHandler:
-    """No (de)serialisers: what comes and goes is bytes."""
+    """Return handlers without serialisers: bytes come in and go out."""
     return grpc.method_handlers_generic_handler(
         SERVICE, {method: grpc.unary_unary_rpc_method_handler(handler(method)) for method in METHODS}
     )
@@ -214,9 +219,8 @@ def _metadata(context: Any) -> dict[str, str]:
 def _bind(server: Any, settings: Settings) -> str:
     """Listen, and return HOST:PORT with the real port."""
     pair = key_pair(settings)
-    check_free(
-        settings.rpc_host, settings.rpc_reuse_port
-    )  # gRPC does not say why it cannot listen, and writes to stderr by itself
+    # Ask the system first: gRPC does not say why it cannot listen, and writes to stderr by itself.
+    check_free(settings.rpc_host, settings.rpc_reuse_port)
     try:
         if pair is None:
             port = server.add_insecure_port(settings.rpc_host)

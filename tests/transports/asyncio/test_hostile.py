@@ -140,7 +140,7 @@ def test_calls_of_who_hangs_up_leave_nothing(serve: Serve) -> None:
         time.sleep(0.01)
 
     assert not server._shared.peers
-    assert not server._shared.calls._under_way
+    assert not server._shared.calls.admission.under_way
 
 
 def test_unfinished_requests_of_many_connections_are_bounded_and_forgotten_with_them(
