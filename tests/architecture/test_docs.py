@@ -242,13 +242,13 @@ class TestThePageAboutTokens:
 
         seen = [authenticator.identify("s1", f"http://x/cable?jid={text}", {}) for text in tokens]
 
-        assert [name_of(verdict) for verdict in seen] == [meant(cell, cells[0]) for cell in cells]
+        assert [said_of(verdict) for verdict in seen] == [meant(cell, cells[0]) for cell in cells]
 
     def test_every_row_of_the_options_is_read(self) -> None:
         assert len(table(JWT, "options of anycable-go")) == 10
 
 
-def name_of(verdict: Verdict) -> str:
+def said_of(verdict: Verdict) -> str:
     sid = Identified('{"sid":"s1"}', is_anonymous=True)
     return "sid" if verdict == sid else type(verdict).__name__
 
