@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 __all__ = ["Callback", "Middleware", "check_class", "check_returned", "is_async", "is_async_middleware", "is_generator"]
 
 
+RESERVED = "_anycable"
+"""The one private attribute of connections and channels that is the framework's; all others are the app's."""
+
+
 @dataclass(slots=True)
 class Callback:
     """One call of a method of the app, as middleware gets it.
@@ -64,8 +68,11 @@ def check_class(cls: type, base: type, callbacks: tuple[str, ...]) -> None:
     """Check the callbacks of a class, and all methods that it defines itself.
 
     Raises:
-        ConfigurationError: a callback is a generator, or a method of `base` is named without being called.
+        ConfigurationError: a callback is a generator, a method of `base` is named without being called, or the class
+            uses the name that is reserved.
     """
+    if RESERVED in vars(cls):
+        raise ConfigurationError(f"{cls.__name__}.{RESERVED} is reserved for the framework: choose another name")
     for name in callbacks:
         if is_generator(getattr(cls, name)):
             raise ConfigurationError(

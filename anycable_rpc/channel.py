@@ -97,10 +97,9 @@ class Channel:
         """
         stream_name(stream)
         reply = self._anycable
-        reply.stopped_streams.pop(stream, None)
-        reply.streams[stream] = None
+        reply.start_stream(stream)
         if whisper:
-            reply.marks[WHISPER_KEY] = stream
+            reply.set_mark(WHISPER_KEY, stream)
 
     def stream_for(self, target: Any, whisper: bool = False) -> None:
         """`stream_from` for the stream of an object, to which `cable.broadcast_to(target, …)` broadcasts.
@@ -118,19 +117,16 @@ class Channel:
         """Stop a stream, whether it was started now or earlier."""
         stream_name(stream)
         reply = self._anycable
-        reply.streams.pop(stream, None)
-        reply.stopped_streams[stream] = None
+        reply.stop_stream(stream)
         if reply.mark(WHISPER_KEY) == stream:
-            reply.marks[WHISPER_KEY] = ""
+            reply.set_mark(WHISPER_KEY, "")
 
     def stop_all_streams(self) -> None:
         """Stop all streams of this subscription; those started afterwards are kept."""
         reply = self._anycable
-        reply.streams.clear()
-        reply.stopped_streams.clear()
-        reply.stop_all = True
+        reply.stop_all_streams()
         if reply.mark(WHISPER_KEY):
-            reply.marks[WHISPER_KEY] = ""
+            reply.set_mark(WHISPER_KEY, "")
 
     def transmit(self, data: Any) -> None:
         """Send data to this subscriber, with the reply. `data` is any JSON value.
@@ -169,7 +165,7 @@ class Channel:
         if not stream:
             raise ConfigurationError("presence_join() needs a stream: call stream_from() first or give stream=…")
         self.stream_from(stream)
-        reply.marks[PRESENCE_KEY] = stream
+        reply.set_mark(PRESENCE_KEY, stream)
         info = self.presence_info if info is None else info
         encoded = "" if info is None else json_text.dumps(info)
         reply.presence = PresenceResponse("join", _presence_id(self.presence_id if id is None else id), encoded)

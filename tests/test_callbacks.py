@@ -14,8 +14,10 @@ from anycable_rpc.callbacks import Callback
 from anycable_rpc.protocol.messages import (
     CommandMessage,
     ConnectionRequest,
+    ConnectionResponse,
     DisconnectRequest,
     Env,
+    EnvResponse,
     Request,
     Response,
     Status,
@@ -23,7 +25,7 @@ from anycable_rpc.protocol.messages import (
 from anycable_rpc.rpc.respond import respond
 from anycable_rpc.transports.runner import arun, run
 
-from .support.both_ways import settings
+from .support.both_ways import App, settings
 
 ROOM = '{"channel":"Room"}'
 
@@ -223,3 +225,36 @@ def answered(cable: Cable, request: Request) -> Response:
 def _copy(method: Any) -> Any:
     """A function without the mark that others must not have."""
     return type(method)(method.__code__, method.__globals__, method.__name__, None, method.__closure__)
+
+
+class Busy(Connection):
+    """An app whose private names could be the framework's."""
+
+    _streams = _rejected = _transmissions = _reply = "mine"
+
+    def connect(self) -> None:
+        self._identifiers = self._state = self._connecting = "mine"
+        self.transmit("hello")
+
+
+class BusyChannel(Channel):
+    def subscribed(self) -> None:
+        self._streams = self._stopped = self._marks = self._presence = self._istate = self._rejected = "mine"
+        self.stream_from("a")
+        self.state["a"] = 1
+
+
+def test_private_names_of_an_app_collide_with_none_of_ours() -> None:
+    app = App("def", Busy, [BusyChannel])
+
+    assert app(ConnectionRequest()) == ConnectionResponse(
+        Status.SUCCESS, "{}", ('"hello"', '{"type":"welcome"}'), env=EnvResponse()
+    )
+    response: Any = app(CommandMessage("subscribe", '{"channel":"BusyChannel"}', "{}"))
+    assert (response.status, response.streams, response.env) == (Status.SUCCESS, ("a",), EnvResponse({}, {"a": "1"}))
+
+
+@pytest.mark.parametrize("base", [Connection, Channel])
+def test_the_reserved_name_is_refused(base: type) -> None:
+    with pytest.raises(ConfigurationError, match=r"Mine\._anycable is reserved"):
+        type("Mine", (base,), {"_anycable": None})

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ..callbacks import Callback, check_returned
 from ..connection import Connection
 from ..errors import (
@@ -21,9 +19,6 @@ from ..protocol.messages import (
     Status,
 )
 from .call import Call, Steps
-
-if TYPE_CHECKING:
-    from ..cable import Cable
 
 __all__ = ["connect"]
 
@@ -65,13 +60,14 @@ def _connect_by_callback(call: Call, connection: Connection) -> Steps:
         reply.disconnect(reply.rejection.reason, reply.rejection.reconnect)
     if reply.disconnect_frame:
         return reply.refuse()
-    return reply.accept(_encode_identifiers(call.cable, connection), call.sid)
+    return reply.accept(_encode_identifiers(call, connection), call.sid)
 
 
-def _encode_identifiers(cable: Cable, connection: Connection) -> str:
+def _encode_identifiers(call: Call, connection: Connection) -> str:
+    codec, identifiers = call.cable.codec, call.reply.identifiers
     try:
-        return cable.codec.dumps(connection.identifiers)
+        return codec.dumps(identifiers)
     except InvalidIdentifiers as error:
-        missing = [name for name in cable.codec.names if name not in connection.identifiers]
+        missing = [name for name in codec.names if name not in identifiers]
         hints = [f"self.{name} was set{similar}" for name in vars(connection) if (similar := near(name, missing))]
         raise InvalidIdentifiers("; ".join([str(error), *hints])) from None

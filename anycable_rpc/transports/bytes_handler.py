@@ -43,7 +43,8 @@ class BytesHandler:
             request = decode_request(method, data)
         except Exception as error:
             return encode_response(self._service.failure(method, error))
-        return self._service.answer(request, metadata, self._encode, self._problem(data))
+        problem = self._problem(data) if len(data) > self._largest_request else None
+        return self._service.answer(request, metadata, self._encode, problem)
 
     async def ahandle(self, method: str, data: bytes, metadata: Mapping[str, str]) -> bytes:
         """Answer on the running event loop."""
@@ -51,10 +52,11 @@ class BytesHandler:
             request = decode_request(method, data)
         except Exception as error:
             return encode_response(self._service.failure(method, error))
-        return await self._service.aanswer(request, metadata, self._encode, self._problem(data))
+        problem = self._problem(data) if len(data) > self._largest_request else None
+        return await self._service.aanswer(request, metadata, self._encode, problem)
 
-    def _problem(self, data: bytes) -> ProtocolError | None:
-        return RequestTooLarge(len(data), self._largest_request) if len(data) > self._largest_request else None
+    def _problem(self, data: bytes) -> ProtocolError:
+        return RequestTooLarge(len(data), self._largest_request)
 
     def _encode(self, response: Response) -> bytes:
         data = encode_response(response)

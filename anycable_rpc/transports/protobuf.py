@@ -54,7 +54,10 @@ def encode_response(response: Response) -> bytes:
     Raises:
         ProtocolError: a string in it has a lone surrogate.
     """
-    return _encode(response)
+    try:
+        return _ENCODERS[type(response)](response)
+    except ValueError:
+        raise _not_unicode(response) from None
 
 
 def encode_request(request: Request) -> bytes:
@@ -63,7 +66,10 @@ def encode_request(request: Request) -> bytes:
     Raises:
         ProtocolError: a string in it has a lone surrogate.
     """
-    return _encode(request)
+    try:
+        return _ENCODERS[type(request)](request)
+    except ValueError:
+        raise _not_unicode(request) from None
 
 
 def decode_response(method: str, data: bytes) -> Response:
@@ -75,13 +81,9 @@ def decode_response(method: str, data: bytes) -> Response:
     return _RESPONSES[method](data)
 
 
-def _encode(message: Request | Response) -> bytes:
-    try:
-        return _ENCODERS[type(message)](message)
-    except ValueError:  # do not quote it: it may be a header, and so a token
-        raise ProtocolError(
-            f"{type(message).__name__} cannot be written: a string in it has a lone surrogate"
-        ) from None
+def _not_unicode(message: Request | Response) -> ProtocolError:
+    """Return the error without the string: that may be a header, and so a token."""
+    return ProtocolError(f"{type(message).__name__} cannot be written: a string in it has a lone surrogate")
 
 
 def _parse(message: Any, data: bytes) -> Any:

@@ -33,13 +33,13 @@ class NotedService(Service):
         self.calls: list[str] = []
         self._lock = threading.Lock()
 
-    def answer(self, request: Request, *arguments: Any) -> Any:
+    def answer(self, request: Request, *arguments: Any, **named: Any) -> Any:
         self._note(request)
-        return super().answer(request, *arguments)
+        return super().answer(request, *arguments, **named)
 
-    async def aanswer(self, request: Request, *arguments: Any) -> Any:
+    async def aanswer(self, request: Request, *arguments: Any, **named: Any) -> Any:
         self._note(request)
-        return await super().aanswer(request, *arguments)
+        return await super().aanswer(request, *arguments, **named)
 
     def _note(self, request: Request) -> None:
         with self._lock:

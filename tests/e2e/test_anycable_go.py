@@ -17,7 +17,7 @@ from anycable_rpc.transports.grpcio.server import ThreadedServer
 from anycable_rpc.transports.service import Service
 from app_example.chat import ChatChannel, ChatConnection
 
-from ..transports.grpcio.test_server import self_signed
+from ..contract.transports import self_signed
 from .client import Client, NotReceived
 from .processes import Program, free_port
 from .servers import SECRET, broadcast_url, outside, running_anycable_go, running_rpc_server
@@ -38,7 +38,7 @@ class Recorder(Service):
         self.calls: list[str] = []
         self._news = threading.Condition()
 
-    def answer(self, request: Request, *arguments: Any) -> Any:
+    def answer(self, request: Request, *arguments: Any, **named: Any) -> Any:
         with self._news:
             self.calls.append(METHOD_NAMES[type(request)])
             if isinstance(request, CommandMessage):
@@ -46,7 +46,7 @@ class Recorder(Service):
             if isinstance(request, DisconnectRequest):
                 self.identifiers.append(request.identifiers)
             self._news.notify_all()
-        return super().answer(request, *arguments)
+        return super().answer(request, *arguments, **named)
 
     def wait_for(self, method: str, times: int) -> None:
         """Wait until the method has been called that often."""

@@ -34,12 +34,12 @@ from anycable_rpc.transports.grpcio.server import AsyncServer, ThreadedServer
 from anycable_rpc.transports.service import Service
 
 from ..cli.test_cli import Servers, folder, run, servers
+from ..contract.transports import LoopThread, unary
 from ..e2e.processes import free_port, python, running
 from ..gateway.client import Client
 from ..gateway.servers import Running as GatewayRunning
 from ..gateway.verdicts import OTHER, SECRET, token
 from ..support.both_ways import App, settings
-from ..transports.grpcio.test_server import LoopThread, unary
 
 __all__ = ["folder", "servers"]  # fixtures: an app in the current folder, and servers that do not run
 

@@ -307,3 +307,47 @@ class TestToOthers:
 
         assert recorder.payloads == []
         assert "sid_header_enabled is off" in caplog.text
+
+
+class TestOneWayOut:
+    """A subclass sees every publication in one place, sync and async."""
+
+    class Seen(Cable):
+        def __init__(self) -> None:
+            super().__init__(Connection)
+            self.payloads: list[str] = []
+
+        def _publish(self, payload: str) -> None:
+            self.payloads.append(payload)
+
+        async def _apublish(self, payload: str) -> None:
+            self.payloads.append(f"a:{payload}")
+
+    def test_sync(self) -> None:
+        cable = self.Seen()
+        cable.broadcast("a", 1)
+        cable.broadcast_to("b", 2)
+        cable.turbo_stream("c", "refresh")
+        cable.disconnect()
+        with cable.batch():
+            cable.broadcast("d", 4)
+            cable.broadcast("e", 5)
+
+        streams = ['{"stream":"a"', '{"stream":"b"', '{"stream":"c"', '{"command":"disconnect"', '[{"stream":"d"']
+        assert [payload[: len(start)] for payload, start in zip(cable.payloads, streams, strict=True)] == streams
+
+    def test_async(self) -> None:
+        cable = self.Seen()
+
+        async def publish() -> None:
+            await cable.abroadcast("a", 1)
+            await cable.abroadcast_to("b", 2)
+            await cable.aturbo_stream("c", "refresh")
+            await cable.adisconnect()
+            async with cable.batch():
+                await cable.abroadcast("d", 4)
+
+        asyncio.run(publish())
+
+        streams = ['a:{"stream":"a"', 'a:{"stream":"b"', 'a:{"stream":"c"', 'a:{"command":"dis', 'a:[{"stream":"d"']
+        assert [payload[: len(start)] for payload, start in zip(cable.payloads, streams, strict=True)] == streams

@@ -105,6 +105,11 @@ class Chat(Channel):
     def join_stored(self) -> None:
         self.presence_join("1")
 
+    @action
+    def forget(self) -> None:
+        self.state.clear()
+        self.connection.state.clear()
+
     def helper(self) -> None:
         raise AssertionError("not an action")
 
@@ -132,6 +137,12 @@ def failed(error_msg: str) -> CommandResponse:
 @pytest.fixture
 def chat(app: MakeApp) -> App:
     return app(User, [Chat])
+
+
+def test_a_state_of_which_nothing_is_left_is_a_change(chat: App) -> None:
+    response = chat(act("forget", cstate={"count": "1"}, istate={"list": "[]"}))
+
+    assert response == done(env=EnvResponse({"count": ""}, {"list": ""}))
 
 
 class TestDispatch:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ...transports.grpcio.test_server import self_signed
+from ...contract.transports import self_signed
 from ..conftest import missing
 from ..processes import environment, python
 from .callers import Caller

@@ -23,8 +23,8 @@ from anycable_rpc.transports.http2 import frames
 from anycable_rpc.transports.http2.frames import PREFACE, Type, frame, window_update
 from anycable_rpc.transports.service import Service
 
+from ...contract.transports import METADATA, LoopThread, self_signed, unary
 from ...support.both_ways import settings
-from ..grpcio.test_server import METADATA, LoopThread, self_signed, unary
 from ..http2.frames import ACKNOWLEDGED, HELLO, SETTINGS, block, call, data, headers, resized, said
 
 Serve = Callable[..., http2.Server]

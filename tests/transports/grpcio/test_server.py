@@ -1,350 +1,22 @@
-"""The gRPC server over a real socket: one class of contract cases, for the threaded and the asyncio server."""
+"""The servers on grpcio: the contract of the transports, and their options."""
 
 from __future__ import annotations
 
-import asyncio
-import subprocess
-import threading
-import time
-from collections.abc import Callable, Coroutine, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import grpc
 import pytest
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from anycable_rpc import Cable, Channel, ConfigurationError, Connection, action
-from anycable_rpc.errors import BindError
-from anycable_rpc.protocol.messages import (
-    CommandMessage,
-    ConnectionRequest,
-    ConnectionResponse,
-    DisconnectRequest,
-    DisconnectResponse,
-    EnvResponse,
-    Request,
-    Status,
-)
-from anycable_rpc.transports import asyncio as http2
-from anycable_rpc.transports import protobuf as wire
-from anycable_rpc.transports import threads
+from anycable_rpc.protocol.messages import ConnectionRequest
 from anycable_rpc.transports.grpcio.server import AsyncServer, ThreadedServer, options
 from anycable_rpc.transports.service import Service
 
+from ...contract.transports import WAIT, Gate, LoopThread, OutlivingContract, Running, TransportContract, cable_of
 from ...support.both_ways import async_twin, settings
 
-METADATA = (("sid", "s1"), ("protov", "v1"))
-SERVING = health_pb2.HealthCheckResponse.SERVING
-NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
-
-class Gate:
-    """Holds calls until it is opened, and counts those inside."""
-
-    def __init__(self) -> None:
-        self.entered = threading.Semaphore(0)
-        self.opened = threading.Event()
-
-    def __call__(self) -> None:
-        self.entered.release()
-        assert self.opened.wait(20)
-
-    def wait_for(self, calls: int) -> None:
-        for _ in range(calls):
-            assert self.entered.acquire(timeout=10)
-
-
-class LoopThread:
-    """An event loop in a thread, for the asyncio server."""
-
-    def __init__(self) -> None:
-        self.loop = asyncio.new_event_loop()
-        self.thread = threading.Thread(target=self.loop.run_forever)
-        self.thread.start()
-
-    def __call__(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(30)
-
-    def close(self) -> None:
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        self.thread.join(10)
-        self.loop.close()
-
-
-class Running:
-    """A started server and a channel to it."""
-
-    def __init__(self, start: Callable[..., tuple[Any, Callable[[float], bool]]], gate: Gate, **values: Any) -> None:
-        self.gate = gate
-        self.server, self.stop = start(gate, settings(rpc_host="127.0.0.1:0", **values))
-        self.address = self.server.address
-        self.channel = grpc.insecure_channel(self.address)
-
-    def call(self, method: str, request: Request | bytes, **options: Any) -> Any:
-        data = request if isinstance(request, bytes) else wire.encode_request(request)
-        options = {"metadata": METADATA, "timeout": 10, **options}
-        return unary(self.channel, method)(data, **options)
-
-    def future(self, method: str, request: Request) -> Any:
-        return unary(self.channel, method).future(wire.encode_request(request), metadata=METADATA, timeout=20)
-
-    def turns_to(self, status: int) -> bool:
-        deadline = time.monotonic() + 10
-        while self.health("") != status and time.monotonic() < deadline:
-            time.sleep(0.05)
-        return self.health("anycable.RPC") == status
-
-    def health(self, service: str) -> int:
-        stub: Any = health_pb2_grpc.HealthStub(self.channel)
-        status: int = stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=5).status
-        return status
-
-
-def unary(channel: grpc.Channel, method: str) -> Any:
-    return channel.unary_unary(f"/anycable.RPC/{method}")
-
-
-def cable_of(gate: Gate, twin: Callable[[type[Any]], type[Any]]) -> Cable:
-    class User(Connection):
-        def connect(self) -> None:
-            self.state["seen"] = self.query_params
-
-    class Chat(Channel):
-        @action
-        def echo(self, text: str) -> None:
-            self.transmit(text)
-
-    return Cable(twin(User), [twin(Chat), slow(gate, twin)], settings=settings())
-
-
-def slow(gate: Gate, twin: Callable[[type[Any]], type[Any]]) -> type[Channel]:
-    class Slow(Channel):
-        def subscribed(self) -> None:
-            gate()
-
-    class AsyncSlow(Channel):
-        name = "Slow"
-
-        async def subscribed(self) -> None:
-            await asyncio.to_thread(gate)
-
-    return AsyncSlow if twin is async_twin else Slow
-
-
-WAIT = CommandMessage("subscribe", '{"channel":"Slow"}', "{}")
-
-
-class Contract:
-    """What both servers do."""
-
-    @pytest.fixture
-    def start(self) -> Any:
-        raise NotImplementedError
-
-    @pytest.fixture
-    def run(self, start: Any) -> Iterator[Callable[..., Running]]:
-        started: list[Running] = []
-
-        def run(**values: Any) -> Running:
-            started.append(Running(start, Gate(), **values))
-            return started[-1]
-
-        yield run
-        for running in started:
-            running.gate.opened.set()
-            running.stop(5)
-            running.channel.close()
-
-    def test_the_three_calls(self, run: Callable[..., Running]) -> None:
-        server = run()
-
-        connected = server.call("Connect", ConnectionRequest())
-        performed = server.call(
-            "Command", CommandMessage("message", '{"channel":"Chat"}', "{}", '{"action":"echo","text":"€"}')
-        )
-        gone = server.call("Disconnect", DisconnectRequest("{}", ('{"channel":"Chat"}',)))
-
-        assert wire.decode_response("Connect", connected) == ConnectionResponse(
-            Status.SUCCESS, "{}", ('{"type":"welcome","sid":"s1"}',), env=EnvResponse({"seen": "{}"})
-        )
-        assert wire.decode_response("Command", performed).transmissions == (  # type: ignore[union-attr]
-            '{"identifier":"{\\"channel\\":\\"Chat\\"}","message":"€"}',
-        )
-        assert wire.decode_response("Disconnect", gone) == DisconnectResponse(Status.SUCCESS)
-
-    def test_a_caller_of_another_version_is_refused(self, run: Callable[..., Running]) -> None:
-        response = wire.decode_response("Connect", run().call("Connect", ConnectionRequest(), metadata=()))
-
-        assert response.status is Status.ERROR
-
-    def test_garbage_is_answered(self, run: Callable[..., Running]) -> None:
-        response = wire.decode_response("Command", run().call("Command", b"\xff" * 1000))
-
-        assert response.status is Status.ERROR
-
-    def test_an_unknown_method_is_unimplemented(self, run: Callable[..., Running]) -> None:
-        with pytest.raises(grpc.RpcError) as error:
-            run().call("Restore", b"")
-
-        assert error.value.code() is grpc.StatusCode.UNIMPLEMENTED
-
-    def test_too_large_a_message_is_refused_and_the_next_is_served(
-        self, run: Callable[..., Running], caplog: pytest.LogCaptureFixture
-    ) -> None:
-        server = run()
-        huge = CommandMessage("message", "{}", "{}", "x" * 5_000_000)
-
-        try:
-            status: Any = wire.decode_response("Command", server.call("Command", huge)).status
-        except grpc.RpcError as error:
-            status = error.code()
-
-        assert status in (Status.ERROR, grpc.StatusCode.INVALID_ARGUMENT)  # which anycable-go does not try again
-        assert "more than the 4194304 of rpc_max_call_send_size" in caplog.text.replace("bytes of", "of")
-        assert server.call("Connect", ConnectionRequest())
-
-    def test_calls_that_wait_for_a_thread_have_their_places_and_hold_up_no_health_check(
-        self, run: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(threads, "adjusted", lambda wanted, most, share: wanted)
-        server = run(rpc_pool_size=4)
-        inside = [server.future("Command", WAIT) for _ in range(4)]
-        server.gate.wait_for(2)
-
-        refused = server.future("Command", WAIT).exception()
-        healthy = server.health("")
-        server.gate.opened.set()
-
-        assert refused.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-        assert healthy == SERVING
-        assert all(call.result() for call in inside)
-
-    def test_calls_beyond_the_pool_are_refused_before_user_code(self, run: Callable[..., Running]) -> None:
-        server = run(rpc_pool_size=2)
-        inside = [server.future("Command", WAIT) for _ in range(2)]
-        server.gate.wait_for(2)
-
-        refused = [server.future("Command", WAIT) for _ in range(20)]
-        codes = {call.exception().code() for call in refused}
-        healthy = server.health("")
-        server.gate.opened.set()
-
-        assert codes == {grpc.StatusCode.RESOURCE_EXHAUSTED}
-        assert "rpc_concurrency" in refused[0].details()
-        assert healthy == SERVING
-        assert all(call.result(10) for call in inside)
-        assert server.call("Command", WAIT)
-        assert server.gate.entered.acquire(timeout=1)
-        assert not server.gate.entered.acquire(blocking=False)
-
-    def test_callbacks_that_never_return_turn_health_until_a_place_is_free(
-        self, run: Callable[..., Running], caplog: pytest.LogCaptureFixture
-    ) -> None:
-        server = run(rpc_pool_size=2, rpc_stuck_timeout=1)
-        inside = [server.future("Command", WAIT) for _ in range(2)]
-        server.gate.wait_for(2)
-
-        refused = server.future("Command", WAIT).exception()
-        has_turned = server.turns_to(NOT_SERVING)
-        server.gate.opened.set()
-
-        assert refused.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-        assert has_turned
-        assert server.turns_to(SERVING)
-        assert all(call.result() for call in inside)
-        assert "1 call was refused" in caplog.text
-
-    def test_a_callback_beyond_its_deadline_is_named(
-        self, run: Callable[..., Running], caplog: pytest.LogCaptureFixture
-    ) -> None:
-        if type(self) in (TestAsyncServer, TestAsyncioEngine):
-            pytest.skip("this callback ends with its call")
-        server = run()
-
-        with pytest.raises(grpc.RpcError):
-            server.call("Command", WAIT, timeout=0.2)
-        deadline = time.monotonic() + 10
-        while "has not returned" not in caplog.text and time.monotonic() < deadline:
-            time.sleep(0.05)
-
-        assert "Slow.subscribed has not returned" in caplog.text
-        assert "in subscribed" in caplog.text
-
-    def test_health_is_told_for_the_server_and_the_service(self, run: Callable[..., Running]) -> None:
-        server = run()
-
-        assert (server.health(""), server.health("anycable.RPC")) == (SERVING, SERVING)
-        with pytest.raises(grpc.RpcError) as error:
-            server.health("other.Service")
-        assert error.value.code() is grpc.StatusCode.NOT_FOUND
-
-    def test_a_drain_ends_calls_turns_health_and_refuses_new_ones(self, run: Callable[..., Running]) -> None:
-        server = run()
-        stub: Any = health_pb2_grpc.HealthStub(server.channel)
-        watch = stub.Watch(health_pb2.HealthCheckRequest(service="anycable.RPC"), timeout=20)
-        first = next(watch).status
-        inside = server.future("Command", WAIT)
-        server.gate.wait_for(1)
-        with ThreadPoolExecutor(1) as pool:
-            stopping = pool.submit(server.stop, 10)
-            turned = next(watch).status
-            with grpc.insecure_channel(server.address) as late, pytest.raises(grpc.RpcError) as error:
-                unary(late, "Connect")(b"", metadata=METADATA, timeout=5)
-            began = time.monotonic()
-            server.gate.opened.set()
-            drained = stopping.result(10)
-
-        assert (first, turned) == (SERVING, NOT_SERVING)
-        assert error.value.code() is grpc.StatusCode.UNAVAILABLE
-        assert wire.decode_response("Command", inside.result(5)).status is Status.SUCCESS
-        assert drained
-        assert time.monotonic() - began < 5  # the watcher does not hold it up
-
-    def test_a_call_that_does_not_end_is_cut_when_the_time_is_over(self, run: Callable[..., Running]) -> None:
-        server = run()
-        inside = server.future("Command", WAIT)
-        server.gate.wait_for(1)
-
-        drained = server.stop(0.1)
-
-        assert not drained
-        assert inside.exception(5) is not None
-
-    def test_a_port_in_use_is_a_clear_error(self, run: Callable[..., Running], start: Any) -> None:
-        address = run().address
-
-        with pytest.raises(BindError, match=f"cannot listen on {address}: Address already in use; .*--rpc-host"):
-            start(Gate(), settings(rpc_host=address))
-
-    def test_tls(self, start: Any, tmp_path: Path) -> None:
-        certificate, key = self_signed(tmp_path)
-        tls = settings(rpc_host="localhost:0", rpc_tls_cert=str(certificate), rpc_tls_key=key.read_text())
-        server, stop = start(Gate(), tls)
-        trusted = grpc.ssl_channel_credentials(certificate.read_bytes())
-        with grpc.secure_channel(server.address, trusted) as channel:
-            answer = unary(channel, "Connect")(b"", metadata=METADATA, timeout=10)
-        with grpc.insecure_channel(server.address) as channel, pytest.raises(grpc.RpcError):
-            unary(channel, "Connect")(b"", metadata=METADATA, timeout=10)
-        stop(1)
-
-        assert wire.decode_response("Connect", answer).status is Status.SUCCESS
-
-    def test_tls_files_that_cannot_be_used_are_clear_errors(self, start: Any, tmp_path: Path) -> None:
-        certificate, key = self_signed(tmp_path)
-        garbage = tmp_path / "garbage"
-        garbage.write_text("not PEM")
-        for cert, private, said in (
-            (str(tmp_path / "none"), str(key), "--rpc-tls-cert: the file cannot be read: No such file"),
-            (str(certificate), str(garbage), "--rpc-tls-key: the file has no PEM block"),
-            ("\0", str(key), "--rpc-tls-cert: the file cannot be read: not a file name"),
-        ):
-            with pytest.raises(ConfigurationError, match=said):
-                start(Gate(), settings(rpc_host="127.0.0.1:0", rpc_tls_cert=cert, rpc_tls_key=private))
-
-
-class TestAsyncServerWithDefCallbacks(Contract):
+class TestAsyncServerWithDefCallbacks(OutlivingContract):
     """One `async def` makes an async app; here the others are `def`, on threads."""
 
     @pytest.fixture
@@ -377,7 +49,7 @@ class TestAsyncServerWithDefCallbacks(Contract):
         assert error.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
-class TestThreadedServer(Contract):
+class TestThreadedServer(OutlivingContract):
     @pytest.fixture
     def start(self) -> Any:
         def start(gate: Gate, values: Any) -> Any:
@@ -388,7 +60,7 @@ class TestThreadedServer(Contract):
         return start
 
 
-class TestAsyncServer(Contract):
+class TestAsyncServer(TransportContract):
     @pytest.fixture
     def start(self) -> Iterator[Any]:
         loop = LoopThread()
@@ -404,41 +76,6 @@ class TestAsyncServer(Contract):
 
         yield start
         loop.close()
-
-
-def on_a_loop(twin: Callable[[type[Any]], type[Any]]) -> Iterator[Any]:
-    """Starts the asyncio engine with the app that a twin makes."""
-    loop = LoopThread()
-
-    async def run(gate: Gate, values: Any) -> http2.Server:
-        server = http2.Server(Service(cable_of(gate, twin), threads=values.rpc_pool_size), values)
-        await server.start()
-        return server
-
-    def start(gate: Gate, values: Any) -> Any:
-        server = loop(run(gate, values))
-        return server, lambda grace: loop(server.stop(grace))
-
-    yield start
-    loop.close()
-
-
-class TestAsyncioEngine(Contract):
-    @pytest.fixture
-    def start(self) -> Iterator[Any]:
-        yield from on_a_loop(async_twin)
-
-    def test_headers_that_are_too_large_are_refused(self, run: Callable[..., Running]) -> None:
-        with pytest.raises(grpc.RpcError) as error:
-            run().call("Connect", ConnectionRequest(), metadata=(("protov", "v1"), ("x", "y" * 20_000)))
-
-        assert error.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-
-
-class TestAsyncioEngineOnThreads(Contract):
-    @pytest.fixture
-    def start(self) -> Iterator[Any]:
-        yield from on_a_loop(lambda cls: cls)
 
 
 class TestOptions:
@@ -463,11 +100,3 @@ class TestOptions:
 
         assert (arguments["grpc.so_reuseport"], arguments["grpc.x"]) == (1, "y")
         assert "grpc.max_connection_age_ms" not in arguments
-
-
-def self_signed(folder: Path) -> tuple[Path, Path]:
-    certificate, key = folder / "cert.pem", folder / "key.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
-    files = ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate)]
-    subprocess.run([*command, *files], check=True, capture_output=True)
-    return certificate, key
