@@ -1,4 +1,4 @@
-"""Command subscribe: rpc.md §1.2, §1.5 and §1.7, the whole response for each case."""
+"""The command subscribe: the whole response for each case."""
 
 from __future__ import annotations
 
