@@ -1,4 +1,4 @@
-"""One call under way: the objects that it builds, and the report when a callback fails."""
+"""A call under way: the objects that it builds, and the report when a callback fails."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class ServedByGateway(UnknownChannel):
 
 
 class Call:
-    """One call under way.
+    """A call under way.
 
     Attributes:
         identifiers: the connection's identifiers as anycable-go keeps them: a JSON string, empty in a Connect.
