@@ -1,4 +1,4 @@
-# `make run` and `make test` need Python 3.11 or later and nothing else; each target sets up what it needs.
+# `make run` and `make test` need only Python 3.11 or later. Each target installs what it needs.
 VENV ?= .venv
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11 python,$(shell $(name) -c '$(NEW_ENOUGH)' 2>/dev/null && echo $(name))))
@@ -11,33 +11,33 @@ space := $(empty) $(empty)
 
 .PHONY: install run test plain check coverage proto bench clean
 
-install: $(VENV)/.installed ## the package, the gateway, and the packages of the example's page
+install: $(VENV)/.installed ## install the package, the gateway, and the npm packages of the example's page
 	@$(BIN)/python -m app_example.install
 
-run: install ## the example chat, with its embedded gateway; ARGS="--port 9000" adds options
+run: install ## run the example chat with its embedded gateway; ARGS="--port 9000" adds options
 	@ANYCABLE_SECRET=$${ANYCABLE_SECRET:-$$($(BIN)/python -c 'import secrets; print(secrets.token_hex(32))')} $(BIN)/python -m anycable_rpc dev $(ARGS)
 
-test: install $(VENV)/.test ## all tests; ARGS="-k name" adds options
+test: install $(VENV)/.test ## run all tests; ARGS="-k name" adds options
 	@$(BIN)/python -m app_example.install tests/e2e/js
 	@$(BIN)/python -m pytest $(ARGS)
 
-plain: install $(VENV)/.test ## the tests without uvloop, redis and nats; ARGS="-k name" adds options
+plain: install $(VENV)/.test ## run the tests without uvloop, redis and nats; ARGS="-k name" adds options
 	@.ci/plain $(ARGS)
 
-check: $(VENV)/.check ## style, types, layers, generated code
+check: $(VENV)/.check ## check style, types, layers and generated code
 	@$(BIN)/ruff check && $(BIN)/ruff format --check && $(BIN)/mypy && $(BIN)/basedpyright && $(BIN)/python -m pytest -q tests/architecture/test_layers.py && $(BIN)/python protos/generate.py --check
 
-coverage: $(VENV)/.test ## branch coverage of the API, the pure folders and the asyncio engine, which is 100 %
+coverage: $(VENV)/.test ## require 100 % branch coverage of the API, the pure folders and the asyncio engine
 	@$(BIN)/coverage run -m pytest -q --ignore tests/e2e && $(BIN)/coverage report --fail-under=100 --show-missing --include='$(subst $(space),$(comma),$(COVERED:%=anycable_rpc/%.py))'
 
-proto: $(VENV)/.installed ## the stubs, from protos/
+proto: $(VENV)/.installed ## generate the stubs from protos/
 	@$(BIN)/python protos/generate.py
 
-bench: $(VENV)/.bench ## what calls cost, beside grpcio and Go (needs Go); ARGS="--quick" or "--only engines"
+bench: $(VENV)/.bench ## measure what calls cost, beside grpcio and Go (needs Go); ARGS="--quick" or "--only engines"
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-clean: ## everything that make has put here
-	rm -rf $(VENV) .venv-proto app_example/node_modules tests/e2e/js/node_modules tests/e2e/interop/go/bin .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+clean: ## remove everything that make has put here
+	rm -rf $(VENV) .venv-* app_example/node_modules tests/e2e/js/node_modules tests/e2e/interop/go/bin .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed; install it, or name it: make PYTHON=/path/to/python3.12"; exit 1; }

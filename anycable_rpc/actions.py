@@ -53,7 +53,7 @@ def actions_of(channel: type) -> dict[str, Action]:
 
 
 class Action:
-    """One action, ready to be called with a client's payload."""
+    """An action, ready to be called with a client's payload."""
 
     def __init__(self, name: str, method: Callable[..., Any]) -> None:
         self.name = name

@@ -26,7 +26,7 @@ RESERVED = "_anycable"
 
 @dataclass(slots=True)
 class Callback:
-    """One call of a method of the app, as middleware gets it.
+    """A call of a method of the app, as middleware gets it.
 
     `name` is `connect`, `subscribed`, `unsubscribed`, `disconnect`, an action's name or `on_error`.
     """

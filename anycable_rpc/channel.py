@@ -48,7 +48,7 @@ class Channel:
     """Around the callbacks of this channel, inside the connection's and the cable's (see `Cable`)."""
 
     state: Any = property(_state, refuse_replacement)
-    """What anycable-go keeps for this subscription between calls: a mapping of JSON values (see `State`)."""
+    """A mapping of JSON values that anycable-go keeps for this subscription between calls (see `State`)."""
 
     _anycable: Reply
     """The one private name of the framework: your class may use all others."""

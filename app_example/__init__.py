@@ -1,1 +1,1 @@
-"""The example chat: `chat.py` is what runs behind the sockets, `web.py` serves the page."""
+"""The example chat: `chat.py` runs behind the WebSockets, `web.py` serves the page."""

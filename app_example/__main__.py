@@ -1,4 +1,4 @@
-"""`python -m app_example`: only the chat's page, for a socket that a real anycable-go serves."""
+"""`python -m app_example`: the chat's page alone, when a real anycable-go serves its WebSocket."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from .web import app
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", default=3000, show_default=True, help="0 takes a free one.")
+@click.option("--port", default=3000, show_default=True, help="0 takes a free port.")
 @click.option(
     "--cable-url",
     default="ws://{host}:8080/cable",
     show_default=True,
     envvar="ANYCABLE_WEBSOCKET_URL",
     show_envvar=True,
-    help="Where the socket is; {host} stands for the host in the page's address.",
+    help="The address of the WebSocket; {host} stands for the host in the page's address.",
 )
 def main(host: str, port: int, cable_url: str) -> None:
-    """Serve the chat's page; its socket is served elsewhere."""
+    """Serve the chat's page; another program serves its WebSocket."""
     app.state.cable_url = cable_url
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
     with listen(host, port) as listener, suppress(KeyboardInterrupt):
@@ -32,7 +32,11 @@ def main(host: str, port: int, cable_url: str) -> None:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket, or a sentence why not."""
+    """Listen on the address.
+
+    Raises:
+        ClickException: the system refused the address.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family)
@@ -41,7 +45,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def address(listener: socket.socket) -> str:
-    """Where it listens, as it stands in a URL."""
+    """Return host and port of the listener as a URL has them."""
     host, port = listener.getsockname()[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 

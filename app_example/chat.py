@@ -1,4 +1,4 @@
-"""The chat behind the sockets: who is there, and what they may do. Start reading here."""
+"""The chat behind the WebSockets: its visitors, and the actions that they may perform. Start reading here."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 
 
 def is_name(name: str) -> bool:
-    """Whether somebody may be called that."""
+    """Return whether a visitor may have this name."""
     return 1 <= len(name) <= 30 and name.isprintable() and name == name.strip()
 
 
 class ChatConnection(Connection):
-    """A visitor, known by name: from a cookie, or from a signed token, and then `connect` does not run."""
+    """A visitor, identified by a name from a cookie, or from a signed token; then `connect` does not run."""
 
     identified_by = ("user",)
     user: str
@@ -33,7 +33,7 @@ class ChatConnection(Connection):
 
 
 class RoomChannel(Channel):
-    """What goes on in one room."""
+    """A channel for one room, which `params` name."""
 
     connection: ChatConnection
 
@@ -44,7 +44,7 @@ class RoomChannel(Channel):
 
 
 class ChatChannel(RoomChannel):
-    """Messages: every one passes through `speak`, so the name on it is right."""
+    """The messages of a room. Each passes through `speak`, so the name on it is right."""
 
     def subscribed(self) -> None:
         self.stream_from(f"chat/{self.room}")
@@ -53,7 +53,7 @@ class ChatChannel(RoomChannel):
 
     @action
     def arrive(self) -> None:
-        """Be present again, after the client has resumed its session: then `subscribed` does not run."""
+        """Join the presence again after a resumed session, for which `subscribed` does not run."""
         self.presence_join()
 
     @action
@@ -71,7 +71,7 @@ class ChatChannel(RoomChannel):
 
 
 class TypingChannel(RoomChannel):
-    """Who is typing: clients whisper it to each other. Nobody checks a whisper, so it has its own stream."""
+    """Typing notices, whispered between clients. The server checks no whisper, so they have their own stream."""
 
     def subscribed(self) -> None:
         self.stream_from(f"typing/{self.room}", whisper=True)

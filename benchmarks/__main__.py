@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: measures, and writes a table with the goals; `--quick` only shows that everything runs."""
+"""`python -m benchmarks` measures and writes a table with the goals; `--quick` only shows that everything runs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NEED_GO = {"framework", "engines", "kinds", "concurrency", "workers", "anycable-
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How much is measured."""
+    """The number of rounds, calls and clients, and the seconds of each load."""
 
     few: int = 3
     usual: int = 5
@@ -42,7 +42,7 @@ QUICK = Plan(few=1, usual=1, many=2, calls=50, seconds=0.3, clients=200)
 
 
 def main() -> None:
-    """Measure what is asked for, and write the results."""
+    """Measure the parts that the command line names, and write the results."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="few and short rounds: the numbers mean nothing")
     parser.add_argument("--only", action="append", choices=PARTS, help="one part; may be repeated")
@@ -100,24 +100,24 @@ def _parts(
 
 
 def _versions() -> str:
-    """What was measured, on how many cores, and when."""
-    said = [f"Python {platform.python_version()}"]
+    """Return the versions, the number of cores, the processor and the date."""
+    parts = [f"Python {platform.python_version()}"]
     for name in ("grpcio", "protobuf", "uvloop", "PyJWT", "pydantic", "hpack"):
         try:
-            said.append(f"{name} {version(name)}")
+            parts.append(f"{name} {version(name)}")
         except PackageNotFoundError:
-            said.append(f"no {name}")
+            parts.append(f"no {name}")
     for name, command in {"Go": ["go", "version"], "anycable-go": [_path(), "--version"]}.items():
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=20)
-            said.append(f"{name} {done.stdout}{done.stderr}".strip().replace("go version go", ""))
+            parts.append(f"{name} {done.stdout}{done.stderr}".strip().replace("go version go", ""))
         except OSError:
-            said.append(f"no {name}")
-    return f"{', '.join(said)}; {os.cpu_count()} cores, {_processor()}; {datetime.now(UTC):%Y-%m-%d}"
+            parts.append(f"no {name}")
+    return f"{', '.join(parts)}; {os.cpu_count()} cores, {_processor()}; {datetime.now(UTC):%Y-%m-%d}"
 
 
 def _processor() -> str:
-    """What the system calls it."""
+    """Return the name of the processor."""
     with suppress(OSError, StopIteration):
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         return next(line for line in lines if line.startswith("model name")).partition(": ")[2]

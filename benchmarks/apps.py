@@ -1,4 +1,4 @@
-"""The apps that are measured: the same callbacks as `def` and as `async def`, and one that only computes."""
+"""The measured apps: the same callbacks as `def` and as `async def`, and an app that only computes."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Busy(Channel):
 
     @action
     def speak(self, text: str) -> None:
-        """About two milliseconds of Python."""
+        """Compute for about two milliseconds."""
         total = 0
         for number in range(30_000):
             total += number

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.bare HOST:PORT`: grpcio with nothing behind it than reading and writing the messages."""
+"""`python -m benchmarks.bare HOST:PORT`: a grpcio server that only reads and writes the messages."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def command(request: Any, context: Any) -> Any:
 
 
 def main(address: str) -> None:
-    """Serve until the process is ended."""
+    """Serve until the process ends."""
     settings = Settings()
     server = grpc.server(ThreadPoolExecutor(settings.rpc_pool_size), options=options(settings))
     handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {

@@ -1,4 +1,4 @@
-"""What is asked in the measurements: requests of the size that anycable-go sends for a small chat."""
+"""The requests of the measurements, of the size that anycable-go sends for a small chat."""
 
 from __future__ import annotations
 
@@ -51,16 +51,16 @@ RESPONSES: dict[str, Response] = {
         Status.SUCCESS, transmissions=('{"identifier":"{}","message":{"text":"hello"}}',), env=EnvResponse()
     ),
 }
-"""What the bare servers answer."""
+"""The answers of the bare servers."""
 
 
 def method_of(request: Request) -> str:
-    """Connect or Command."""
+    """Return the RPC method of a request: Connect or Command."""
     return "Connect" if isinstance(request, ConnectionRequest) else "Command"
 
 
 def write_calls(path: Path, names: Iterable[str] = REQUESTS) -> Path:
-    """The file of calls for the Go programs."""
+    """Write the file of calls for the Go programs and return its path."""
     calls = [
         {
             "name": name,

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.capacity`: how many RPC processes and anycable-go nodes, with your own numbers."""
+"""`python -m benchmarks.capacity` computes how many RPC processes and anycable-go nodes your own numbers need."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from math import ceil
 __all__ = ["ENGINES", "Demand", "Need", "need"]
 
 ENGINES = {"grpcio": 0.33e-3, "asyncio": 0.045e-3}
-"""CPU seconds for a call with callbacks that do nothing, on the slowest machine that was measured: above results.md.
-A database asked in the callback is not in it.
+"""CPU seconds of a call whose callbacks do nothing, on the slowest machine that was measured: above results.md.
+A query to a database in the callback comes on top.
 """
 
 CLIENT_KB = 20.0
@@ -20,11 +20,11 @@ CLIENT_KB = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What is to be served.
+    """The load to serve.
 
-    `messages` reach the RPC each second; a client stays `session` seconds and has `subscriptions`; after a restart all
-    are to be back within `reconnect` seconds. `callback` is the CPU time of your own code for a call, in seconds.
-    `headroom` is how much of a core may be busy; a node has `node_gb` for connections.
+    `messages` reach the RPC each second. A client stays `session` seconds and has `subscriptions`. After a restart all
+    clients have to be back within `reconnect` seconds. `callback` is the CPU time of your own code for a call, in
+    seconds. `headroom` is the share of a core that may be busy. A node has `node_gb` of memory for connections.
     """
 
     clients: int
@@ -39,7 +39,7 @@ class Demand:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What that takes: calls each second and RPC processes (a core each), usually and when all come back; nodes."""
+    """The answer to a `Demand`: calls a second and processes (a core each), usually and when all come back; nodes."""
 
     usual_calls: float
     storm_calls: float
@@ -49,7 +49,7 @@ class Need:
 
 
 def need(demand: Demand, engine: str, *, token: bool) -> Need:
-    """The arithmetic. With a token there is no Connect; subscribes, unsubscribes and Disconnect come all the same."""
+    """Compute the need. With a token there is no Connect, but still subscribes, unsubscribes and Disconnect."""
     opening = demand.subscriptions + (0 if token else 1)
     usual = demand.messages + demand.clients / demand.session * (opening + 1)
     storm = demand.messages + demand.clients / demand.reconnect * opening
@@ -60,7 +60,7 @@ def need(demand: Demand, engine: str, *, token: bool) -> Need:
 
 
 def table(demand: Demand) -> str:
-    """One row for each engine, with and without tokens."""
+    """Return a table with rows for each engine, with and without tokens."""
     lines = [
         "| engine | clients bring | calls/s | processes | calls/s, all come back | processes | anycable-go nodes |",
         "| --- | --- | --- | --- | --- | --- | --- |",
@@ -78,7 +78,7 @@ def table(demand: Demand) -> str:
 
 
 def main() -> None:
-    """Print the table for what the command line asks."""
+    """Print the table for the numbers on the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.capacity", description=__doc__)
     parser.add_argument("--clients", type=int, default=100_000)
     parser.add_argument("--messages", type=float, default=2_000, help="a second that reach the RPC")

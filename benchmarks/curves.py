@@ -1,4 +1,4 @@
-"""How things grow, as pictures."""
+"""Curves as SVG pictures."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COLOURS = ("#2563eb", "#16a34a", "#d97706", "#db2777")
 
 @contextmanager
 def figure(path: Path, across: str, up: str) -> Generator[Any]:
-    """Axes to draw on; an SVG on white in the end."""
+    """Yield axes to draw on; write them as an SVG on white at the end."""
     import matplotlib as mpl
 
     mpl.use("svg")
@@ -34,7 +34,7 @@ def figure(path: Path, across: str, up: str) -> Generator[Any]:
 
 
 def draw(path: Path, curves: Mapping[str, Mapping[int, Spread]], across: str, up: str) -> None:
-    """One line for each curve, with a band from its smallest to its largest values."""
+    """Draw a line for each curve, with a band from its smallest to its largest values."""
     with figure(path, across, up) as axes:
         for colour, (name, points) in zip(COLOURS, curves.items(), strict=False):
             places, values = list(points), list(points.values())

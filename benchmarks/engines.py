@@ -1,4 +1,4 @@
-"""Engines side by side: the same calls from one load generator, over one connection, in turns."""
+"""Engines side by side, in turns: the same calls from one load generator over one connection."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def _row(name: str, samples: list[Sample], base: list[Sample]) -> list[str]:
 
 
 def side_by_side(report: Report, folder: Path, rounds: int, seconds: float, say: Say) -> None:
-    """Everybody, with Connect, subscribe and message by thirds."""
+    """Measure all engines; a third of the calls are Connect, a third subscribe, a third message."""
     names = [BARE, GRPCIO, GRPCIO_ASYNC, OWN_ASYNC, OWN, GO, GO_BYTES]
     seen = _measured(names, write_calls(folder / "calls.json"), rounds, seconds, partial(_tell, say, "engines"))
     title = f"Engines: {IN_FLIGHT} calls in flight on one connection, {rounds} rounds of {seconds:g} s"
@@ -111,7 +111,7 @@ def side_by_side(report: Report, folder: Path, rounds: int, seconds: float, say:
 
 
 def framework(report: Report, folder: Path, rounds: int, seconds: float, say: Say) -> None:
-    """Our framework on grpcio beside grpcio alone, and that beside itself."""
+    """Measure our framework on grpcio beside grpcio alone, and grpcio alone twice (the null pair)."""
     names = [BARE, GRPCIO, AGAIN]
     seen = _measured(names, write_calls(folder / "calls.json"), rounds, seconds, partial(_tell, say, "framework"))
     title = f"The framework on grpcio, {rounds} rounds of {seconds:g} s"
@@ -122,7 +122,7 @@ def framework(report: Report, folder: Path, rounds: int, seconds: float, say: Sa
 
 
 def kinds(report: Report, folder: Path, rounds: int, seconds: float, say: Say) -> None:
-    """Each kind of call alone."""
+    """Measure each kind of call alone."""
     names, rows = [BARE, OWN_ASYNC, OWN, GO], []
     for kind in REQUESTS:
         calls = write_calls(folder / f"{kind}.json", [kind])
@@ -132,7 +132,7 @@ def kinds(report: Report, folder: Path, rounds: int, seconds: float, say: Say) -
 
 
 def concurrency(folder: Path, rounds: int, seconds: float, say: Say) -> dict[str, dict[int, Spread]]:
-    """Calls per second by calls in flight."""
+    """Measure calls a second by the number of calls in flight."""
     names, curves = [GRPCIO, OWN_ASYNC, OWN, GO], dict[str, dict[int, Spread]]()
     calls = write_calls(folder / "calls.json")
     for in_flight in (1, 4, 28, 100, 200):
@@ -148,14 +148,14 @@ def _tell(say: Say, what: str, text: str) -> None:
 
 
 def workers(report: Report, folder: Path, rounds: int, seconds: float, say: Say) -> None:
-    """Two processes beside one, when callbacks compute; then with a core for each, where the system does that."""
+    """Measure two processes beside one, with callbacks that compute; then with a core for each, if the system can."""
     calls = write_calls(folder / "message.json", ["message"])
     kinds = {"": (), KEPT: ("--worker-cpu-affinity",)} if hasattr(os, "sched_setaffinity") else {"": ()}
     with ExitStack() as stack:
         loads: dict[str, Callable[[], Sample]] = {}
         for (kind, options), workers in product(kinds.items(), (1, 2)):
             command = ours("busy", "asyncio", f"--workers={workers}", *options)
-            server = stack.enter_context(serving(command, said=SEVERAL if workers > 1 else LISTENING))
+            server = stack.enter_context(serving(command, pattern=SEVERAL if workers > 1 else LISTENING))
             server.address = f"list:///{server.address}" if workers > 1 else server.address
             loads[f"{workers} {'workers' if workers > 1 else 'worker'}{kind}"] = _load(server, calls, seconds)
         seen = in_turns(loads, rounds, partial(_tell, say, "workers"))
@@ -167,7 +167,7 @@ def workers(report: Report, folder: Path, rounds: int, seconds: float, say: Say)
 
 
 def size_and_start(report: Report, folder: Path, rounds: int, say: Say) -> None:
-    """What a server weighs before its first call, and how long it takes to listen."""
+    """Measure the memory of a server before its first call, and the seconds until it listens."""
     rows: list[list[str]] = []
     for name in (GRPCIO, GRPCIO_ASYNC, OWN_ASYNC, OWN, OWN_SMALL):
         weights: list[float] = []

@@ -1,4 +1,4 @@
-"""CPU time per call in this process, ours beside a baseline, in turns; and how it grows with what an app has."""
+"""CPU time per call in this process, ours and a baseline in turns; and its growth with the size of an app."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Work = Callable[[], object]
 
 
 def run(report: Report, rounds: int, calls: int, say: Callable[[str], object]) -> None:
-    """The framework over bare protobuf; the codec and tokens beside what they stand on."""
+    """Measure the framework beside bare protobuf, and the codec and tokens beside their libraries."""
     rows: list[list[str]] = []
     added: list[list[float]] = []
     for name, (one, other) in _pairs().items():
@@ -55,18 +55,18 @@ def run(report: Report, rounds: int, calls: int, say: Callable[[str], object]) -
 
 
 def _mean(added: list[list[float]]) -> Spread:
-    """Of the three calls, round by round."""
+    """Return the mean of the three calls in each round."""
     return spread([mean(one) for one in zip(*added, strict=True)])
 
 
 def growth(report: Report, rounds: int, calls: int, say: Callable[[str], object]) -> dict[str, dict[int, Spread]]:
-    """What a message costs with more channels, state and headers, by the smallest app's cost."""
+    """Measure the cost of a message with more channels, state and headers, as a ratio to the smallest app."""
     grown: dict[str, dict[int, Spread]] = {}
     for axis, (sizes, make) in _AXES.items():
         works = {size: make(size) for size in sizes}
         times: dict[int, list[float]] = {size: [] for size in sizes}
         for work, _ in works.values():
-            _cpu(work, calls)  # warm
+            _cpu(work, calls)  # warm up
         for turn in range(rounds):
             say(f"growth: {axis}, round {turn + 1} of {rounds}")
             for size in sizes[:: -1 if turn % 2 else 1]:
@@ -98,7 +98,7 @@ _GROWTH_NOTE = (
 
 
 def _message(service: Service, request: Request) -> tuple[Work, Work]:
-    """The call, and what protobuf alone takes to read it."""
+    """Return the whole call, and the reading of its request with protobuf alone."""
     data = encode_request(request)
     handler = BytesHandler(service)
     return (lambda: handler.handle("Command", data, METADATA)), (lambda: pb.CommandMessage.FromString(data))
@@ -131,7 +131,7 @@ _AXES: dict[str, tuple[list[int], Callable[[int], tuple[Work, Work]]]] = {
 
 
 def _pairs() -> dict[str, tuple[Work, Work]]:
-    """Ours and its baseline, by name."""
+    """Return our code and its baseline, by name."""
     ext, exp = '{"user_id":42}', int(time()) + 3600
     claims = {"ext": ext, "exp": exp}
     token = jwt.encode(claims, SECRET, "HS256")
@@ -168,7 +168,7 @@ def _call(name: str) -> tuple[Work, Work]:
 
 
 def _cpu(work: Work, calls: int) -> float:
-    """CPU microseconds of one call."""
+    """Return the CPU microseconds of one call."""
     began = process_time_ns()
     for _ in range(calls):
         work()

@@ -1,4 +1,4 @@
-"""What was measured, as Markdown for people and JSON for programs."""
+"""The results as Markdown for people and JSON for programs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Goal", "Report", "Table"]
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """One row of the goals; `value` is None when it was not measured, and `note` says why."""
+    """A row of the goals. `value` is None if it was not measured; `note` then says why."""
 
     what: str
     limit: float
@@ -24,16 +24,16 @@ class Goal:
 
     @property
     def is_met(self) -> bool | None:
-        """Whether the median keeps the limit."""
+        """True when the median keeps the limit; None when it was not measured."""
         if self.value is None:
             return None
         return self.value.middle <= self.limit if self.at_most else self.value.middle >= self.limit
 
     def cells(self) -> list[str]:
-        """The row of the table."""
-        said = {None: "not measured", True: "met", False: "not met"}[self.is_met]
+        """Return the cells of the row."""
+        verdict = {None: "not measured", True: "met", False: "not met"}[self.is_met]
         measured = str(self.value) if self.value else "–"
-        return [self.what, f"{'≤' if self.at_most else '≥'} {number(self.limit)}", measured, said, self.note]
+        return [self.what, f"{'≤' if self.at_most else '≥'} {number(self.limit)}", measured, verdict, self.note]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +49,14 @@ class Table:
 
 @dataclass(slots=True)
 class Report:
-    """All of it, in the order in which it was measured."""
+    """All goals and tables, in the order of the measurements."""
 
     versions: str
     goals: list[Goal] = field(default_factory=list[Goal])
     tables: list[Table] = field(default_factory=list[Table])
 
     def markdown(self) -> str:
-        """The whole as Markdown."""
+        """Return the report as Markdown."""
         parts = ["# What was measured", self.versions]
         columns = ["what", "goal", "median (smallest … largest)", "", "note"]
         parts.append(_table(columns, [goal.cells() for goal in self.goals]))
@@ -67,13 +67,13 @@ class Report:
         return "\n\n".join(parts) + "\n"
 
     def json(self) -> str:
-        """The same for programs."""
+        """Return the report as JSON."""
         goals = [{**asdict(goal), "is_met": goal.is_met} for goal in self.goals]
         tables = [asdict(table) for table in self.tables]
         return json.dumps({"versions": self.versions, "goals": goals, "tables": tables}, indent=1, ensure_ascii=False)
 
     def write(self, folder: Path) -> None:
-        """`results.md` and `results.json`."""
+        """Write `results.md` and `results.json`."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "results.md").write_text(self.markdown(), "utf-8")
         (folder / "results.json").write_text(self.json() + "\n", "utf-8")

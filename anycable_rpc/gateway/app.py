@@ -1,80 +1,124 @@
-"""The gateway as an ASGI app: the WebSocket, `/_broadcast`, `/health`, and beside them a web application."""
+"""The gateway as an ASGI app: the WebSocket, the HTTP endpoints, and a web application for all other addresses."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any
+from functools import partial
+from typing import Any, Self
 
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse
 
+from ..cable import Cable
 from ..errors import shorten
+from ..transports.bytes_handler import bytes_handler
+from ..transports.service import Service
 from . import http_endpoints as endpoints
 from .app_calls import RPC
-from .client import Client, Receive
+from .asgi import ASGI, Receive, Scope, Send, deny, drop_error, no_web
+from .client import Client
+from .conversation import Conversation
 from .core.options import GatewayOptions
 from .core.publications import Publication, RoundedNumbers, read
-from .handshake import SUBPROTOCOLS, Handshake, Scope, header, in_origin_form, is_allowed, route
+from .endings import NoClose
+from .events import Observer
+from .handshake import SUBPROTOCOLS, Handshake, header, in_origin_form, is_allowed, route_path
 from .node import Node
-from .outbox import NoClose, Send
+from .routes import Routes, Row, exactly
 
-__all__ = ["ASGI", "Gateway"]
+__all__ = ["Gateway"]
 
 logger = logging.getLogger("anycable_rpc")
 
-ASGI = Callable[[Scope, Receive, Send], Awaitable[None]]
-
 
 class Gateway:
-    """What anycable-go does for clients, for development and tests; in production run anycable-go.
+    """Does for clients what anycable-go does, for development and tests; in production run anycable-go.
 
     Args:
         rpc: calls the app; `BytesHandler.ahandle`.
         options: see there.
-        web: answers what is not the gateway's.
+        web: the ASGI app for all addresses that are not the gateway's.
     """
 
     def __init__(self, rpc: RPC, options: GatewayOptions | None = None, web: ASGI | None = None) -> None:
         self.options = options or GatewayOptions()
         self._node = Node(rpc, self.options)
-        self._web = web
+        self._web = web or no_web
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_stopping = False
         self._rounded_numbers = RoundedNumbers()
+        self._entrances: dict[str, ASGI] = {
+            "lifespan": self._serve_lifespan,
+            "http": Routes(self._routes(), self._web),
+            "websocket": self._serve_websocket,
+        }
+
+    @classmethod
+    def of(cls, cable: Cable, web: ASGI | None = None) -> Self:
+        """Return a gateway for a cable, as the cable's settings want it.
+
+        Set `cable.broadcaster` to the gateway if the cable's own broadcasts are for its clients.
+        """
+        handler = bytes_handler(Service.of(cable))
+        return cls(handler.ahandle, GatewayOptions.of(cable.settings), web)
+
+    @property
+    def observers(self) -> list[Observer]:
+        """The callables that get each event (see `events`), on the event loop; append your own."""
+        return self._node.journal.observers
+
+    def replace_app(self, rpc: RPC) -> None:
+        """Call another app from now on, and keep all connections; to be called on the event loop.
+
+        Calls under way are answered by the old app.
+        """
+        self._node.calls.replace_app(rpc)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer as ASGI wants it."""
+        """Serve one connection, request or lifespan of ASGI."""
         self._loop = asyncio.get_running_loop()
-        await _ENTRANCES[scope["type"]](self, in_origin_form(scope), receive, send)
+        await self._entrances[scope["type"]](in_origin_form(scope), receive, send)
 
     def publish(self, payload: str) -> None:
-        """Execute a publication of this process, with no way over HTTP; from any thread.
+        """Execute a publication of this process without HTTP; from any thread.
 
-        Before the gateway serves and after it has ended nobody is there to hear it.
+        Before the gateway serves, and after it has stopped, there are no clients to hear it.
 
         Raises:
-            ProtocolError: anycable-go would drop it; the text says what is wrong.
+            ProtocolError: anycable-go would drop it; the message says what is wrong.
         """
+        # our own JSON is parsed again on purpose: so development finds what anycable-go would drop in production
         publications = read(payload)
         if self._loop is not None:
-            with suppress(RuntimeError):  # the loop is closed
+            with suppress(RuntimeError):  # the event loop is closed
                 self._loop.call_soon_threadsafe(self._execute, publications)
 
     def _execute(self, publications: list[Publication]) -> None:
-        self._rounded_numbers.look(publications)
+        self._rounded_numbers.check(publications)
         self._node.execute(publications)
 
     async def apublish(self, payload: str) -> None:
-        """`publish`, which waits for nothing."""
+        """Publish as `publish` does, which does not block."""
         self.publish(payload)
 
     async def shutdown(self, timeout: float = 2.0) -> None:
-        """Tell every client to come back later and the app that they are gone, in so many seconds."""
+        """Close all connections, and wait up to `timeout` seconds until clients are gone and the app is told."""
         self._is_stopping = True
         await self._node.shut_down(timeout)
+
+    def _routes(self) -> Iterator[Row]:
+        options, api_key = self.options, self.options.api_key
+        broadcast = partial(endpoints.broadcast, execute=self._execute)
+        yield exactly(endpoints.BROADCAST_PATH), partial(broadcast, key=options.required_broadcast_key)
+        if options.has_api:
+            info_of = self._node.broker.presence_info
+            yield exactly(endpoints.PUBLISH_PATH), partial(broadcast, key=api_key)
+            yield endpoints.PRESENCE_PATTERN, partial(endpoints.presence, key=api_key, info_of=info_of)
+        yield exactly(endpoints.HEALTH_PATH), endpoints.health
+        for path in options.paths:
+            yield exactly(path), endpoints.not_a_websocket
 
     async def _serve_lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def receive_or_stop() -> Any:
@@ -83,31 +127,7 @@ class Gateway:
                 await self.shutdown()
             return event
 
-        await (self._web or _bare_lifespan)(scope, receive_or_stop, send)
-
-    async def _serve_http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await (await self._http_answer(scope, receive))(scope, receive, send)
-
-    async def _http_answer(self, scope: Scope, receive: Receive) -> ASGI:
-        path = route(scope)
-        if path == endpoints.BROADCAST_PATH:
-            key = self.options.required_broadcast_key
-            return await endpoints.broadcast(Request(scope, receive), key, self._execute)
-        if self.options.has_api:
-            answer = await self._api_answer(path, Request(scope, receive))
-            if answer:
-                return answer
-        if path == endpoints.HEALTH_PATH:
-            return endpoints.health()
-        if path in self.options.paths:
-            return endpoints.not_a_websocket()
-        return self._web or endpoints.not_found()
-
-    async def _api_answer(self, path: str, request: Request) -> Response | None:
-        key, stream = self.options.api_key, endpoints.presence_stream(path)
-        if path == endpoints.PUBLISH_PATH:
-            return await endpoints.broadcast(request, key, self._execute)
-        return endpoints.presence(request, key, self._node.broker.present(stream)) if stream else None
+        await self._web(scope, receive_or_stop, send)
 
     async def _serve_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         refusal = self._refusal(scope)
@@ -116,43 +136,31 @@ class Gateway:
             return
         handshake = Handshake(scope, self.options)
         if handshake.unknown_subprotocols:
-            _tell_of_subprotocols(handshake)
+            _warn_of_subprotocols(handshake)
         await receive()
         await send({"type": "websocket.accept", "subprotocol": handshake.subprotocol})
-        client = Client(self._node, handshake)
-        self._node.enter(client)
+        conversation = Conversation(self._node, handshake)
+        client = Client(conversation, handshake, self.options)
+        self._node.opened(conversation.session, client)
         try:
             ending = await client.run(receive, send)
         finally:
-            self._node.leave(client)
+            self._node.closed(conversation.session)
         if ending is NoClose.DROP:
-            raise dropped()
+            raise drop_error()
 
     def _refusal(self, scope: Scope) -> ASGI | None:
-        if route(scope) not in self.options.paths:
-            return self._web or _denied(endpoints.not_found())
+        if route_path(scope) not in self.options.paths:
+            return self._web
         if self.options.allowed_origins and not is_allowed(header(scope, "origin"), self.options.allowed_origins):
-            _tell_of_origin(header(scope, "origin"), self.options.allowed_origins)
-            return _denied(PlainTextResponse("Forbidden\n", 403))
+            _warn_of_origin(header(scope, "origin"), self.options.allowed_origins)
+            return deny(PlainTextResponse("Forbidden\n", 403))
         if self._is_stopping:
-            return _denied(PlainTextResponse("Stopping\n", 503))
+            return deny(PlainTextResponse("Stopping\n", 503))
         return None
 
 
-_ENTRANCES = {
-    "lifespan": Gateway._serve_lifespan,
-    "http": Gateway._serve_http,
-    "websocket": Gateway._serve_websocket,
-}
-
-
-async def _bare_lifespan(scope: Scope, receive: Receive, send: Send) -> None:
-    while (event := await receive())["type"] == "lifespan.startup":
-        await send({"type": "lifespan.startup.complete"})
-    await send({"type": f"{event['type']}.complete"})
-
-
-def _tell_of_origin(origin: str, allowed: tuple[str, ...]) -> None:
+def _warn_of_origin(origin: str, allowed: tuple[str, ...]) -> None:
     page = f"a page of {shorten(origin, 100)}" if origin else "a client without the header Origin"
     logger.warning(
         "%s was refused: --allowed-origins (ANYCABLE_ALLOWED_ORIGINS) has only %s; add the host of the page there",
@@ -160,37 +168,11 @@ def _tell_of_origin(origin: str, allowed: tuple[str, ...]) -> None:
     )  # fmt: skip
 
 
-def _tell_of_subprotocols(handshake: Handshake) -> None:
-    """The client is let in, as anycable-go does; a browser then ends the connection itself."""
+def _warn_of_subprotocols(handshake: Handshake) -> None:
+    """Warn of a client that is accepted, as by anycable-go, although a browser then ends the connection itself."""
     logger.warning(
         "a client offers the sub-protocols %s, of which none is known here: browsers end such a connection; "
         "set the option protocol of the client to %s [sid=%s]",
         ", ".join(shorten(name, 60) for name in handshake.unknown_subprotocols[:5]), " or ".join(SUBPROTOCOLS),
         handshake.sid,
     )  # fmt: skip
-
-
-def _denied(response: Response) -> ASGI:
-    """Answer an upgrade request; servers that cannot say why say 403."""
-
-    async def deny(scope: Scope, receive: Receive, send: Send) -> None:
-        await receive()
-        if "websocket.http.response" in scope.get("extensions", {}):
-            await response(scope, receive, send)
-        else:
-            await send({"type": "websocket.close"})
-
-    return deny
-
-
-def dropped() -> Exception:
-    """What ends the connection without a close frame.
-
-    ASGI has no message for that. A server closes the connection on any exception, and logs it, but on the one
-    that it raises itself when a client is gone. (Since 0.40 uvicorn does so also when the app just returns.)
-    """
-    try:
-        from uvicorn.protocols.utils import ClientDisconnected
-    except ImportError:
-        return ConnectionResetError("the connection is dropped")
-    return ClientDisconnected()

@@ -1,110 +1,108 @@
-"""What each command of a client does (anycable-go `node/node.go`). What makes no sense is passed over in silence."""
+"""The commands of a client (anycable-go `node/node.go`). A command that makes no sense is ignored in silence."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable, Mapping
 from time import perf_counter
-from typing import TYPE_CHECKING
 
-from ..protocol.log_lines import happened
 from ..protocol.messages import CommandResponse, Status
 from ..state import PRESENCE_KEY
-from .core import server_frames as frames
+from .core import server_frames
 from .core.client_frames import Message
-from .core.hub import frame
-
-if TYPE_CHECKING:
-    from .client import Client
+from .core.hub import broadcast_frame
+from .core.session import Session
+from .events import CommandAnswered
+from .node import Node
+from .responses import apply
 
 __all__ = ["COMMANDS", "Command"]
 
-logger = logging.getLogger("anycable_rpc")
-
-Command = Callable[["Client", Message], Awaitable[None]]
+Command = Callable[[Node, Session, Message], Awaitable[None]]
 
 
-async def _subscribe(client: Client, message: Message) -> None:
+async def _subscribe(node: Node, session: Session, message: Message) -> None:
     identifier = message.identifier
-    if identifier in client.session.subscriptions:
+    if identifier in session.subscriptions:
         return
-    own = client.node.streams.subscribe(identifier)
-    concerns_app = client.node.calls.is_real and (own is None or own.status is Status.FAILURE)
-    response = await _ask(client, "subscribe", identifier, own=own)
-    if client.is_closed or response.status is Status.ERROR:
+    own = node.signed_channels.subscribe(identifier)
+    concerns_app = node.calls.has_app and (own is None or own.status is Status.FAILURE)
+    response = await _respond(node, session, "subscribe", identifier, own=own)
+    if session not in node.hub or response.status is Status.ERROR:
         return
-    if not response.disconnect:  # an app that ends the connection here does not hear of its end
-        client.mark(concerns_app)
-    await client.apply("subscribe", identifier, response)
+    if not response.disconnect:  # an app that ends the connection here gets no Disconnect call
+        node.set_concerns_app(session, concerns_app)
+    await apply(node, session, "subscribe", identifier, response)
     if response.status is Status.SUCCESS:
-        await _history(client, message)
-        await _join(client, message)
+        await _history(node, session, message)
+        await _join(node, session, message)
 
 
-async def _unsubscribe(client: Client, message: Message) -> None:
-    if message.identifier in client.session.subscriptions:
-        own = client.node.streams.unsubscribe(message.identifier)
-        response = await _ask(client, "unsubscribe", message.identifier, own=own)
-        stream = _presence_stream(client, message)
-        await client.apply("unsubscribe", message.identifier, response)
+async def _unsubscribe(node: Node, session: Session, message: Message) -> None:
+    if message.identifier in session.subscriptions:
+        own = node.signed_channels.unsubscribe(message.identifier)
+        response = await _respond(node, session, "unsubscribe", message.identifier, own=own)
+        stream = _presence_stream(session, message)
+        await apply(node, session, "unsubscribe", message.identifier, response)
         if stream and response.status is not Status.ERROR:
-            client.node.leave_presence(client.session, stream)
+            node.leave_presence(session, stream)
 
 
-async def _perform(client: Client, message: Message) -> None:
-    if message.identifier in client.session.subscriptions and isinstance(message.data, str):
-        response = await _ask(client, "message", message.identifier, message.data)
-        await client.apply("message", message.identifier, response)
+async def _perform(node: Node, session: Session, message: Message) -> None:
+    if message.identifier in session.subscriptions and isinstance(message.data, str):
+        response = await _respond(node, session, "message", message.identifier, message.data)
+        await apply(node, session, "message", message.identifier, response)
 
 
-async def _whisper(client: Client, message: Message) -> None:
-    client.node.deliver(client.node.hub.whisper(client.session, message.identifier, message.data))
+async def _whisper(node: Node, session: Session, message: Message) -> None:
+    node.deliver(node.hub.whisper(session, message.identifier, message.data))
 
 
-async def _ping(client: Client, message: Message) -> None:
-    client.transmit(frames.PONG)
+async def _ping(node: Node, session: Session, message: Message) -> None:
+    node.receivers[session].transmit(server_frames.PONG)
 
 
-async def _presence(client: Client, message: Message) -> None:
-    stream = _presence_stream(client, message)
+async def _presence(node: Node, session: Session, message: Message) -> None:
+    stream = _presence_stream(session, message)
     if stream:
-        client.transmit(frames.presence(message.identifier, client.node.broker.present(stream)))
+        frame = server_frames.presence(message.identifier, node.broker.presence_info(stream))
+        node.receivers[session].transmit(frame)
 
 
-async def _join(client: Client, message: Message) -> None:
-    if message.identifier in client.session.subscriptions and message.presence:
-        client.node.join_presence(client.session, message.identifier, message.presence)
+async def _join(node: Node, session: Session, message: Message) -> None:
+    if message.identifier in session.subscriptions and message.presence:
+        node.join_presence(session, message.identifier, message.presence)
 
 
-async def _leave(client: Client, message: Message) -> None:
-    stream = _presence_stream(client, message)
+async def _leave(node: Node, session: Session, message: Message) -> None:
+    stream = _presence_stream(session, message)
     if stream:
-        client.node.leave_presence(client.session, stream)
+        node.leave_presence(session, stream)
 
 
-async def _history(client: Client, message: Message) -> None:
+async def _history(node: Node, session: Session, message: Message) -> None:
     wanted, identifier = message.history, message.identifier
-    if identifier in client.session.subscriptions and wanted:
-        missed = client.node.broker.missed(client.session.streams.get(identifier, {}), wanted)
-        await client.say(frame(broadcast, identifier) for broadcast in missed or ())
-        await client.say([frames.history(identifier, missed is not None)])
+    if identifier in session.subscriptions and wanted:
+        receiver = node.receivers[session]
+        missed = node.broker.missed(session.streams.get(identifier, {}), wanted)
+        await receiver.transmit_all(broadcast_frame(broadcast, identifier) for broadcast in missed or ())
+        await receiver.transmit_all([server_frames.history(identifier, missed is not None)])
 
 
-def _presence_stream(client: Client, message: Message) -> str:
-    """Where the subscription's presence is kept, if there is such a subscription."""
-    if message.identifier not in client.session.subscriptions:
+def _presence_stream(session: Session, message: Message) -> str:
+    """Return the stream that keeps the presence of a subscription; empty when there is none."""
+    if message.identifier not in session.subscriptions:
         return ""
-    return client.session.istates.get(message.identifier, {}).get(PRESENCE_KEY, "")
+    return session.istates.get(message.identifier, {}).get(PRESENCE_KEY, "")
 
 
-async def _ask(
-    client: Client, command: str, identifier: str, data: str = "", own: CommandResponse | None = None
+async def _respond(
+    node: Node, session: Session, command: str, identifier: str, data: str = "", own: CommandResponse | None = None
 ) -> CommandResponse:
-    """The answer of the app, unless the gateway has one of its own; and a line about it."""
-    sid, began = client.session.sid, perf_counter()
-    request = client.session.command(command, identifier, data)
-    response = own or await client.node.calls.command(sid, request)
-    logger.info("%s", happened(request, response, perf_counter() - began, sid))
+    """Return the gateway's own response if there is one, else the app's, and note it in the journal."""
+    began = perf_counter()
+    request = session.command(command, identifier, data)
+    response = own or await node.calls.command(session.sid, request)
+    node.journal.tell(CommandAnswered(session.sid, request, response, perf_counter() - began))
     return response
 
 
@@ -119,4 +117,4 @@ COMMANDS: Mapping[str, Command] = {
     "leave": _leave,
     "history": _history,
 }
-"""Of those that are not here, `pong` needs no answer."""
+"""The commands that do something. `pong` is not among them: it needs no answer."""

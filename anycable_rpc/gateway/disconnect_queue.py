@@ -6,16 +6,16 @@ import asyncio
 from collections import deque
 
 from ..protocol.messages import DisconnectRequest
-from .app_calls import Calls
+from .app_calls import AppCalls
 from .core.session import Session
 
-__all__ = ["Disconnects"]
+__all__ = ["DisconnectQueue"]
 
 
-class Disconnects:
-    """A queue with a task that is there as long as something waits."""
+class DisconnectQueue:
+    """A queue, and a task that runs as long as a call waits."""
 
-    def __init__(self, calls: Calls) -> None:
+    def __init__(self, calls: AppCalls) -> None:
         self._calls = calls
         self._waiting: deque[tuple[str, DisconnectRequest]] = deque()
         self._worker: asyncio.Task[None] | None = None
@@ -24,13 +24,13 @@ class Disconnects:
         return len(self._waiting)
 
     def add(self, session: Session) -> None:
-        """Tell the app, later, of the end of a session as it is now."""
+        """Queue the Disconnect call of a session, with its state as it is now."""
         self._waiting.append((session.sid, session.disconnect()))
         if self._worker is None or self._worker.done():
             self._worker = asyncio.create_task(self._work())
 
     async def finish(self) -> None:
-        """Wait until nothing waits any more."""
+        """Wait until all calls have been answered."""
         if self._worker is not None:
             await asyncio.wait({self._worker})
 

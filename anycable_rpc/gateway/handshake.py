@@ -1,25 +1,23 @@
-"""What a client's upgrade request says, read off an ASGI scope."""
+"""The facts of a client's upgrade request, read from an ASGI scope."""
 
 from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from ..identity.token_location import token_header
+from .asgi import Scope
 from .core.options import GatewayOptions
 
-__all__ = ["SUBPROTOCOLS", "Handshake", "Scope", "header", "in_origin_form", "is_allowed", "route"]
-
-Scope = MutableMapping[str, Any]
+__all__ = ["SUBPROTOCOLS", "Handshake", "header", "in_origin_form", "is_allowed", "route_path"]
 
 EXTENDED = "actioncable-v1-ext-json"
 SUBPROTOCOLS = ("actioncable-v1-json", EXTENDED)
-"""In the order of anycable-go, which decides whatever order the client has."""
+"""The sub-protocols by precedence: as in anycable-go, the server's order decides, not the client's."""
 
 _TOKEN_PREFIX = "anycable-token."  # noqa: S105 - no secret
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
@@ -30,24 +28,24 @@ _WHOLE_NUMBER = re.compile(r"[+-]?\d{1,9}", re.ASCII)
 
 @dataclass(frozen=True)
 class Handshake:
-    """The facts of one upgrade request, as the options let them be seen."""
+    """An upgrade request, seen through the options."""
 
     scope: Scope
     options: GatewayOptions
 
     @cached_property
     def sid(self) -> str:
-        """The session's id: the client's X-Request-ID, as in anycable-go, or one of our own.
+        """The session's id: the client's X-Request-ID, as in anycable-go, or a random one.
 
-        anycable-go takes any text. Here one that is not printable ASCII, which cannot travel as gRPC metadata,
-        or that is over-long is not taken; and wherever a sid is written it is escaped.
+        anycable-go accepts any value. Here the value must be printable ASCII (other characters cannot travel as gRPC
+        metadata) of up to 128 characters, and it is escaped wherever it is written.
         """
         given = header(self.scope, "x-request-id")
         return given if _SID.fullmatch(given) else "".join(secrets.choice(_ALPHABET) for _ in range(21))
 
     @cached_property
     def url(self) -> str:
-        """The URL as the app sees it: http, and escaped as it came."""
+        """The URL for the app: with the scheme http or https, and escaped as in the request."""
         scheme = "https" if self.scope.get("scheme") == "wss" else "http"
         path = (self.scope.get("raw_path") or b"").decode("latin-1") or self.scope["path"]
         query = self.scope.get("query_string", b"").decode("latin-1")
@@ -55,9 +53,9 @@ class Handshake:
 
     @cached_property
     def headers(self) -> dict[str, str]:
-        """What the app sees of the headers, and the token, if a header or a sub-protocol has one.
+        """The headers for the app, and the token, if a header or a sub-protocol has one.
 
-        Bytes that are not UTF-8 stay recognizable: such a request cannot be written, which is an error there.
+        Bytes that are not UTF-8 become lone surrogates, and the request that holds them cannot be encoded: an error.
         """
         found = {name: header(self.scope, name) for name in map(str.lower, self.options.headers) if name != "host"}
         if self.options.jwt_secrets:
@@ -68,12 +66,12 @@ class Handshake:
 
     @cached_property
     def subprotocol(self) -> str | None:
-        """What both sides know; without one the session is none the worse."""
+        """The negotiated sub-protocol; None is allowed."""
         return next((name for name in SUBPROTOCOLS if name in self.scope.get("subprotocols", ())), None)
 
     @property
     def unknown_subprotocols(self) -> list[str]:
-        """The sub-protocols that the client offers when there is none of ours among them; a token is not shown."""
+        """The offered sub-protocols, if the gateway knows none of them; a token among them is masked."""
         if self.subprotocol:
             return []
         offered: list[str] = list(self.scope.get("subprotocols", ()))
@@ -81,24 +79,24 @@ class Handshake:
 
     @property
     def is_extended(self) -> bool:
-        """Whether the client answers pings and can go on with an earlier session."""
+        """Return whether the client speaks the extended protocol: it answers pings and can resume a session."""
         return self.subprotocol == EXTENDED
 
     @cached_property
     def earlier_sid(self) -> str:
-        """The id of the session that the client wants to go on with; empty when it wants none."""
+        """The id of the session that the client wants to resume; empty when it wants to resume no session."""
         wanted = header(self.scope, "x-anycable-restore-sid") or self._query.get("sid", "")
         return wanted if self.is_extended else ""
 
     @cached_property
     def ping_interval(self) -> float:
-        """Seconds between pings: `?pi=` of the URL, else the option; 0 or less is never."""
+        """Seconds between pings: `?pi=` of the URL, else the option; 0 or less sends no pings."""
         given = self._query.get("pi", "")
         return int(given) if _WHOLE_NUMBER.fullmatch(given) else self.options.ping_interval
 
     @cached_property
     def ping_precision(self) -> str:
-        """The unit of a ping's time, by `?ptp=`."""
+        """The unit of the time in a ping, by `?ptp=`."""
         return self._query.get("ptp", "")
 
     @cached_property
@@ -112,20 +110,20 @@ class Handshake:
 
 
 def header(scope: Scope, name: str) -> str:
-    """The first header of this name; empty when there is none."""
+    """Return the first header of this name; empty when there is no such header."""
     raw = name.encode()
     values: Iterable[bytes] = (value for key, value in scope["headers"] if key.lower() == raw)
     return next(iter(values), b"").decode("utf-8", "surrogateescape")
 
 
-def route(scope: Scope) -> str:
-    """The path, from where this app is mounted."""
+def route_path(scope: Scope) -> str:
+    """Return the path, relative to the mount point of this app."""
     path: str = scope["path"]
     return path.removeprefix(scope.get("root_path", "")) or "/"
 
 
 def in_origin_form(scope: Scope) -> Scope:
-    """The scope of a request whose target may be a whole URL, whose host then is the request's (RFC 9112, 3.2.2)."""
+    """Return the scope with a path as target. The host of a target that is a URL is the Host (RFC 9112, 3.2.2)."""
     root = scope.get("root_path", "")
     target = scope.get("raw_path") or scope.get("path", "").encode()
     match = _ABSOLUTE.match(target.removeprefix(root.encode()))
@@ -142,7 +140,7 @@ def in_origin_form(scope: Scope) -> Scope:
 
 
 def is_allowed(origin: str, allowed: tuple[str, ...]) -> bool:
-    """Whether a page of this origin may connect."""
+    """Return whether a page of this origin may connect."""
     try:
         host = urlsplit(origin.lower()).netloc.rpartition("@")[2]
     except ValueError:

@@ -1,4 +1,4 @@
-"""The gateway over HTTP: broadcasts, who is present, and that it is there (anycable-go `broadcast/http.go`, `api/`)."""
+"""The gateway's HTTP endpoints: broadcasts, presence, health (anycable-go `broadcast/http.go`, `api/`)."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from .core.publications import Publication, read
 __all__ = [
     "BROADCAST_PATH",
     "HEALTH_PATH",
+    "MAX_BODY_SIZE",
+    "PRESENCE_PATTERN",
     "PUBLISH_PATH",
     "broadcast",
     "health",
     "not_a_websocket",
-    "not_found",
     "presence",
-    "presence_stream",
 ]
 
 logger = logging.getLogger("anycable_rpc")
@@ -30,14 +30,16 @@ logger = logging.getLogger("anycable_rpc")
 BROADCAST_PATH = "/_broadcast"
 PUBLISH_PATH = "/api/publish"
 HEALTH_PATH = "/health"
-_PRESENCE_PATH = re.compile("/api/presence/(?P<stream>[^/]+)/users")
-MAX_BODY_SIZE = 8 * 1024 * 1024
+PRESENCE_PATTERN = re.compile("/api/presence/(?P<stream>[^/]+)/users")
+"""As in anycable-go, the stream cannot have a slash."""
+
+MAX_BODY_SIZE = 8 * 1024 * 1024  # bytes
 
 
-async def broadcast(request: Request, key: str | None, execute: Callable[[list[Publication]], None]) -> Response:
-    """Execute what is published.
+async def broadcast(request: Request, *, key: str | None, execute: Callable[[list[Publication]], None]) -> Response:
+    """Execute the publications in the body; without a key anybody may broadcast.
 
-    anycable-go says 201 to what it cannot read, and drops it; here it is 422 with a sentence about it.
+    anycable-go answers 201 to a body that it cannot read, and drops it. Here the answer is 422 with a sentence.
     """
     refusal = _refusal(request, "POST", key)
     if refusal:
@@ -55,40 +57,30 @@ async def broadcast(request: Request, key: str | None, execute: Callable[[list[P
     return Response(status_code=201)
 
 
-def presence(request: Request, key: str | None, info: str | None) -> Response:
-    """Who is in a stream; `info` is None where that is not kept."""
+async def presence(request: Request, stream: str, *, key: str | None, info_of: Callable[[str], str | None]) -> Response:
+    """Answer who is present in a stream; `info_of` returns None where presence is not kept."""
     refusal = _refusal(request, "GET", key)
     if refusal:
         return refusal
+    info = info_of(stream)
     if info is None:
         return PlainTextResponse("presence is not kept: start with --broker=memory\n", 501)
     return Response(info, media_type="application/json")
 
 
-def presence_stream(path: str) -> str | None:
-    """The stream whose presence is at this path (anycable-go takes no slash in it); None when it is another path."""
-    match = _PRESENCE_PATH.fullmatch(path)
-    return match["stream"] if match else None
-
-
-def health() -> Response:
-    """Alive."""
+async def health(request: Request) -> Response:
+    """Answer that the gateway is alive."""
     return PlainTextResponse("OK\n")
 
 
-def not_a_websocket() -> Response:
-    """What is at this address is not for HTTP."""
+async def not_a_websocket(request: Request) -> Response:
+    """Refuse a plain request to the address of the WebSocket."""
     return PlainTextResponse("Bad Request\n", 400, headers={"Sec-Websocket-Version": "13"})
-
-
-def not_found() -> Response:
-    """Nothing is at this address."""
-    return PlainTextResponse("Not Found\n", 404)
 
 
 def _refusal(request: Request, method: str, key: str | None) -> Response | None:
     if request.method != method:
-        return _unprocessable(f"ask with {method}")
+        return _unprocessable(f"use the method {method}")
     return None if key is None or _is_authorized(request, key) else Response(status_code=401)
 
 
@@ -102,7 +94,7 @@ def _is_authorized(request: Request, key: str) -> bool:
 
 
 async def _body(request: Request) -> bytes | None:
-    """The body; None when it is too big."""
+    """Return the body; None when it is too big."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk

@@ -1,52 +1,38 @@
-"""What waits to be written to one client: bounded, and it knows how the connection is to end."""
+"""The frames that wait to be written to one client, in bounds, and how the connection ends after them."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
-from dataclasses import dataclass
-from enum import Enum
+from collections.abc import AsyncIterator
 from typing import Any
 
-__all__ = ["Close", "Ending", "NoClose", "Outbox", "Send", "size_of"]
+from .asgi import Send
+from .endings import Close, Ending, NoClose
 
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True)
-class Close:
-    """A close frame."""
-
-    code: int
-    reason: str = ""
-
-
-class NoClose(Enum):
-    """An end without a close frame."""
-
-    DROP = "we end the connection"
-    GONE = "the client has ended it"
-
-
-Ending = Close | NoClose
+__all__ = ["Outbox", "size_of"]
 
 
 class Outbox:
-    """Texts go in, one task writes them."""
+    """A queue of frames that one task writes.
+
+    Args:
+        limit: bytes that may wait.
+        write_timeout: seconds that one frame may take to be written.
+    """
 
     def __init__(self, limit: int, write_timeout: float) -> None:
         self._limit = limit
         self._write_timeout = write_timeout
-        self._texts: deque[tuple[str, int]] = deque()
+        self._frames: deque[tuple[str, int]] = deque()
         self._size = 0
         self._ending: Ending | None = None
-        self._news = asyncio.Event()
-        self._room = asyncio.Event()
-        self._room.set()
+        self._has_work = asyncio.Event()
+        self._has_room = asyncio.Event()
+        self._has_room.set()
 
-    def put(self, text: str) -> bool:
-        """Add a text of any size; False when what waits already is too much. What comes after the end is not written.
+    def put(self, frame: str) -> bool:
+        """Add a frame of any size; return False when too much waits already. After the end it is not written.
 
         anycable-go compares in the same order (`utils/queue.go`).
         """
@@ -54,66 +40,66 @@ class Outbox:
             return True
         if self._size >= self._limit:
             return False
-        self._append(text, size_of(text))
+        self._append(frame, size_of(frame))
         return True
 
-    async def room(self) -> None:
-        """Wait until a text would be accepted, or written no more."""
-        await self._room.wait()
+    async def wait_for_room(self) -> None:
+        """Wait until `put` would accept a frame, or until no frame is written any more."""
+        await self._has_room.wait()
 
-    def end(self, ending: Ending, last: str = "") -> None:
-        """End after what waits, and `last`; only the first ending counts."""
+    def end(self, ending: Ending, last_frame: str = "") -> None:
+        """End after the frames that wait, and after `last_frame`. Only the first ending counts."""
         if self._ending is not None:
             return
-        if last:
-            self._append(last, size_of(last))
+        if last_frame:
+            self._append(last_frame, size_of(last_frame))
         self._ending = ending
-        self._news.set()
-        self._room.set()
+        self._has_work.set()
+        self._has_room.set()
 
     def abandon(self) -> None:
-        """The client is gone: end now."""
-        self._texts.clear()
+        """End now and drop the frames that wait: the client has gone."""
+        self._frames.clear()
         self._ending = NoClose.GONE
-        self._news.set()
-        self._room.set()
+        self._has_work.set()
+        self._has_room.set()
 
     async def drain(self, send: Send) -> Ending:
-        """Write until the end, and say what it was: DROP also when the client is too slow."""
+        """Write until the end and return the ending; it is DROP when the client is too slow."""
         try:
             async for event in self._events():
                 async with asyncio.timeout(self._write_timeout):
                     await send(event)
         except TimeoutError:
             return NoClose.DROP
-        except OSError:  # how ASGI servers say that the client is gone
+        except OSError:  # ASGI servers raise it when the client has gone
             return NoClose.GONE
         finally:
-            self._room.set()
+            self._has_room.set()
         return self._ending or NoClose.GONE
 
     async def _events(self) -> AsyncIterator[dict[str, Any]]:
-        while self._texts or self._ending is None:
-            if self._texts:
-                text, size = self._texts.popleft()
+        while self._frames or self._ending is None:
+            if self._frames:
+                frame, size = self._frames.popleft()
                 self._size -= size
                 if self._size < self._limit:
-                    self._room.set()
-                yield {"type": "websocket.send", "text": text}
+                    self._has_room.set()
+                yield {"type": "websocket.send", "text": frame}
             else:
-                self._news.clear()
-                await self._news.wait()
+                self._has_work.clear()
+                await self._has_work.wait()
         if isinstance(self._ending, Close):
             yield {"type": "websocket.close", "code": self._ending.code, "reason": self._ending.reason}
 
-    def _append(self, text: str, size: int) -> None:
-        self._texts.append((text, size))
+    def _append(self, frame: str, size: int) -> None:
+        self._frames.append((frame, size))
         self._size += size
-        self._news.set()
+        self._has_work.set()
         if self._size >= self._limit:
-            self._room.clear()
+            self._has_room.clear()
 
 
-def size_of(text: str) -> int:
-    """The size in bytes."""
-    return len(text) if text.isascii() else len(text.encode(errors="replace"))
+def size_of(frame: str) -> int:
+    """Return the size in bytes."""
+    return len(frame) if frame.isascii() else len(frame.encode(errors="replace"))

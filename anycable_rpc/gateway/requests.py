@@ -1,8 +1,7 @@
-"""How uvicorn reads requests for a gateway: as large as anycable-go takes them, and never without an answer.
+"""Requests of uvicorn that may be as large as anycable-go takes them, and that are always answered.
 
-The library that speaks WebSocket has lower limits of its own for lines and headers, and says nothing to a request
-beyond them. So the handshake that it reads is cut down to what the protocol itself needs, and the application is
-given the whole request.
+The WebSocket library has lower limits for lines and headers, and does not answer a request beyond them. So it gets a
+handshake with only the headers that the protocol needs, and the application gets the whole request.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.utils import ClientDisconnected
 
-from .handshake import Scope
+from .asgi import Scope
 
 __all__ = ["MAX_HEAD_SIZE", "Requests"]
 
@@ -24,25 +23,25 @@ logger = logging.getLogger("anycable_rpc")
 
 MAX_HEAD_SIZE = 1024 * 1024 + 4096  # Go's net/http
 _PART = 65536
-_LINGER = 0.5  # seconds for the client to read the answer: a connection closed with data unread loses it
+_LINGER = 0.5  # seconds for the client to read the answer, which is lost when a connection with unread data closes
 _HANDSHAKE = (b"host", b"upgrade", b"connection", b"sec-websocket-key", b"sec-websocket-version")
 _WHOLE = ("path", "raw_path", "query_string", "headers")
 
 
 class Requests(H11Protocol):
-    """One connection, until it becomes a WebSocket."""
+    """An HTTP connection of uvicorn, until it becomes a WebSocket."""
 
     _has_ended = False
 
     def data_received(self, data: bytes) -> None:
-        """Read in parts: h11 compares a head with the limit only while it is incomplete."""
+        """Pass data to h11 in parts: it compares a head with the limit only while the head is incomplete."""
         for start in range(0, len(data), _PART):
             if self._has_ended:
                 return
             super().data_received(data[start : start + _PART])
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse a request that cannot be read with the status that says why; uvicorn knows 400 only."""
+        """Refuse a request that cannot be read with a precise status; uvicorn itself always answers 400."""
         error = sys.exception()
         status = HTTPStatus(getattr(error, "error_status_hint", 400))
         logger.warning("a request was refused with %d %s: %s", status, status.phrase, _reason(error, status))
@@ -55,25 +54,25 @@ class Requests(H11Protocol):
         self.loop.call_later(_LINGER, self.transport.close)
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
-        """Hand the connection over."""
+        """Hand the connection to the WebSocket library with a short handshake."""
         scope: Any = self.scope
         whole: Scope = {name: scope[name] for name in _WHOLE}
-        whole["subprotocols"] = _offered(self.headers)
-        speaks = self.ws_protocol_class
+        whole["subprotocols"] = _offered_subprotocols(self.headers)
+        websocket_class = self.ws_protocol_class
 
-        def protocol(**given: Any) -> Any:
-            made: Any = speaks(**given)  # type: ignore[misc]
-            made.app = _Whole(made.app, whole)
-            return made
+        def make_protocol(**options: Any) -> Any:
+            protocol: Any = websocket_class(**options)  # type: ignore[misc]
+            protocol.app = _WithWholeRequest(protocol.app, whole)
+            return protocol
 
-        self.ws_protocol_class = protocol  # type: ignore[assignment]
+        self.ws_protocol_class = make_protocol  # type: ignore[assignment]
         self._has_ended = True
         self.headers = list({name: value for name, value in reversed(self.headers) if name in _HANDSHAKE}.items())
         super().handle_websocket_upgrade(h11.Request(method=event.method, target=b"/", headers=self.headers))
 
 
-class _Whole:
-    """The application, which sees the whole request."""
+class _WithWholeRequest:
+    """The application, which gets the whole request in its scope."""
 
     def __init__(self, app: Any, whole: Scope) -> None:
         self._app = app
@@ -88,11 +87,11 @@ class _Whole:
             await send(event)
 
         await self._app({**scope, **self._whole}, receive, send_and_note)
-        if is_denied:  # uvicorn takes a refusal for a handshake that was forgotten, and logs that as an error
+        if is_denied:  # else uvicorn takes the refusal for a forgotten handshake, and logs an error
             raise ClientDisconnected
 
 
-def _offered(headers: list[tuple[bytes, bytes]]) -> list[str]:
+def _offered_subprotocols(headers: list[tuple[bytes, bytes]]) -> list[str]:
     values = [value.decode("latin-1") for name, value in headers if name == b"sec-websocket-protocol"]
     return [name.strip() for value in values for name in value.split(",")]
 

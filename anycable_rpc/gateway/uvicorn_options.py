@@ -1,4 +1,4 @@
-"""The options of uvicorn that serve the gateway."""
+"""Options for a uvicorn that serves the gateway."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from .core.options import GatewayOptions
 
 __all__ = ["uvicorn_options"]
 
-_ROOM = 16  # the gateway itself closes on what is too big, with anycable-go's code; uvicorn is the second line
+_MARGIN = 16  # the gateway itself closes on a frame that is too big, with anycable-go's code; uvicorn is a second limit
 
 
 def uvicorn_options(options: GatewayOptions) -> dict[str, Any]:
-    """How uvicorn has to be set up to serve a gateway, as arguments of `uvicorn.Config`.
+    """Return the arguments of `uvicorn.Config` that serve a gateway.
 
-    No native pings, no compression and no proxy headers, as anycable-go without options. uvicorn logs whole
-    URLs at level info, and a URL may hold a token: hence only warnings. Requests are taken up to the size that
-    anycable-go takes.
+    They switch off native pings, compression and proxy headers, as anycable-go does by default. uvicorn logs whole
+    URLs at level info, and a URL may hold a token, so the level is warning. Requests may be as large as anycable-go
+    allows.
 
-    A socket that uvicorn is given should be made with `proto=socket.IPPROTO_TCP`: asyncio sets TCP_NODELAY only
-    then, and without it the second of two frames waits 40 ms.
+    Make a socket that you give to uvicorn with `proto=socket.IPPROTO_TCP`: only then asyncio sets TCP_NODELAY, and
+    without it the second of two frames waits 40 ms.
     """
-    from .requests import MAX_HEAD_SIZE, Requests  # options are also for programs without uvicorn
+    from .requests import MAX_HEAD_SIZE, Requests  # not above: options are also made where uvicorn is not installed
 
     return {
         "http": Requests,
         "h11_max_incomplete_event_size": MAX_HEAD_SIZE,
-        "ws_max_size": options.max_message_size * _ROOM,
+        "ws_max_size": options.max_message_size * _MARGIN,
         "ws_ping_interval": None,
         "ws_ping_timeout": None,
         "ws_per_message_deflate": False,

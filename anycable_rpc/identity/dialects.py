@@ -88,7 +88,7 @@ class Dialect:
     """A function that returns the keys of an object in the order in which the issuer writes them."""
     integers: Integers | None = None
     floats: Floats | None = None
-    """None: as Python writes them."""
+    """The way that floats are written; None is Python's."""
     depth: int | None = None
     """The number of nested lists and objects that the issuer allows."""
 

@@ -1,4 +1,4 @@
-"""One log line for each call: the client that connected, the subscription, the action, and the time it took.
+"""The log line of a call: the client that connected, the subscription, the action, and the time it took.
 
 A line holds no token, no secret and no payload. For a message it names the action. For a subscription it shows the
 parameters, except those with a name like `secret` or `token`.

@@ -19,7 +19,7 @@ class _Changing(Protocol):
 
 
 class Reply:
-    """What the callbacks of one call have asked for.
+    """The things that the callbacks of one call have asked for.
 
     Attributes:
         transmissions: frames for the client, as JSON strings, in order.

@@ -1,4 +1,4 @@
-"""One call under way: the objects that it builds, and the report when a callback fails."""
+"""A call under way: the objects that it builds, and the report when a callback fails."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from ..errors import (
     shorten,
 )
 from ..protocol import json_text
+from ..protocol.log_lines import subscription
 from ..protocol.messages import CommandMessage, ConnectionRequest, DisconnectRequest, Request, Response
 from ..protocol.reply import Reply
 
@@ -48,7 +49,7 @@ class ServedByGateway(UnknownChannel):
 
 
 class Call:
-    """One call under way.
+    """A call under way.
 
     Attributes:
         identifiers: the connection's identifiers as anycable-go keeps them: a JSON string, empty in a Connect.
@@ -102,7 +103,7 @@ class Call:
         context = {
             "sid": self.sid,
             "identifiers": self.identifiers,
-            "channel": self.identifier,
+            "channel": subscription(self.identifier) if self.identifier else "",
             "action": self.callback.name if self.callback else "",
         }
         details = ", ".join(f"{name}={shorten(value, 200)}" for name, value in context.items() if value)

@@ -83,15 +83,9 @@ def service_of(cable: Cable) -> Service:
             "protobuf runs without its compiled code, which makes each call take twice as long and more: unset "
             "PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION, or reinstall it with pip install --force-reinstall protobuf"
         )
-    settings = cable.settings
-    if settings.debug:
+    if cable.settings.debug:
         forbid(cable)
-    return Service(
-        cable,
-        version_check=settings.version_check_enabled,
-        sid_header=settings.sid_header_enabled,
-        threads=settings.rpc_pool_size,
-    )
+    return Service.of(cable)
 
 
 def run_loop(main: Coroutine[Any, Any, bool]) -> bool:

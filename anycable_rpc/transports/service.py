@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from time import perf_counter
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, Self, TypeVar
 
 from ..cable import Cable
 from ..errors import AnswerTooLarge, ProtocolError
@@ -65,6 +65,17 @@ class Service:
         self._middleware = tuple(cable.middleware)
         if logger.isEnabledFor(logging.DEBUG):  # asked once, not in each call
             self.observers.append(_log_call)
+
+    @classmethod
+    def of(cls, cable: Cable) -> Self:
+        """Return the service of a cable as the cable's settings want it."""
+        settings = cable.settings
+        return cls(
+            cable,
+            version_check=settings.version_check_enabled,
+            sid_header=settings.sid_header_enabled,
+            threads=settings.rpc_pool_size,
+        )
 
     def handle(self, request: Request, metadata: Mapping[str, str]) -> Response:
         """Answer a request from this thread; for an app without `async def`."""

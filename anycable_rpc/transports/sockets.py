@@ -1,4 +1,4 @@
-"""Where the RPC server listens and with which certificate, whichever engine serves."""
+"""The listening sockets and the TLS certificate of the RPC server, for both engines."""
 
 from __future__ import annotations
 
@@ -16,35 +16,35 @@ if TYPE_CHECKING:
 __all__ = ["check_free", "key_pair", "listeners"]
 
 _BACKLOG = 1024
-_WHY = (OSError, UnicodeError)
+_BIND_ERRORS = (OSError, UnicodeError)  # UnicodeError: the host is no host name
 
 
 def check_free(address: str, shared: bool = False) -> None:
-    """Let the system say why nobody can listen on HOST:PORT.
+    """Pass if it is possible to listen on HOST:PORT. A library that fails to listen may not say why.
 
     Raises:
-        BindError: it does.
+        BindError: the system refuses it, with the reason.
     """
     try:
-        for listener in _bound(address, shared):
+        for listener in _bind_all(address, shared):
             listener.close()
-    except _WHY as error:
+    except _BIND_ERRORS as error:
         raise _bind_error(address, error) from None
 
 
 def listeners(address: str, shared: bool = False) -> list[socket.socket]:
-    """Sockets that listen on HOST:PORT, one for each address that the host has; a port of 0 is chosen, for all.
+    """Return sockets that listen on HOST:PORT, one for each address of the host.
 
-    A `shared` port may be listened on by another process that shares it too.
+    With port 0 the system chooses a port, the same for all. Other processes may listen on a `shared` port too.
 
     Raises:
         BindError: the system refuses it.
     """
     try:
-        bound = _bound(address, shared)
+        bound = _bind_all(address, shared)
         for listener in bound:
             listener.listen(_BACKLOG)
-    except _WHY as error:
+    except _BIND_ERRORS as error:
         raise _bind_error(address, error) from None
     return bound
 
@@ -54,7 +54,7 @@ def _bind_error(address: str, error: BaseException) -> BindError:
     return BindError(f"cannot listen on {address}: {reason}; choose another address with --rpc-host")
 
 
-def _bound(address: str, shared: bool) -> list[socket.socket]:
+def _bind_all(address: str, shared: bool) -> list[socket.socket]:
     host, _, port = address.rpartition(":")
     bound: list[socket.socket] = []
     refusals: list[OSError] = []
@@ -65,8 +65,9 @@ def _bound(address: str, shared: bool) -> list[socket.socket]:
             wanted = bound[0].getsockname()[1]
         except OSError as error:
             refusals.append(error)
+    # one address of a name is enough, because a container may have no ::1; but a port in use is always an error
     fatal = [error for error in refusals if error.errno in (EADDRINUSE, EACCES)]
-    if fatal or not bound:  # of a name's addresses one is enough: a container has no ::1
+    if fatal or not bound:
         for listener in bound:
             listener.close()
         raise (fatal or refusals)[0]
@@ -74,14 +75,14 @@ def _bound(address: str, shared: bool) -> list[socket.socket]:
 
 
 def _bind(family: int, kind: int, place: Any, shared: bool) -> socket.socket:
-    # asyncio sets TCP_NODELAY only on a socket that names its protocol; without it every second frame waits 40 ms
+    # asyncio sets TCP_NODELAY only on a socket that names its protocol. Without it every second frame waits 40 ms.
     listener = socket.socket(family, kind, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if shared:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:
-            with suppress(OSError):
+            with suppress(OSError):  # `::` also takes IPv4, where the system can do that
                 listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, place[0] != "::")
         listener.bind(place)
     except OSError:
@@ -91,10 +92,10 @@ def _bind(family: int, kind: int, place: Any, shared: bool) -> socket.socket:
 
 
 def key_pair(settings: Settings) -> tuple[bytes, bytes] | None:
-    """The private key and the certificate as PEM, if TLS is wanted.
+    """Return the private key and the certificate as PEM, or None without TLS.
 
     Raises:
-        ConfigurationError: one of the two is missing, or no PEM.
+        ConfigurationError: one of the two is missing, or is not PEM.
     """
     key, certificate = settings.rpc_tls_key, settings.rpc_tls_cert
     if not key and not certificate:
@@ -105,7 +106,7 @@ def key_pair(settings: Settings) -> tuple[bytes, bytes] | None:
 
 
 def _pem(value: str, option: str) -> bytes:
-    """A PEM text, or the file that has one."""
+    """Return PEM given as a string or as the name of a file."""
     if "-----BEGIN" in value:
         return value.encode()
     try:

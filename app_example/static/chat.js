@@ -1,4 +1,4 @@
-// The chat: what the visitor does goes to the socket, what the socket says goes to the view.
+// The chat: it passes the visitor's actions to the socket, and the socket's messages to the view.
 
 import { dropCookie, forget, remember, remembered, takeCookie } from "./session.js"
 import { openSocket } from "./socket.js"
@@ -6,12 +6,12 @@ import * as view from "./view.js"
 
 const LOBBY = "lobby"
 const WHISPER_EVERY = 2000
-const LATELY = 300 // seconds of a room's past that a newcomer sees; a broker keeps so much by default
+const LATELY = 300 // seconds of history that a newcomer sees; a broker keeps that many by default
 
-let me = null // { name, way } as signed in; `name` is what the server says once it has said it
+let me = null // { name, way } as signed in; the server's answer sets `name`
 let cable = null
 let chat = null // the subscription to the room's messages
-let typing = null // the subscription to who is typing in it
+let typing = null // the subscription to the room's typing notices
 let expired = false // the token has been refreshed since the last successful connection
 
 const roomInUrl = () => {
@@ -22,7 +22,7 @@ const roomInUrl = () => {
   }
 }
 
-// --- in and out
+// --- signing in and out
 
 const enter = async session => {
   cable = await openSocket(session, lost)
@@ -36,7 +36,7 @@ const enter = async session => {
   })
   cable.on("disconnect", () => {
     view.showStatus("reconnecting")
-    view.showReady(false) // a channel whose session may be resumed is not told
+    view.showReady(false) // a channel whose session may be resumed gets no event
   })
   cable.on("close", closed)
   enterRoom()
@@ -47,7 +47,7 @@ const closed = reason => {
   if (!reason) return
   if (reason.reason === "unauthorized") return leave("The server did not let you in. Sign in again.")
   if (reason.reason === "token_expired" && !expired) {
-    expired = true // the token refresher is at work
+    expired = true // the token refresher runs
     return view.showStatus("reconnecting")
   }
   view.showStatus("disconnected")
@@ -90,7 +90,7 @@ const enterRoom = () => {
   typing.on("message", ({ user }) => typeof user === "string" && user !== me.name && view.showTyping(user))
 }
 
-/** In the room: for the first time, again, or in a session that was resumed, where `subscribed` has not run. */
+/** Show the room as ready: on the first visit, a later one, or in a resumed session, where `subscribed` has not run. */
 const entered = ({ reconnect, restored }) => {
   view.showReady(true)
   if (restored) chat.perform("arrive")
@@ -98,7 +98,7 @@ const entered = ({ reconnect, restored }) => {
   showHere()
 }
 
-/** What was said lately. After a lost connection the client itself asks for what it has missed. */
+/** Ask for the latest messages. After a lost connection the client itself asks for those that it has missed. */
 const askForHistory = identifier =>
   cable.send({ command: "history", identifier, history: { since: Math.floor(Date.now() / 1000) - LATELY } })
 
@@ -130,7 +130,7 @@ const HEARD = {
 
 const received = (message, place) => HEARD[message.type]?.(message, place)
 
-// --- what the visitor does
+// --- actions of the visitor
 
 view.onSignIn(async session => {
   if (session.way === "cookie") await takeCookie(session.name)
@@ -146,7 +146,7 @@ view.onSignOut(async () => {
 view.onReconnect(() => {
   expired = false
   view.showStatus("connecting")
-  cable.connect().catch(() => {}) // the events tell
+  cable.connect().catch(() => {}) // the events report the failure
 })
 
 view.onSend(async text => {

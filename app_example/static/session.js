@@ -1,4 +1,4 @@
-// Who this tab is. Kept per tab, so that two tabs of one browser can be two people (by token: the cookie they share).
+// The visitor of this tab. Two tabs of one browser can be two people by token; they share the cookie.
 
 const KEY = "chat"
 
@@ -6,7 +6,7 @@ export const remembered = () => JSON.parse(sessionStorage.getItem(KEY))
 export const remember = session => sessionStorage.setItem(KEY, JSON.stringify(session))
 export const forget = () => sessionStorage.removeItem(KEY)
 
-/** Each throws an error to show when the server says no. */
+/** Each function throws an error to show when the server refuses. */
 export const takeCookie = name => post("/sign-in", { name })
 export const dropCookie = () => post("/sign-out", {})
 export const fetchToken = async name => (await post("/token", { name })).token

@@ -1,4 +1,4 @@
-// What is on the page. Everything that somebody wrote goes in as text, never as HTML.
+// The page. Everything that people wrote goes in as text, never as HTML.
 
 const $ = id => document.getElementById(id)
 
@@ -52,7 +52,7 @@ const showNameError = text => {
 const { tokens, cookie } = document.body.dataset
 const byToken = document.querySelector("input[value=token]")
 if (tokens) {
-  byToken.checked = Boolean(cookie) // another window has it: with a token this one can be somebody else
+  byToken.checked = Boolean(cookie) // another window uses the cookie: with a token this one can be another person
 } else {
   byToken.disabled = true
   $("token-hint").textContent = "Not here: tokens are signed with a secret. Set ANYCABLE_SECRET and start again."
@@ -83,7 +83,7 @@ export const showReady = ready => {
   $("chat").dataset.ready = ready
 }
 
-/** The room that one is in, and all that have let one in. */
+/** Show the current room, and all rooms that the visitor has entered. */
 export const showRoom = room => {
   $("rooms").replaceChildren(...[...new Set([...ROOMS, room])].map(name => roomItem(name, name === room)))
   bringRoomIntoView()
@@ -111,14 +111,14 @@ addEventListener("resize", bringRoomIntoView)
 
 export const listRoom = room => ROOMS.add(room)
 
-/** Nothing is said of who is here until the server has answered. */
+/** Show no presence until the server has answered. */
 const hideHere = () => {
   $("here").dataset.known = ""
   $("here-count").textContent = ""
   $("people").replaceChildren()
 }
 
-/** Who is here, by name; null when the server keeps no presence. */
+/** Show the people in the room, by name; null when the server keeps no presence. */
 export const showHere = present => {
   const people = Object.entries(present ?? {}).sort(([one], [other]) => one.localeCompare(other))
   $("here").dataset.known = Boolean(present)
@@ -142,7 +142,7 @@ export const showRejected = room => {
     href: "#lobby",
     target: "",
   })
-  $("empty-link").focus() // reads the sentences out, and there is nothing else to do
+  $("empty-link").focus() // so that screen readers read the sentences
 }
 
 const showEmpty = (title, text, link) => {
@@ -174,7 +174,7 @@ export const onReconnect = reconnect => $("reconnect").addEventListener("click",
 
 // --- messages
 
-/** Show a message once, in the order of the stream; without a place in it, last. */
+/** Show a message once, in the order of the stream; a message without an offset comes last. */
 export const showMessage = ({ user, via, text, at }, mine, { epoch, offset } = {}) => {
   const place = offset && `${epoch}:${offset}`
   if (place && $("messages").querySelector(`[data-place="${CSS.escape(place)}"]`)) return
@@ -218,7 +218,7 @@ $("newest").addEventListener("click", () => {
 const comesAfter = (other, item) =>
   other.dataset.epoch === item.dataset.epoch && Number(other.dataset.offset) > Number(item.dataset.offset)
 
-/** Messages may be missing, of which somebody should know who had been here before. */
+/** Say that messages may be missing, to visitors who were here before. */
 export const showGap = () => {
   if ($("messages").lastElementChild?.dataset.place) toast("You were away for long: some messages may be missing.")
 }
@@ -234,7 +234,7 @@ const dressAvatar = (avatar, name) => {
   avatar.style.setProperty("--hue", hue(name))
 }
 
-/** A colour that is always the same for a name. */
+/** Return a hue that is always the same for a name. */
 const hue = name => ([...name].reduce((sum, letter) => (sum * 31 + letter.codePointAt(0)) % 9973, 7) * 137.5) % 360
 
 const dressBadge = (badge, via) => {
@@ -268,7 +268,7 @@ $("text").addEventListener("keydown", event => {
 
 // --- who is typing
 
-const typists = new Map() // name -> the timer that ends it
+const typists = new Map() // name -> the timer that removes it
 
 export const showTyping = user => {
   clearTimeout(typists.get(user))

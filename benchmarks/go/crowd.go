@@ -15,7 +15,7 @@ import (
 
 const frameLimit = 30 * time.Second
 
-// step is how long a crowd took to do something once each.
+// step holds the times of one step, which each client of a crowd does once.
 type step struct {
 	Rate   float64 `json:"rate"`
 	P50    float64 `json:"p50_ms"`
@@ -23,7 +23,7 @@ type step struct {
 	Errors int     `json:"errors"`
 }
 
-// crowded is what a crowd has seen.
+// crowded is the report of a crowd.
 type crowded struct {
 	Connect    step    `json:"connect"`
 	Subscribe  step    `json:"subscribe"`
@@ -41,7 +41,7 @@ type people struct {
 	problem string
 }
 
-// crowd connects many clients to anycable-go, so many at a time; then each subscribes, and each sends a message.
+// crowd connects many clients to anycable-go, a number of them at a time; then each subscribes and sends a message.
 func crowd(arguments []string) (any, error) {
 	flags := flag.NewFlagSet("crowd", flag.ExitOnError)
 	url := flags.String("url", "", "ws://HOST:PORT/cable, with a token or not")
@@ -70,7 +70,7 @@ func crowd(arguments []string) (any, error) {
 	return report, nil
 }
 
-// each lets all do something once, so many at a time.
+// each runs a step once for every client, a number of them at a time.
 func (p *people) each(atOnce int, do func(int) error) step {
 	var running sync.WaitGroup
 	places, parts, errors := make(chan int), make([][]time.Duration, atOnce), make([]int, atOnce)
@@ -132,7 +132,7 @@ func (p *people) exchange(frame []byte, expected string) func(int) error {
 	}
 }
 
-// awaited reads up to the frame with this text. Pings come in between.
+// awaited reads up to the frame with this text, and skips pings.
 func awaited(client *websocket.Conn, expected string) error {
 	_ = client.SetReadDeadline(time.Now().Add(frameLimit))
 	for {

@@ -23,8 +23,8 @@ const (
 	readyLimit = 10 * time.Second
 )
 
-// measured is what a run of load has seen. Calls and latencies are those after the warm-up; All counts every call,
-// for the CPU time that the harness reads from outside.
+// measured is the report of load. Calls and latencies are those after the warm-up. All counts every call, for the CPU
+// time that servers.py reads from outside.
 type measured struct {
 	Calls      int     `json:"calls"`
 	All        int     `json:"all"`
@@ -37,7 +37,7 @@ type measured struct {
 	CPU        float64 `json:"cpu_seconds"`
 }
 
-// load makes unary calls, so many at a time over one HTTP/2 connection for each address, as anycable-go does.
+// load makes unary calls, a number of them at a time over one HTTP/2 connection for each address, as anycable-go does.
 func load(arguments []string) (any, error) {
 	flags := flag.NewFlagSet("load", flag.ExitOnError)
 	target := flags.String("target", "", "HOST:PORT, or list:///HOST:PORT,HOST:PORT for turns")
@@ -88,7 +88,7 @@ func security(root string) (credentials.TransportCredentials, error) {
 	return credentials.NewTLS(&tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}), nil
 }
 
-// ready makes the first call, and waits for the connection with it.
+// ready makes the first call, which waits for the connection.
 func ready(connection *grpc.ClientConn, first call) error {
 	limited, cancel := context.WithTimeout(context.Background(), readyLimit)
 	defer cancel()

@@ -35,7 +35,7 @@ func fail(err error) {
 	os.Exit(1)
 }
 
-// call is what the server is asked, and what a bare server answers; the harness writes a file of them.
+// call is a request and the answer of a bare server; calls.py writes a file of them.
 type call struct {
 	Name   string `json:"name"`
 	Method string `json:"method"`
@@ -52,7 +52,7 @@ func readCalls(path string) ([]call, error) {
 	return calls, json.Unmarshal(text, &calls)
 }
 
-// cpuSeconds is the CPU time of this process so far, user and system.
+// cpuSeconds returns the CPU time of this process so far, user and system.
 func cpuSeconds() float64 {
 	var usage syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
@@ -61,7 +61,7 @@ func cpuSeconds() float64 {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano()).Seconds()
 }
 
-// milliseconds is the quantile of sorted durations.
+// milliseconds returns a quantile of sorted durations.
 func milliseconds(sorted []time.Duration, quantile float64) float64 {
 	if len(sorted) == 0 {
 		return 0

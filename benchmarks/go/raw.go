@@ -6,7 +6,7 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// raw passes messages through as bytes: no generated code, and no protobuf work in the load generator. It goes by
+// raw passes messages through as bytes: no generated code, and no protobuf work in the load generator. It has
 // protobuf's name, so that the content type is the usual one.
 type raw struct{}
 
@@ -27,7 +27,7 @@ func (raw) Unmarshal(data []byte, message any) error {
 	return fmt.Errorf("%T is not a pointer to bytes", message)
 }
 
-// fallback is raw for bytes and protobuf for the rest, that is, for health.
+// fallback is raw for bytes, and protobuf for other messages: those of the health service.
 type fallback struct{ raw }
 
 func (fallback) Marshal(message any) ([]byte, error) {

@@ -20,8 +20,8 @@ import (
 
 const service = "anycable.RPC"
 
-// serve is a gRPC server with nothing behind it than reading and writing the messages; with --bytes it is barer than
-// one can be: it reads no further than the name of the command, and answers with bytes made beforehand.
+// serve is a gRPC server that only reads and writes the messages. With --bytes it does even less than a real server
+// can: it reads no further than the name of the command, and answers with bytes made beforehand.
 func serve(arguments []string) (any, error) {
 	flags := flag.NewFlagSet("serve", flag.ExitOnError)
 	address := flags.String("address", "127.0.0.1:0", "where to listen")
@@ -115,7 +115,7 @@ func handler(method string, answers map[string][]byte) grpc.MethodHandler {
 	}
 }
 
-// commandOf is the first field of a CommandMessage: its tag, a length of one byte, the text.
+// commandOf returns the first field of a CommandMessage: its tag, a length of one byte, the string.
 func commandOf(method string, data []byte) string {
 	if method != "Command" || len(data) < 2 || data[0] != 0x0a || len(data) < 2+int(data[1]) {
 		return ""

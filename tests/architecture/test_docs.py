@@ -1,7 +1,8 @@
-"""What the pages say is so: programs run, commands print what is shown, links lead somewhere, names exist."""
+"""The pages are true: programs run, commands print what is shown, links lead somewhere, names exist."""
 
 from __future__ import annotations
 
+import ast
 import doctest
 import json
 import os
@@ -22,7 +23,7 @@ from anycable_rpc import Cable, Channel, Connection
 from anycable_rpc.cli.main import program
 from anycable_rpc.cli.misspelt import GO_OPTIONS
 from anycable_rpc.gateway import GatewayOptions
-from anycable_rpc.gateway.core.authentication import Authenticator, Identified, Verdict
+from anycable_rpc.gateway.core.authentication import Authenticator, Decision, Identified
 from anycable_rpc.protocol.messages import (
     CommandMessage,
     CommandResponse,
@@ -40,11 +41,11 @@ from ..e2e.processes import environment
 from ..gateway.verdicts import OTHER, SECRET, token
 from ..support.paths import PROJECT
 
-PAGES = sorted([PROJECT / "README.md", *(PROJECT / "docs").glob("*.md")])
+PAGES = sorted([PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *(PROJECT / "docs").glob("*.md")])
 JWT = PROJECT / "docs" / "jwt.md"
 REPORTS = '{"channel":"ReportsChannel"}'
 NOT_EXECUTED = "<!-- not executed -->"
-"""Above a block that cannot run here."""
+"""Stands above a block that a test cannot run."""
 
 _BLOCK = re.compile(r"(?P<above>[^\n]*)\n+```(?P<language>\w+)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
 _ENDS_BY_ITSELF = re.compile(r"python -m anycable_rpc (token|version|(serve |dev )?--(show-settings|version|help))\b")
@@ -54,7 +55,7 @@ _DISTANCE = re.compile(r"in \d+ (year|day|hour|minute)s?")
 
 @dataclass(frozen=True)
 class Block:
-    """A block of code on a page; `shown` is the block of text that follows it at once."""
+    """A block of code on a page; `shown` is the block of text directly below it."""
 
     page: Path
     line: int
@@ -87,19 +88,19 @@ def _between(source: str, one: re.Match[str], other: re.Match[str]) -> str:
 
 
 def exports(page: Path) -> dict[str, str]:
-    """The variables that a page sets to a plain text: its examples run with them."""
+    """Return the variables that a page exports with a plain value; its examples run with them."""
     lines = (line for block in blocks(page, "sh") for line in block.text.splitlines())
     return {found[1]: found[2] for found in map(_EXPORT.match, lines) if found}
 
 
 def runs(block: Block) -> bool:
-    """Whether a block of commands ends by itself and needs nothing that is not here."""
+    """Return whether a block of commands ends by itself and needs no other program."""
     lines = [line for line in block.text.splitlines() if line and not line.startswith("#")]
     return block.is_executed and all(_ENDS_BY_ITSELF.match(line) for line in lines)
 
 
 def write_modules(page: Path, folder: Path) -> None:
-    """The files that a page shows: blocks that begin with their name."""
+    """Write the files that a page shows: blocks that begin with a file name."""
     for block in blocks(page, "python"):
         if found := re.match(r"# (\w+\.py)\n", block.text):
             (folder / found[1]).write_text(block.text, "utf-8")
@@ -110,7 +111,7 @@ COMMANDS = [block for page in PAGES for block in blocks(page, "sh") if runs(bloc
 
 
 def table(page: Path, first: str) -> list[list[str]]:
-    """The rows of the table whose first column has this title."""
+    """Return the rows of the table whose first column has this title."""
     lines = page.read_text("utf-8").splitlines()
     begin = next(place for place, line in enumerate(lines) if line.startswith(f"| {first} |"))
     rows = takewhile(lambda line: line.startswith("|"), lines[begin + 2 :])
@@ -119,7 +120,7 @@ def table(page: Path, first: str) -> list[list[str]]:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A current folder that modules are imported from, and forgotten afterwards."""
+    """A current folder to import modules from; the modules are unloaded afterwards."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
@@ -132,7 +133,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.fixture
 def run_page(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], dict[str, Any]]:
-    """Runs the blocks of a page in their order, in one namespace; nothing is published outside the process."""
+    """A function that runs the blocks of a page in order, in one namespace, and publishes only in memory."""
 
     def run_page(page: Path) -> dict[str, Any]:
         usual = {"ANYCABLE_SECRET": "s" * 32, "ANYCABLE_BROADCAST_ADAPTER": "memory"}
@@ -157,11 +158,11 @@ def execute(block: Block, namespace: dict[str, Any]) -> None:
     if not block.text.lstrip().startswith(">>> "):
         exec(compile("\n" * block.line + block.text, str(block.page), "exec"), namespace)
         return
-    said: list[str] = []
+    failures: list[str] = []
     test = doctest.DocTestParser().get_doctest(block.text, namespace, str(block), str(block.page), block.line)
-    result = doctest.DocTestRunner(verbose=False).run(test, out=said.append, clear_globs=False)
+    result = doctest.DocTestRunner(verbose=False).run(test, out=failures.append, clear_globs=False)
     namespace.update(test.globs)
-    assert not result.failed, "".join(said)
+    assert not result.failed, "".join(failures)
 
 
 @pytest.mark.parametrize("block", COMMANDS, ids=str)
@@ -189,7 +190,7 @@ def test_commands_print_what_is_shown(block: Block, folder: Path) -> None:
 
 
 def test_the_pages_have_programs_and_commands() -> None:
-    """So that no test above is empty because the pages are read wrongly."""
+    """Guard the tests above: each finds blocks to run."""
     assert PROJECT / "README.md" in WITH_PYTHON
     assert PROJECT / "docs" / "jwt.md" in WITH_PYTHON
     assert len([block for block in COMMANDS if block.shown]) >= 2
@@ -202,7 +203,7 @@ def subscribe(cable: Cable, identifiers: str) -> CommandResponse:
 
 
 class TestThePageAboutTokens:
-    """Its app does what it says, and its tables are true of the gateway, which answers as anycable-go does."""
+    """The app on the page works as described. The tables are true of the gateway, which answers as anycable-go does."""
 
     def test_both_kinds_of_connections_are_prepared(self, run_page: Callable[[Path], dict[str, Any]]) -> None:
         cable = run_page(JWT)["cable"]
@@ -247,16 +248,16 @@ class TestThePageAboutTokens:
         assert len(table(JWT, "options of anycable-go")) == 10
 
 
-def said_of(verdict: Verdict) -> str:
+def said_of(verdict: Decision) -> str:
     sid = Identified('{"sid":"s1"}', is_anonymous=True)
     return "sid" if verdict == sid else type(verdict).__name__
 
 
 def meant(cell: str, first: str) -> str:
-    """What a cell says, as the name of a verdict."""
+    """Return the name of the verdict that a cell describes."""
     if cell == "the same":
         return meant(first, "")
-    words = {"welcome as": "sid", "welcome": "Identified", "refused": "Refused", "`una": "Refused", "RPC Co": "AskApp"}
+    words = {"welcome as": "sid", "welcome": "Identified", "refused": "Denied", "`una": "Denied", "RPC Co": "AskApp"}
     return next(name for begins, name in words.items() if cell.startswith(begins))
 
 
@@ -268,7 +269,7 @@ def test_a_block_may_be_marked_as_not_executed(tmp_path: Path) -> None:
 
 
 def prose(page: Path) -> str:
-    """A page without its blocks of code."""
+    """Return a page without its blocks of code."""
     return _BLOCK.sub("", "\n" + page.read_text("utf-8"))
 
 
@@ -294,11 +295,11 @@ def test_every_page_is_linked() -> None:
 
 
 OF_TOOLS = ("quick", "only", "seconds", "clients", "messages", "processes", "picture")
-"""Flags of the benchmarks and the fuzzer."""
+"""The flags of the benchmarks and the fuzzer."""
 
 
 def known_flags() -> set[str]:
-    """Without dashes inside: anycable-go's are written with underscores, ours with either."""
+    """Return all flags without dashes: anycable-go writes them with underscores, and we allow both."""
     own = {option for command in program.commands.values() for parameter in command.params for option in parameter.opts}
     names = {*Settings.model_fields, *GO_OPTIONS, *own, "help", "version", "rpc_host", "broadcast_adapter", *OF_TOOLS}
     return {re.sub("[-_]", "", name) for name in names}
@@ -333,30 +334,93 @@ _OBJECTS: dict[str, list[Any]] = {
     "self": [Connection, Channel],
     "anycable_rpc": [anycable_rpc],
 }
-"""What a word in front of a dot stands for on the pages."""
+"""The objects that a word in front of a dot stands for on the pages."""
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_names_of_the_api_exist(page: Path) -> None:
-    """In `code` among the words, tables included: `cable.token`, `self.query_params`."""
+    """Check inline code, also in tables: `cable.token`, `self.query_params`."""
     for code in re.findall(r"`([^`\n]+)`", prose(page)):
-        for owner, name in re.findall(rf"(?<![\w./-])({'|'.join(_OBJECTS)})\.(?!toml)([a-z_]\w*)", code):
+        for owner, name in re.findall(rf"(?<![\w./-])({'|'.join(_OBJECTS)})\.(?!(?:toml|py)\b)([a-z_]\w*)", code):
             assert any(hasattr(of, name) or name in instance_names(of) for of in _OBJECTS[owner]), f"{owner}.{name}"
 
 
 def instance_names(of: Any) -> set[str]:
-    """Attributes that objects get when they are made."""
+    """Return the attributes that instances get from `__init__`."""
     initialiser = getattr(of, "__init__", None)
     code = getattr(initialiser, "__code__", None)
     return {*getattr(of, "__annotations__", {}), *(code.co_names if code else ())}
 
 
-def test_modules_in_the_architecture_exist() -> None:
-    rows = re.findall(
-        r"^\|[^|]*\|([^|]+)\|[^|]+\|$", (PROJECT / "docs" / "architecture.md").read_text("utf-8"), re.MULTILINE
-    )
-    named = {name for row in rows for name in re.findall(r"`(\w+)/?`", row)}
-    package = PROJECT / "anycable_rpc"
+ARCHITECTURE = PROJECT / "docs" / "architecture.md"
+PLACES = (PROJECT, PROJECT / "anycable_rpc", PROJECT / "tests")
+"""The folders that the paths on the pages below start from."""
+
+
+@pytest.mark.parametrize("page", [ARCHITECTURE, PROJECT / "CONTRIBUTING.md"], ids=lambda page: page.name)
+def test_files_and_folders_on_the_page_exist(page: Path) -> None:
+    named = set(re.findall(r"`((?:[\w.-]+/)*(?:[\w-]+\.(?:py|md|toml)|[\w.-]+/))`", prose(page)))
 
     assert len(named) > 20
-    assert {name for name in named if not (package / f"{name}.py").exists() and not (package / name).is_dir()} == set()
+    assert [name for name in sorted(named) if not any((place / name).exists() for place in PLACES)] == []
+
+
+def tree() -> dict[str, set[str]]:
+    """Return the folders of the package and their modules, as the page about the architecture draws them."""
+    drawn = next(block.text for block in blocks(ARCHITECTURE, "text") if block.text.startswith("anycable_rpc/"))
+    folder, modules = "", dict[str, set[str]]()
+    for line in drawn.splitlines()[1:]:
+        if found := re.match(r"  ([\w/]+)/ ", line):
+            folder = found[1]
+        modules.setdefault(folder, set()).update(re.findall(r"\b\w+\.py\b", line))
+    return modules
+
+
+def test_the_tree_shows_the_package() -> None:
+    package = PROJECT / "anycable_rpc"
+    folders = {str(init.parent.relative_to(package)) for init in package.rglob("*/__init__.py")}
+    drawn = tree()
+
+    assert set(drawn) - {""} == folders
+    assert {"__init__.py", "__main__.py", *drawn[""]} == {path.name for path in package.glob("*.py")}
+    missing = {
+        f"{folder}/{name}" for folder in drawn for name in drawn[folder] if not (package / folder / name).exists()
+    }
+    assert missing == set()
+
+
+FORBIDDEN = (
+    "It They Who Whom Whose What Those These Be How Which Whether Where When One Nothing None".split()  # noqa: SIM905
+)
+"""First words that do not name the thing: see the rules of the prose in CONTRIBUTING.md."""
+
+
+def openings() -> Iterator[tuple[str, str]]:
+    """Yield FILE:LINE and the text of each docstring in the package, and what follows main headings."""
+    for path in sorted(path for path in (PROJECT / "anycable_rpc").rglob("*.py") if "_pb" not in path.parts):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if (
+                isinstance(node, ast.Expr)
+                and isinstance(node.value, ast.Constant)
+                and isinstance(node.value.value, str)
+            ):
+                yield f"{path.relative_to(PROJECT)}:{node.lineno}", node.value.value
+    for page in PAGES:
+        text = re.sub(
+            r"^```.*?^```$", lambda code: "\n" * code[0].count("\n"), page.read_text("utf-8"), flags=re.M | re.S
+        )
+        for found in re.finditer(r"^##? .+\n+(.+)", text, re.MULTILINE):
+            yield f"{page.relative_to(PROJECT)}:{text.count(chr(10), 0, found.start(1)) + 1}", found[1]
+
+
+def test_first_sentences_name_their_subject() -> None:
+    offenders = [
+        f"{place}: {text.split('.')[0].strip()}" for place, text in openings() if _first_word(text) in FORBIDDEN
+    ]
+
+    assert not offenders, "\n".join(["reword these openings:", *offenders])
+
+
+def _first_word(text: str) -> str:
+    found = re.match(r"\s*(\w+)", text)
+    return found[1] if found else ""

@@ -27,7 +27,7 @@ API = ("publishing", "cable")
 EDGES = ("broadcasters", "settings", "transports", "gateway", "observability")
 """May import the above and themselves, never each other …"""
 
-SHARED = {"gateway": ("transports.protobuf",)}
+SHARED = {"gateway": ("transports.protobuf", "transports.service", "transports.bytes_handler")}
 """… but for what is named here."""
 
 PROGRAMS = ("serving", "dev", "cli", "contrib", "testing", "schema")
@@ -240,6 +240,7 @@ def test_what_is_not_allowed_is_noticed(module: str, source: str) -> None:
         ("transports.http2.streams", "import hpack\nfrom .transports.http2 import frames"),
         ("settings.model", "from .identity import keys\nfrom .settings import sources"),
         ("gateway.app_calls", "from .transports import protobuf"),
+        ("gateway.app", "from .transports.service import Service"),
         ("cli.main", "from . import settings, broadcasters, gateway, transports"),
     ],
 )

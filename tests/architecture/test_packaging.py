@@ -37,7 +37,9 @@ def test_a_folder_is_there_as_a_whole(folder: str, packed: set[str]) -> None:
 
 
 def test_so_are_the_files_beside_them(packed: set[str]) -> None:
-    assert {"Makefile", "README.md", "CHANGELOG.md", "LICENSE", "pyproject.toml", ".gitignore"} <= packed
+    pages = {"README.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE"}
+
+    assert {"Makefile", "pyproject.toml", ".gitignore", *pages} <= packed
 
 
 def test_what_make_puts_beside_them_is_not(packed: set[str]) -> None:

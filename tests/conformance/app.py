@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from anycable_rpc import Cable, Channel, Connection, action
 
 HEADERS = ("cookie", "x-api-token")
-"""What the servers forward."""
+"""Headers that the servers forward."""
 
 RULES: Mapping[str, Callable[[Connection], bool]] = {
     "url": lambda caller: urlsplit(caller.url).hostname == "127.0.0.1",
@@ -17,7 +17,7 @@ RULES: Mapping[str, Callable[[Connection], bool]] = {
     "headers": lambda caller: caller.headers.get("x-api-token") == "open",
     "nobody": lambda caller: False,
 }
-"""Who gets in, by the parameter `rule`; without it everybody does."""
+"""Conditions to connect, by the parameter `rule`; without it everybody may."""
 
 
 class Visitor(Connection):
@@ -32,7 +32,7 @@ class Visitor(Connection):
 
 
 class Plain(Channel):
-    """Does nothing, and does what it is asked."""
+    """A channel with actions, and nothing else."""
 
     @action
     def tick(self) -> None:
@@ -63,7 +63,7 @@ class Greeting(Channel):
 
 
 class Room(Channel):
-    """Streams from all `rooms`; who leaves is missed if he has a `name`."""
+    """Streams from all `rooms`; a subscriber with a `name` is announced when they leave."""
 
     def subscribed(self) -> None:
         for room in self.params["rooms"]:
@@ -88,7 +88,7 @@ class Room(Channel):
 
 
 class Counter(Channel):
-    """Keeps a number and who counts."""
+    """Keeps a number and the name of the client in its state."""
 
     def subscribed(self) -> None:
         self.state["count"] = 1
@@ -105,7 +105,7 @@ class Counter(Channel):
 
 
 class Visited(Channel):
-    """Who is in the room, by the connection's own identifier."""
+    """Presence by the connection's own identifier."""
 
     @property
     def presence_info(self) -> Any:
@@ -118,7 +118,7 @@ class Visited(Channel):
 
 
 class Signed(Channel):
-    """Who is in the room, by an id of its own, in a stream of its own."""
+    """Presence by an id of its own, in a stream of its own."""
 
     def subscribed(self) -> None:
         self.stream_from("signed")
@@ -127,7 +127,7 @@ class Signed(Channel):
 
 
 class Gate(Channel):
-    """Who is in the room, when they say so."""
+    """Presence by actions of the client."""
 
     def subscribed(self) -> None:
         self.stream_from("gate")
@@ -145,5 +145,5 @@ CHANNELS = (Plain, Closed, Secret, Greeting, Room, Counter, Visited, Signed, Gat
 
 
 def make_cable() -> Cable:
-    """The app; where it publishes to is set when the server is there."""
+    """Return the app; its broadcaster is set when the server runs."""
     return Cable(Visitor, channels=CHANNELS)

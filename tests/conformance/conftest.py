@@ -1,4 +1,4 @@
-"""Each scenario runs on the gateway and, where it is there, on anycable-go."""
+"""Each scenario runs on the gateway and, if it is installed, on anycable-go."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _NUMBERS = count()
 
 @pytest.fixture(scope="session", params=KINDS)
 def shared_server(request: pytest.FixtureRequest) -> Iterator[Served]:
-    """One server of each kind with the usual options."""
+    """A server of each kind with default options."""
     with serving(request.param) as server:
         yield server
 
 
 @pytest.fixture
 def server(shared_server: Served, request: pytest.FixtureRequest) -> Served:
-    """A server with the usual options; other tests have used it."""
+    """A server with default options; other tests have used it."""
     check_version(request, shared_server.version)
     return shared_server
 

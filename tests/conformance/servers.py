@@ -26,7 +26,7 @@ SECRET = "a secret for the scenarios, of 32 bytes"
 
 
 class NotedService(Service):
-    """The app, which remembers what it was asked."""
+    """The app, which records its calls."""
 
     def __init__(self, cable: Cable) -> None:
         super().__init__(cable)
@@ -94,7 +94,7 @@ def _anycable_go(service: Service, options: Mapping[str, Any]) -> Generator[tupl
 
 
 def subscribed(client: Client, channel: str, **params: Any) -> str:
-    """Subscribe, and be confirmed; the identifier."""
+    """Subscribe, expect the confirmation, and return the identifier."""
     identifier = json.dumps({"channel": channel, **params})
     client.send("subscribe", identifier)
     assert client.next() == confirmation(identifier)
@@ -117,6 +117,6 @@ def message(identifier: str, data: Any) -> dict[str, Any]:
 
 
 def unsubscribe(client: Client, identifier: str) -> None:
-    """Unsubscribe, and wait until it is done."""
+    """Unsubscribe, and wait until that is done."""
     client.send("unsubscribe", identifier)
     assert client.pending() == []

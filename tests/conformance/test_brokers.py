@@ -1,4 +1,4 @@
-"""What a broker keeps: the history of streams, and sessions to come back to."""
+"""The broker keeps the history of streams, and sessions to resume."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def client(server: Served) -> Iterator[Client]:
 
 
 def without_place(frame: dict[str, Any]) -> dict[str, Any]:
-    """A message without where it is in its stream; that must be there."""
+    """Return a message without its place in the stream, which it must have."""
     place = {name: frame[name] for name in ("stream_id", "epoch", "offset")}
     assert place["stream_id"] == "kept"
     return {name: value for name, value in frame.items() if name not in place}
 
 
 def hears(client: Client, *expected: Any) -> bool:
-    """Whether these messages are next, and then the end of the history."""
+    """Return whether these messages come next, and then the end of the history."""
     return [without_place(client.next()) for _ in expected] == [
         message(IDENTIFIER, data) for data in expected
     ] and client.next() == CONFIRMED

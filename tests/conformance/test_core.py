@@ -24,7 +24,7 @@ def test_client_chooses_ping_interval(serve: Serve) -> None:
 
 def test_silent_client_is_disconnected(serve: Serve) -> None:
     with serve(pong_timeout=2).welcomed("pi=1&ptp=ns", subprotocols=EXTENDED) as client:
-        for _ in range(3):  # the third comes when one who had not answered would be gone
+        for _ in range(3):  # the third comes after the deadline of a client without pongs
             client.wait_for_ping()
             client.send("pong")
         frames, _, _ = client.last_words()

@@ -1,4 +1,4 @@
-"""Who is present: by subscribing, by an action, and until the last of their connections has gone."""
+"""Presence: by subscribing, by an action, and until the last connection of an id has ended."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_present_from_subscribing_to_closing(server: Served) -> None:
 
 
 def test_present_until_the_last_connection_closes(server: Served) -> None:
-    """That the first of two goes unnoticed is seen when somebody who went after it has been missed."""
+    """The first end of two connections causes no event: the next event is that of another client, who leaves later."""
     identifier = json.dumps({"channel": "Signed"})
     with guest(server, 9, "mary") as mary:
         subscribed(mary, "Signed")

@@ -1,4 +1,4 @@
-"""What the app knows of a request, who gets in, and what happens when a client goes."""
+"""Requests as the app sees them, refusals, and the end of a connection."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Streams: one, several, stopped, with several clients; broadcast from outside, from actions, and whispered.
 
-That nothing comes is seen when something later on the same stream has come to somebody else: the messages of a
-stream are delivered one after another.
+To see that a client receives nothing, a test waits until a later message of the same stream has reached another client:
+the messages of a stream are delivered in order.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def test_stream_delivers_in_order(server: Served, ada: Client, room: str) -> Non
 
 
 def silent(server: Served, client: Client, witness: Client, rooms: list[str]) -> bool:
-    """Whether a client hears nothing of rooms that a witness hears."""
+    """Return whether a client receives nothing from rooms that a witness receives from."""
     for room in rooms:
         identifier = subscribed(witness, "Room", rooms=[room])
         for text in ("now", "later"):

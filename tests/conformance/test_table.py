@@ -1,4 +1,4 @@
-"""`docs/conformance.md` is so: it names every scenario of the suites once, and every test here."""
+"""`docs/conformance.md` is complete: it names every scenario of the suites once, and every test here."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ SCENARIOS = {
     "features/streams.testfile": 1,
     "features/turbo_rpc_less.testfile": 1,
 }
-"""How many scenarios each file of the suites has: anyt 1.4.3 and anycable-go 1.6.16."""
+"""The number of scenarios in each file of the suites: anyt 1.4.3 and anycable-go 1.6.16."""
 
 
 def defined() -> list[str]:

@@ -16,7 +16,7 @@ REFUSED = {"type": "disconnect", "reason": "unauthorized", "reconnect": False}
 
 
 def calls(server: Served) -> list[str]:
-    """What the app was asked until the server had stopped."""
+    """Return the calls of the app until the server had stopped."""
     server.shut_down()
     return server.service.calls
 

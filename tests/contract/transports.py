@@ -205,7 +205,7 @@ class TransportContract:
     def test_calls_that_wait_for_a_thread_have_their_places_and_hold_up_no_health_check(
         self, run: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(threads, "adjusted", lambda wanted, most, share: wanted)
+        monkeypatch.setattr(threads, "next_size", lambda target, limit, share: target)
         server = run(rpc_pool_size=4)
         inside = [server.future("Command", WAIT) for _ in range(4)]
         server.gate.wait_for(2)

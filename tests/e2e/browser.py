@@ -1,4 +1,4 @@
-"""A headless Chromium: the system's, else playwright's own."""
+"""Launch a headless Chromium: the system's, else the one that playwright brings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 
 
 def launch(playwright: Playwright) -> Browser:
-    """Start it, without what containers do not have: a sandbox, and much shared memory."""
+    """Start Chromium without a sandbox and with little shared memory, so that it also runs in a container."""
     return playwright.chromium.launch(
         executable_path=next(filter(None, map(shutil.which, NAMES)), None),
         args=["--no-sandbox", "--disable-dev-shm-usage"],

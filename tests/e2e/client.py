@@ -1,4 +1,4 @@
-"""A plain WebSocket client of the Action Cable protocol: what it receives is kept, and every wait has a deadline."""
+"""A plain WebSocket client of the Action Cable protocol. It keeps what it receives, and every wait has a deadline."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ Frame = dict[str, Any]
 
 
 class NotReceived(AssertionError):
-    """What was waited for has not come in time; the text has what came instead."""
+    """The awaited frame did not arrive in time; the message lists the frames that did."""
 
 
 class Client:
-    """One connection: by `cookie` (a name), by `token`, or by neither."""
+    """A connection, identified by `cookie` (a name), by `token`, or by neither."""
 
     def __init__(self, socket: str, *, cookie: str | None = None, token: str | None = None) -> None:
         self.received: list[Frame] = []
@@ -42,7 +42,7 @@ class Client:
             proxy=None,
             open_timeout=PATIENCE,
             ping_interval=None,
-            max_queue=None,  # a client that does not look for a while is not a slow one
+            max_queue=None,  # so that a test that reads late is not a slow client
         )
 
     def __enter__(self) -> Self:
@@ -55,41 +55,39 @@ class Client:
         self._stack.close()
 
     def send(self, command: str, identifier: str, **rest: Any) -> None:
-        """Send a command."""
         self._socket.send(json.dumps({"command": command, "identifier": identifier, **rest}))
 
     def subscribe(self, **params: Any) -> str:
-        """Subscribe, and be confirmed; the answer is the subscription's identifier."""
+        """Subscribe, wait for the confirmation, and return the identifier of the subscription."""
         identifier = json.dumps(params)
         self.send("subscribe", identifier)
         self.wait_for(lambda frame: frame.get("type") == "confirm_subscription" and frame["identifier"] == identifier)
         return identifier
 
     def enter(self, room: str) -> str:
-        """Subscribe to a room's messages; the answer is the subscription's identifier."""
+        """Subscribe to the messages of a room and return the identifier of the subscription."""
         return self.subscribe(channel="ChatChannel", room=room)
 
     def perform(self, identifier: str, action: str, **payload: Any) -> None:
-        """Perform an action."""
         self.send("message", identifier, data=json.dumps({"action": action, **payload}))
 
     def speak(self, identifier: str, text: str) -> None:
-        """Perform the chat's one action."""
+        """Perform `speak`, the action of the chat."""
         self.perform(identifier, "speak", text=text)
 
     def hears(self, text: str, seconds: float = PATIENCE) -> Frame:
-        """The message with this text: one that was received already, else the next."""
+        """Return the message with this text, from the frames received so far or from those to come."""
         for frame in self.received:
             if message_of(frame).get("text") == text:
                 return message_of(frame)
         return message_of(self.wait_for(lambda frame: message_of(frame).get("text") == text, seconds))
 
     def wait_for_type(self, kind: str) -> Frame:
-        """The next frame of this type."""
+        """Wait for the next frame of this type and return it."""
         return self.wait_for(lambda frame: frame.get("type") == kind)
 
     def wait_for(self, fits: Callable[[Frame], bool], seconds: float = PATIENCE) -> Frame:
-        """The next frame that fits."""
+        """Wait for the next frame that fits and return it."""
         deadline = monotonic() + seconds
         while True:
             try:
@@ -100,20 +98,20 @@ class Client:
                 return frame
 
     def only_pings(self, seconds: float) -> None:
-        """Nothing else comes within this time, and pings do."""
+        """Assert that only pings arrive within this time, at least one."""
         before = self.pings
         with pytest.raises(NotReceived):
             self.wait_for(lambda frame: True, seconds)
         assert self.pings > before
 
     def closed(self) -> tuple[int, str]:
-        """Code and reason of the server's close frame, once it has come."""
+        """Wait for the server's close frame and return its code and reason."""
         deadline = monotonic() + PATIENCE
         with pytest.raises(ConnectionClosed) as ended:
             self._drain(deadline)
-        farewell = ended.value.rcvd
-        assert farewell, f"the connection ended without a close frame; received: {self.received}"
-        return farewell.code, farewell.reason
+        close_frame = ended.value.rcvd
+        assert close_frame, f"the connection ended without a close frame; received: {self.received}"
+        return close_frame.code, close_frame.reason
 
     def _drain(self, deadline: float) -> None:
         """Take frames until the connection ends."""
@@ -121,7 +119,7 @@ class Client:
             self._next(deadline)
 
     def _next(self, deadline: float) -> Frame:
-        """The next frame; pings are only counted."""
+        """Return the next frame that is not a ping; count the pings before it."""
         while True:
             try:
                 frame: Frame = json.loads(self._socket.recv(timeout=max(0, deadline - monotonic())))
@@ -134,6 +132,6 @@ class Client:
 
 
 def message_of(frame: Frame) -> Frame:
-    """The message in a frame, or nothing."""
+    """Return the message in a frame; {} when the frame has none."""
     message: Frame = frame["message"] if isinstance(frame.get("message"), dict) else {}
     return message

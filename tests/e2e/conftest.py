@@ -1,4 +1,4 @@
-"""What the end-to-end tests run with: both servers, Node, a browser. What is missing is said."""
+"""Fixtures of the end-to-end tests: both servers, Node, a browser. A skip names what is missing and how to get it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def missing(reason: str) -> NoReturn:
-    """Skip; but what pip, npm and apt give has to be there in CI."""
+    """Skip the test. Fail in CI, which has to install everything that pip, npm and apt offer."""
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
@@ -36,44 +36,44 @@ def missing(reason: str) -> NoReturn:
 
 @pytest.fixture(scope="session")
 def gateway() -> Iterator[Chat]:
-    """The chat by `python -m anycable_rpc dev`."""
+    """The chat, served by `python -m anycable_rpc dev`."""
     with servers.gateway() as chat:
         yield chat
 
 
 @pytest.fixture(scope="session")
 def anycable_go_binary() -> str:
-    """A real anycable-go."""
+    """The path of a real anycable-go."""
     path = servers.anycable_go_path()
     if not path:
-        pytest.skip("no anycable-go: put it on PATH, or set ANYCABLE_GO_BIN")
+        pytest.skip("no anycable-go: put it on PATH, or set ANYCABLE_GO_BIN (CONTRIBUTING.md says where to get it)")
     return path
 
 
 @pytest.fixture(scope="session")
 def anycable_go(anycable_go_binary: str) -> Iterator[Chat]:
-    """The chat by a real anycable-go and `python -m anycable_rpc`."""
+    """The chat, served by a real anycable-go and `python -m anycable_rpc`."""
     with servers.anycable_go() as chat:
         yield chat
 
 
 @pytest.fixture(scope="session")
 def anycable_go_by_our_engine(anycable_go_binary: str) -> Iterator[Chat]:
-    """The same with the asyncio engine."""
+    """The chat, served by a real anycable-go and `python -m anycable_rpc --rpc-engine=asyncio`."""
     with servers.anycable_go("asyncio") as chat:
         yield chat
 
 
 @pytest.fixture(scope="session", params=["gateway", "anycable_go", "anycable_go_by_our_engine"])
 def chat(request: pytest.FixtureRequest) -> Chat:
-    """The chat, by each of them."""
+    """The chat, served in each of the three ways."""
     served: Chat = request.getfixturevalue(request.param)
     return served
 
 
 @pytest.fixture(scope="session")
 def page_packages() -> None:
-    """What the page imports from npm."""
+    """The npm packages that the page imports."""
     if problem := install(PAGE):
         missing(f"the page's npm packages: {problem}")
 

@@ -1,4 +1,4 @@
-"""An app with what channels can do besides answering: `tests/e2e/js/features.mjs` is its client."""
+"""An app that uses every feature of channels; `tests/e2e/js/features.mjs` is its client."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from anycable_rpc import Cable, Channel, Connection, action
 
 
 class Refused(Exception):
-    """What an action raises, and the middleware puts into words."""
+    """Raised by an action; the middleware transmits its message to the client."""
 
 
 @contextmanager
 def explained(callback: Any) -> Iterator[None]:
-    """Around the callbacks of a channel."""
+    """Count the callbacks of a channel, and explain a refusal to the client."""
     callback.channel.state["callbacks"] = callback.channel.state.get("callbacks", 0) + 1
     try:
         yield

@@ -1,4 +1,4 @@
-"""Programs under test: their output is read as it comes, and every wait has a deadline."""
+"""Programs under test. Their output is read as it arrives, and every wait has a deadline."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SHUTDOWN = 20.0
 
 
 class Program:
-    """A running program. `lines` is what it has said so far, both its streams together."""
+    """A running program. `lines` holds its output so far, of both streams together."""
 
     def __init__(self, command: Sequence[str], settings: Mapping[str, str], folder: Path = PROJECT) -> None:
         self.command = list(command)
@@ -42,7 +42,7 @@ class Program:
         self._reader.start()
 
     def wait_for(self, pattern: str, seconds: float = STARTUP) -> re.Match[str]:
-        """The first line that the pattern is found in."""
+        """Wait for the first line that has the pattern and return the match."""
         deadline = monotonic() + seconds
         with self._news:
             while True:
@@ -54,7 +54,7 @@ class Program:
                     raise AssertionError(f"no line has {pattern!r} {self._story()}")
 
     def wait_until_it_listens(self, port: int, seconds: float = STARTUP) -> None:
-        """For programs that say that they listen before they do."""
+        """Wait until the port accepts connections, for programs that announce the port too early."""
         deadline = monotonic() + seconds
         while True:
             try:
@@ -67,11 +67,10 @@ class Program:
                 return
 
     def send(self, number: int) -> None:
-        """Send it a signal."""
         self._process.send_signal(number)
 
     def stop(self, number: int = signal.SIGTERM, seconds: float = SHUTDOWN) -> int:
-        """End it by a signal; the answer is its exit code."""
+        """End the program by a signal and return its exit code."""
         if self._process.poll() is None:
             self._process.send_signal(number)
         try:
@@ -84,7 +83,7 @@ class Program:
             self._reader.join()
 
     def expect_exit(self, expected: int, seconds: float) -> None:
-        """Wait for it to end by itself, with this exit code."""
+        """Wait for the program to end by itself, with this exit code."""
         try:
             code = self._process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -107,14 +106,14 @@ class Program:
     def _story(self) -> str:
         code = self._process.poll()
         state = "running" if code is None else f"exit code {code}"
-        return f"({' '.join(self.command)}; {state}). It said:\n" + "\n".join(self.lines)
+        return f"({' '.join(self.command)}; {state}). Its output:\n" + "\n".join(self.lines)
 
 
 @contextmanager
 def running(
     command: Sequence[str], settings: Mapping[str, str], folder: Path = PROJECT, *, ends_with: Sequence[int] = (0,)
 ) -> Generator[Program]:
-    """A program that is ended by SIGTERM, and then has one of these exit codes."""
+    """Run a program, end it by SIGTERM, and assert that its exit code is one of `ends_with`."""
     program = Program(command, settings, folder)
     try:
         yield program
@@ -122,22 +121,22 @@ def running(
         program.stop(signal.SIGKILL)
         raise
     code = program.stop()
-    assert code in ends_with, f"exit code {code} after SIGTERM; it said:\n" + "\n".join(program.lines)
+    assert code in ends_with, f"exit code {code} after SIGTERM; the output:\n" + "\n".join(program.lines)
 
 
 def python(*arguments: str) -> list[str]:
-    """This Python, with a module."""
+    """Return the command that runs a module with this Python."""
     return [sys.executable, "-m", *arguments]
 
 
 def environment(settings: Mapping[str, str]) -> dict[str, str]:
-    """This process's environment, with these settings and no others of AnyCable's."""
+    """Return the environment of this process with these settings, and no other ANYCABLE_* variable."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("ANYCABLE_")}
     return {**kept, "PYTHONUNBUFFERED": "1", **settings}
 
 
 def free_port() -> int:
-    """A port that is free now."""
+    """Return a port that is free now."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port: int = probe.getsockname()[1]
         return port

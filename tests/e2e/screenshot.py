@@ -1,7 +1,7 @@
-"""Takes the picture for the README: `python -m tests.e2e.screenshot [FILE]`, by default docs/chat.png.
+"""Take the picture for the README: `python -m tests.e2e.screenshot [FILE]`, by default docs/chat.png.
 
-Two windows of the chat side by side: a light one that came in by cookie, and a dark one that came in by token, later,
-and has the history.
+The picture has two windows of the chat side by side. The light one signed in with a cookie. The dark one signed in
+later, with a token, and shows the history.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def main(file: str) -> None:
 
 
 def talk(browser: Browser, address: str) -> dict[str, Visitor]:
-    """Two windows in which people have talked, and one is typing."""
+    """Return two windows, by name, in which people have talked and one is typing."""
     windows = {
         name: Visitor.arrive(
             browser, address, viewport=WINDOW, color_scheme=scheme, device_scale_factor=2, reduced_motion="reduce"
@@ -75,7 +75,7 @@ def talk(browser: Browser, address: str) -> dict[str, Visitor]:
 
 
 def picture(visitor: Visitor) -> str:
-    """What the window shows, as the address of an image."""
+    """Return a screenshot of the window as a data: URL."""
     return "data:image/png;base64," + b64encode(visitor.page.screenshot()).decode()
 
 

@@ -1,4 +1,4 @@
-"""The chat as it is served: by the development gateway, or by a real anycable-go with the RPC server beside it."""
+"""Servers of the chat: the development gateway, or a real anycable-go with the RPC server beside it."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from .processes import Program, free_port, python, running
 
 SECRET = "a secret for the tests, longer than 32 bytes"
 ADDRESS = r"\b(\d+\.\d+\.\d+\.\d+:\d+)"
-TERMINATED = -15  # uvicorn ends itself by the signal that it was sent
+TERMINATED = -15  # uvicorn ends itself by the signal that it received
 
 
 @dataclass(frozen=True)
 class Chat:
-    """A chat to talk to. `version` is anycable-go's, as far as the server behaves like it."""
+    """A running chat. `version` is the version of anycable-go that the server is, or behaves like."""
 
     page: str
     server: str
@@ -38,23 +38,23 @@ class Chat:
 
     @property
     def cable(self) -> Cable:
-        """What another program has in its hand: it publishes over HTTP, and issues tokens."""
+        """A cable as another program has it: it publishes over HTTP and issues tokens."""
         return outside(self.server)
 
 
 def outside(server: str) -> Cable:
-    """A cable in this process that publishes to a server."""
+    """Return a cable in this process that publishes to a server."""
     return Cable(ChatConnection, settings=Settings(secret=SECRET, http_broadcast_url=broadcast_url(server)))
 
 
 def broadcast_url(server: str) -> str:
-    """Where a server takes broadcasts."""
+    """Return the URL where a server takes broadcasts."""
     return f"http://{server}/_broadcast"
 
 
 @contextmanager
 def gateway(port: int = 0, **settings: str) -> Generator[Chat]:
-    """The RPC server, the development gateway and the page, in one process."""
+    """Run the RPC server, the development gateway and the page in one process."""
     options = ["--rpc-host=127.0.0.1:0", "--host=127.0.0.1", f"--port={port}"]
     with running(python("anycable_rpc", "dev", *options), {"ANYCABLE_SECRET": SECRET, **settings}) as dev:
         dev.wait_for(rf"RPC.* listening .*?{ADDRESS}")
@@ -64,7 +64,7 @@ def gateway(port: int = 0, **settings: str) -> Generator[Chat]:
 
 @contextmanager
 def anycable_go(engine: str = "grpcio") -> Generator[Chat]:
-    """Three programs: anycable-go, the RPC server beside it, and the page."""
+    """Run three programs: anycable-go, the RPC server beside it, and the page."""
     server, rpc_host = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
     with ExitStack() as stack:
         rpc = stack.enter_context(running_rpc_server(server, rpc_host, ANYCABLE_RPC_ENGINE=engine))
@@ -82,7 +82,7 @@ def anycable_go(engine: str = "grpcio") -> Generator[Chat]:
 
 @contextmanager
 def running_anycable_go(server: str, rpc_host: str, *, adapter: str = "http", **settings: str) -> Generator[Program]:
-    """Only anycable-go, listening on `server`."""
+    """Run anycable-go alone, listening on `server`."""
     host, _, port = server.rpartition(":")
     options = [f"--host={host}", f"--port={port}", f"--rpc_host={rpc_host}", f"--broadcast_adapter={adapter}"]
     own = {"ANYCABLE_DISABLE_TELEMETRY": "true", "ANYCABLE_SECRET": SECRET}
@@ -93,7 +93,7 @@ def running_anycable_go(server: str, rpc_host: str, *, adapter: str = "http", **
 
 @contextmanager
 def running_rpc_server(server: str, rpc_host: str, **settings: str) -> Generator[Program]:
-    """Only `python -m anycable_rpc`, publishing to `server`."""
+    """Run `python -m anycable_rpc` alone, publishing to `server`."""
     own = {"ANYCABLE_SECRET": SECRET, "ANYCABLE_HTTP_BROADCAST_URL": broadcast_url(server)}
     with running(python("anycable_rpc", f"--rpc-host={rpc_host}"), {**own, **settings}) as program:
         program.wait_for(rf"listening .*?{ADDRESS}")
@@ -101,14 +101,14 @@ def running_rpc_server(server: str, rpc_host: str, **settings: str) -> Generator
 
 
 def anycable_go_path() -> str:
-    """Where anycable-go is; empty when it is not here."""
+    """Return the path of anycable-go; empty when this machine has none."""
     return os.environ.get("ANYCABLE_GO_BIN") or shutil.which("anycable-go") or ""
 
 
 @cache
 def anycable_go_version() -> tuple[int, ...]:
-    """What it calls itself."""
-    said = subprocess.run([anycable_go_path(), "--version"], capture_output=True, text=True, timeout=20, check=True)
-    found = re.search(r"(\d+)\.(\d+)", said.stdout + said.stderr)
-    assert found, f"anycable-go --version said: {said.stdout}{said.stderr}"
+    """Return major and minor of anycable-go's version."""
+    done = subprocess.run([anycable_go_path(), "--version"], capture_output=True, text=True, timeout=20, check=True)
+    found = re.search(r"(\d+)\.(\d+)", done.stdout + done.stderr)
+    assert found, f"anycable-go --version printed: {done.stdout}{done.stderr}"
     return int(found[1]), int(found[2])

@@ -1,4 +1,4 @@
-"""What only a real anycable-go can show: the bytes that it sends, a restart under traffic, a long silence."""
+"""Cases that need a real anycable-go: the bytes that it sends, a restart under traffic, a long silence."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ODD_NAMES = ["Ada", "Grüße \U0001f44b", 'a"b\\c', "<&>/+ ="]
 
 
 class Recorder(Service):
-    """A service that keeps whom each call was for."""
+    """A service that records the method and the identifiers of each call."""
 
     def __init__(self, cable: Cable) -> None:
         super().__init__(cable)
@@ -49,14 +49,14 @@ class Recorder(Service):
         return super().answer(request, *arguments, **named)
 
     def wait_for(self, method: str, times: int) -> None:
-        """Until it has been called that often."""
+        """Wait until the method has been called that often."""
         with self._news:
             assert self._news.wait_for(lambda: self.calls.count(method) >= times, 10), self.calls
 
 
 @contextmanager
 def recorded(server: str) -> Generator[tuple[Recorder, str]]:
-    """An RPC server in this process, and its address."""
+    """Run an RPC server in this process; yield the recorder and the address."""
     settings = Settings(secret=SECRET, rpc_host="127.0.0.1:0", http_broadcast_url=broadcast_url(server))
     recorder = Recorder(Cable(ChatConnection, channels=[ChatChannel], settings=settings))
     rpc = ThreadedServer(recorder)
@@ -127,7 +127,7 @@ def test_a_restart_of_the_rpc_server_loses_no_client(engine: str) -> None:
 
 
 class Talk:
-    """One client that says something, hears it, and says the next thing. What is not heard in time is lost."""
+    """A client that speaks, hears its own message, and speaks again. A message not heard in time counts as lost."""
 
     def __init__(self, client: Client, room: str) -> None:
         self.heard = 0
@@ -160,20 +160,20 @@ class Talk:
             self._news.notify_all()
 
     def wait_for(self, heard: int, seconds: float = 40) -> None:
-        """Until so many have been heard."""
+        """Wait until so many messages have been heard."""
         with self._news:
             enough = self._news.wait_for(lambda: self.heard >= heard or self.broken, seconds)
         assert enough, f"heard only {self.heard}, lost {self.lost}"
         assert self.broken is None, f"after {self.heard} heard and {self.lost} lost: {self.broken!r}"
 
     def end(self) -> None:
-        """Let the sentence be finished."""
+        """Stop after the message that is under way."""
         self._enough.set()
 
 
 @contextmanager
 def talking(client: Client, room: str) -> Generator[Talk]:
-    """A talk that goes on in a thread."""
+    """Run a `Talk` in a thread."""
     talk = Talk(client, room)
     thread = threading.Thread(target=talk.run)
     thread.start()
@@ -202,5 +202,5 @@ def test_a_minute_of_silence_costs_no_connection(engine: str) -> None:
 
 
 def connections(go: Program) -> list[str]:
-    """The lines in which gRPC in anycable-go says that it has connected."""
+    """Return the lines in which gRPC in anycable-go logs that it has connected."""
     return [line for line in go.lines if "change to READY" in line and "Subchannel" in line]

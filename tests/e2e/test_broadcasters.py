@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("anycable_go_binary")
 
 @contextmanager
 def served(adapter: str, folder: Path) -> Generator[tuple[str, Cable]]:
-    """anycable-go that hears of publications by the adapter alone, and a cable that publishes by it."""
+    """Run anycable-go with this adapter alone; yield its WebSocket and a cable that publishes by the adapter."""
     with running(nats_server(folder) if adapter == "nats" else redis_server(folder)) as messages:
         own = {
             "redis_url": f"redis://127.0.0.1:{messages.port}",
@@ -34,7 +34,7 @@ def served(adapter: str, folder: Path) -> Generator[tuple[str, Cable]]:
 
 @contextmanager
 def served_by(adapter: str, **own: str) -> Generator[tuple[str, Cable]]:
-    """The same with servers that run already, and settings that both sides read."""
+    """Do the same as `served`, with message servers that run already and settings for both sides."""
     server, rpc_host = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
     own = {"broadcast_adapter": adapter, **own}
     variables = {f"ANYCABLE_{name.upper()}": value for name, value in own.items()}

@@ -1,4 +1,4 @@
-"""What a channel can do, with AnyCable's client in Node, through the gateway and through anycable-go."""
+"""The features of channels, with AnyCable's client in Node, through the gateway and through anycable-go."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ STEPS = [
 
 
 def steps(way: str) -> list[str]:
-    """Who brings a token is not asked, and so not refused by the app."""
+    """Return the steps of the client. A client with a token does not call `connect`, so the app cannot refuse it."""
     return [*STEPS[:-1], "refused with a reason", STEPS[-1]] if way == "connect" else STEPS
 
 
@@ -72,7 +72,7 @@ def test_through_anycable_go(anycable_go_binary: str, node: str, node_clients: P
 
 
 def run(server: str, command: list[str], way: str) -> list[str]:
-    """Run the client to its end; the answer is the steps that it got through."""
+    """Run the client to its end and return the steps that it completed."""
     cable = Cable(User, settings=Settings(secret=SECRET, http_broadcast_url=broadcast_url(server)))
     signed = cable.signed_stream_name("signed news")
     client = Program(

@@ -1,6 +1,6 @@
-"""Tokens of other languages, end to end: their identifiers are known by the very bytes that they wrote.
+"""Tokens of other languages, end to end: a connection keeps the identifiers byte for byte as the issuer wrote them.
 
-With the dialect of the issuer, Connect and remote disconnects name connections by these bytes too.
+With the dialect of the issuer, Connect and remote disconnects use the same bytes.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ VALUES: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Issuer:
-    """A program that writes a token for each line of JSON; `program` is the fixture of what runs it."""
+    """A program that writes a token for each line of JSON; `program` is the fixture that names its interpreter."""
 
     name: str
     dialect: str
@@ -66,7 +66,7 @@ ISSUERS = [
 
 @dataclass(frozen=True)
 class Served:
-    """The app on a server: the socket's address, and another program's cable."""
+    """A server with the app: the address of its WebSocket, and a cable as another program has it."""
 
     socket: str
     cable: Cable
@@ -90,7 +90,7 @@ def node_issuer(node: str, node_clients: Path) -> str:
 
 @pytest.fixture(scope="module")
 def tokens(issuer: Issuer, request: pytest.FixtureRequest) -> dict[str, str]:
-    """The issuer's token for each of the values."""
+    """The tokens that the issuer writes, one for each of `VALUES`."""
     lines = "".join(json.dumps(values) + "\n" for values in VALUES.values())
     command = [request.getfixturevalue(issuer.program), *issuer.arguments]
     settings = {**os.environ, "SECRET": SECRET}
@@ -101,7 +101,7 @@ def tokens(issuer: Issuer, request: pytest.FixtureRequest) -> dict[str, str]:
 
 @pytest.fixture(scope="module", params=["gateway", "anycable_go"])
 def served(issuer: Issuer, tokens: dict[str, str], request: pytest.FixtureRequest) -> Iterator[Served]:
-    """The app with the issuer's dialect, by the gateway and by anycable-go."""
+    """The app with the dialect of the issuer, served by the gateway and by anycable-go."""
     if request.param == "anycable_go":
         request.getfixturevalue("anycable_go_binary")
     app = {
@@ -148,14 +148,14 @@ def test_a_token_and_connect_give_the_same_bytes(
 
 
 def ext(token: str) -> str:
-    """What the issuer wrote."""
+    """Return the claim `ext` of a token as the issuer wrote it."""
     payload = token.split(".")[1]
     claims: dict[str, str] = json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
     return claims["ext"]
 
 
 def text_of(client: Client) -> str:
-    """By which text the server names the connection in a command."""
+    """Return the identifiers string that the server sends with a command."""
     client.send("subscribe", '{"channel":"WhoChannel"}')
     text: str = client.wait_for(lambda frame: "message" in frame)["message"]
     return text

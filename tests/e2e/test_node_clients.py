@@ -42,14 +42,14 @@ def test_rails_actioncable(chat: Chat, node: str, node_clients: Path, way: str) 
 
 
 def run(chat: Chat, command: list[str], way: str) -> list[str]:
-    """Run a client to its end; the answer is the steps that it got through."""
+    """Run a client to its end and return the steps that it completed."""
     client = Program(command, scenario(chat, way))
     client.expect_exit(0, PATIENCE)
     return [line.removeprefix("ok ") for line in client.lines if line.startswith("ok ")]
 
 
 def scenario(chat: Chat, way: str) -> dict[str, str]:
-    """What the script is told. Names are of this process, so that a remote disconnect ends nobody else."""
+    """Return the environment of the script. The names hold the process id: a remote disconnect hits no other run."""
     user, other = f"Ada {way} {os.getpid()}", f"Grace {way} {os.getpid()}"
     return {
         "SOCKET": chat.socket,

@@ -18,7 +18,7 @@ Arrive = Callable[..., Visitor]
 
 @pytest.fixture
 def arrive(page_packages: None, browser: Browser, chat: Chat) -> Iterator[Arrive]:
-    """Opens the page in a new window; all windows are closed at the end."""
+    """A function that opens the page in a new window; all windows are closed at the end."""
     visitors: list[Visitor] = []
 
     def arrive(**window: object) -> Visitor:
@@ -31,13 +31,13 @@ def arrive(page_packages: None, browser: Browser, chat: Chat) -> Iterator[Arrive
 
 
 def since_1_6(chat: Chat) -> None:
-    """Presence came with anycable-go 1.6."""
+    """Skip the test on anycable-go before 1.6, which has no presence."""
     if chat.version < (1, 6):
         pytest.skip(f"anycable-go {'.'.join(map(str, chat.version))} keeps no presence: that came with 1.6")
 
 
 class Line:
-    """A visitor's line to the server, which can be cut."""
+    """The connection of a visitor to the server, which can be cut."""
 
     def __init__(self) -> None:
         self.addresses: list[str] = []
@@ -45,18 +45,18 @@ class Line:
         self._open: list[WebSocketRoute] = []
 
     def lead(self, visitor: Visitor) -> None:
-        """From now on the visitor's sockets are on this line."""
+        """Route the WebSockets of the visitor through this line, from now on."""
         visitor.page.route_web_socket(re.compile("/cable"), self._connect)
         visitor.page.reload()
 
     def cut(self) -> None:
-        """Nothing goes through."""
+        """Close the open WebSockets and refuse new ones."""
         self._is_cut = True
         for socket in self._open:
             socket.close()
 
     def mend(self) -> None:
-        """Everything goes through again."""
+        """Let WebSockets through again."""
         self._is_cut = False
 
     def _connect(self, socket: WebSocketRoute) -> None:
@@ -326,7 +326,7 @@ def test_the_page_fits_its_window_and_has_a_light_and_a_dark_face(arrive: Arrive
 
 
 def brightness(visitor: Visitor) -> float:
-    """Of the page's ground, from 0 to 1."""
+    """Return the brightness of the page's background, from 0 to 1."""
     colour = visitor.page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
     levels = [int(level) for level in re.findall(r"\d+", colour)][:3]
     return sum(levels) / 3 / 255

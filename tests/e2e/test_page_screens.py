@@ -1,4 +1,4 @@
-"""The chat's page on screens of every size: phones with a keyboard, wide screens, and what people write on them."""
+"""The chat's page on screens of every size: phones with a keyboard, wide screens, long words and emoji."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ TARGETS = """[...document.querySelectorAll("button, a, textarea, label.way, inpu
 
 @pytest.fixture
 def ada(page_packages: None, browser: Browser, gateway: Chat, request: pytest.FixtureRequest) -> Iterator[Visitor]:
-    """A visitor with a window of the size that the test asks for."""
+    """A visitor with a window of the size that the test names."""
     window: dict[str, Any] = {"viewport": getattr(request, "param", DESKTOP), "reduced_motion": "reduce"}
     visitor = Visitor.arrive(browser, gateway.page, **window)
     yield visitor
@@ -42,7 +42,7 @@ def ada(page_packages: None, browser: Browser, gateway: Chat, request: pytest.Fi
 
 @pytest.fixture
 def room() -> str:
-    """A room of the test's own: rooms remember what was said in them."""
+    """A room of the test's own: rooms keep a history."""
     return f"screens-{next(ROOMS)}"
 
 
@@ -51,14 +51,14 @@ def on(*screens: ViewportSize) -> pytest.MarkDecorator:
 
 
 def enter(visitor: Visitor, room: str, name: str = "Ada") -> None:
-    """Sign in, and be let into the room."""
+    """Sign in, go to the room, and wait until it is ready."""
     visitor.sign_in(name, "token")
     visitor.go_to(room)
     expect(visitor.page.locator("#chat")).to_have_attribute("data-ready", "true", timeout=PATIENCE)
 
 
 def fill(chat: Chat, visitor: Visitor, room: str, last: int) -> None:
-    """Messages of somebody else; wait for the last."""
+    """Send messages as somebody else, and wait for the last."""
     for number in range(1, last + 1):
         tell(chat, room, f"message {number}")
     visitor.message(f"message {last}")
@@ -70,7 +70,7 @@ def tell(chat: Chat, room: str, text: str, user: str = "Grace") -> None:
 
 
 def in_sight(visitor: Visitor, text: str) -> None:
-    """The whole message is on the screen, above the composer."""
+    """Wait until the whole message is on the screen, above the composer."""
     visitor.message(text)
     visitor.page.wait_for_function(
         """text => {

@@ -1,4 +1,4 @@
-"""`python -m app_example`: the page alone, also where something is missing."""
+"""`python -m app_example`: the page alone, also without npm packages, secret or port."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _open = build_opener(ProxyHandler({})).open
 
 @contextmanager
 def page_server(settings: Mapping[str, str], *options: str, folder: Path = PROJECT) -> Generator[str]:
-    """The server on a free port, and its address."""
+    """Run the server on a free port and yield its address."""
     command = python("app_example", "--port=0", *options)
     with running(command, settings, folder, ends_with=(0, TERMINATED)) as program:
         yield f"http://{program.wait_for(rf'listening .*?{ADDRESS}')[1]}"
 
 
 def ask(url: str, body: object = None) -> tuple[int, str]:
-    """GET, or POST where there is a body."""
+    """Send a GET, or a POST when there is a body; return status and body of the response."""
     data = None if body is None else json.dumps(body).encode()
     try:
         with _open(Request(url, data, {"Content-Type": "application/json"}), timeout=10) as answer:
@@ -66,8 +66,8 @@ def test_the_sockets_address_may_come_from_the_environment() -> None:
     "body", [{}, [], 5, {"name": ""}, {"name": "  "}, {"name": "x" * 31}, {"name": "a\nb"}, {"name": "\ud800"}]
 )
 def test_a_name_that_is_none_is_refused(with_secret: str, path: str, body: object) -> None:
-    status, said = ask(with_secret + path, body)
-    assert (status, json.loads(said)) == (422, {"error": "A name has one to 30 visible characters."})
+    status, text = ask(with_secret + path, body)
+    assert (status, json.loads(text)) == (422, {"error": "A name has one to 30 visible characters."})
 
 
 @pytest.fixture(scope="module")
@@ -86,9 +86,9 @@ def test_only_the_pages_own_files_are_served(with_secret: str, path: str) -> Non
 
 def test_without_a_secret_there_is_no_way_in_by_token(page_packages: None, browser: Browser) -> None:
     with page_server({}) as server:
-        status, said = ask(server + "/token", {"name": "Ada"})
+        status, text = ask(server + "/token", {"name": "Ada"})
         assert status == 501
-        assert "ANYCABLE_SECRET" in json.loads(said)["error"]
+        assert "ANYCABLE_SECRET" in json.loads(text)["error"]
         visitor = Visitor.arrive(browser, server)
         expect(visitor.page.locator("input[value=token]")).to_be_disabled()
         expect(visitor.page.locator("#token-hint")).to_contain_text("ANYCABLE_SECRET")

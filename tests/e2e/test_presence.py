@@ -48,7 +48,7 @@ class RoomChannel(Channel):
 
 @contextmanager
 def served(**variables: str) -> Generator[tuple[str, Cable]]:
-    """anycable-go, the RPC server in this process, and the cable that both serve."""
+    """Run anycable-go, and the RPC server in this process; yield the WebSocket and the cable."""
     server = f"127.0.0.1:{free_port()}"
     settings = Settings(secret=SECRET, rpc_host="127.0.0.1:0", http_broadcast_url=broadcast_url(server))
     cable = Cable(User, channels=[RoomChannel], settings=settings)

@@ -1,4 +1,4 @@
-"""Servers that end while clients are there: each is told, and each comes back."""
+"""Servers that end while clients are connected: each client is told, and each comes back."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def test_clients_are_told_when_anycable_go_ends() -> None:
 
 
 def come_in(chat: Chat) -> Client:
-    """A client by token."""
+    """Return a client with a token."""
     return Client(chat.socket, token=chat.cable.token(user="Ada"))
 
 
 def told_and_closed(client: Client) -> None:
-    """What anycable-go says when it ends, and what the gateway says in its place."""
+    """Assert that the client got the frames that anycable-go sends when it ends. The gateway sends the same."""
     assert client.closed() == (1001, "Server restart")
     assert client.received == [
         {"type": "welcome", "sid": client.received[0]["sid"]},

@@ -1,4 +1,4 @@
-"""Answers that are larger than anycable-go takes, and requests that are larger than the RPC server does."""
+"""Answers that are too large for anycable-go, and requests that are too large for the RPC server."""
 
 from __future__ import annotations
 
@@ -30,43 +30,43 @@ APP = """
 
         async def unused(self): ...
 
-        COLOUR connect(self):
+        DEF connect(self):
             self.name = self.cookies["chat_name"]
             if self.name == "Huge":
                 note("connect")
                 self.transmit(HUGE)
 
     class Greedy(Channel):
-        COLOUR subscribed(self):
+        DEF subscribed(self):
             note("subscribed")
             self.stream_from("greedy")
             self.transmit(HUGE)
 
     class Room(Channel):
-        COLOUR subscribed(self):
+        DEF subscribed(self):
             self.stream_from("room")
 
-        COLOUR unsubscribed(self):
+        DEF unsubscribed(self):
             note("unsubscribed")
             self.transmit(HUGE)
 
         @action
-        COLOUR speak(self):
+        DEF speak(self):
             note("speak")
             self.transmit(HUGE)
 
         @action
-        COLOUR keep(self):
+        DEF keep(self):
             note("keep")
             self.state["kept"] = HUGE
 
         @action
-        COLOUR grow(self, name: str):
+        DEF grow(self, name: str):
             note("grow")
             self.connection.state[name] = "x" * 3_000_000
 
         @action
-        COLOUR echo(self, text: str):
+        DEF echo(self, text: str):
             self.transmit({"text": text})
 
     cable = Cable(User, channels=[Greedy, Room])
@@ -74,9 +74,9 @@ APP = """
 
 
 @contextmanager
-def serving(kind: str, colour: str, folder: Path, **settings: str) -> Generator[tuple[str, Program]]:
-    """The app behind the gateway, or behind anycable-go with an engine; the address of its WebSocket."""
-    (folder / "greedy.py").write_text(textwrap.dedent(APP).replace("COLOUR", colour))
+def serving(kind: str, keyword: str, folder: Path, **settings: str) -> Generator[tuple[str, Program]]:
+    """Run the app behind the gateway, or behind anycable-go with an engine; yield its WebSocket and its process."""
+    (folder / "greedy.py").write_text(textwrap.dedent(APP).replace("DEF", keyword))
     path = os.pathsep.join((str(folder), str(PROJECT)))
     own = {"ANYCABLE_APP": "greedy:cable", "PYTHONPATH": path, **settings}
     if kind == "gateway":
@@ -97,9 +97,9 @@ def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.mark.parametrize("colour", ["def", "async def"])
-def test_too_large_an_answer_runs_its_callback_once(kind: str, colour: str, tmp_path: Path) -> None:
-    with serving(kind, colour, tmp_path) as (socket, rpc), Client(socket, cookie="Ada") as client:
+@pytest.mark.parametrize("keyword", ["def", "async def"])
+def test_too_large_an_answer_runs_its_callback_once(kind: str, keyword: str, tmp_path: Path) -> None:
+    with serving(kind, keyword, tmp_path) as (socket, rpc), Client(socket, cookie="Ada") as client:
         room = client.subscribe(channel="Room")
         client.perform(room, "speak")
         client.perform(room, "keep")
@@ -128,9 +128,9 @@ def test_too_large_a_request_is_refused_once(kind: str, tmp_path: Path) -> None:
         client.perform(room, "echo", text="too much")
         rpc.wait_for(rf"the request has .* {LIMIT} ")
         client.only_pings(seconds=7)
-        said = [line for line in rpc.lines if "the request has" in line]
+        warnings = [line for line in rpc.lines if "the request has" in line]
 
-    assert len(said) == 1
+    assert len(warnings) == 1
 
 
 def test_the_limit_of_both_can_be_raised_by_one_variable(kind: str, tmp_path: Path) -> None:

@@ -19,13 +19,13 @@ _numbers = count(1)
 
 @pytest.fixture
 def name() -> str:
-    """A name that nobody else has."""
+    """A name that no other test uses."""
     return f"Ada {next(_numbers)}"
 
 
 @contextmanager
 def come_in(chat: Chat, name: str, way: str) -> Generator[Client]:
-    """A client that has been welcomed."""
+    """Connect a client and wait for its welcome."""
     cookie, token = (name, None) if way == "cookie" else (None, chat.cable.token(user=name))
     with Client(chat.socket, cookie=cookie, token=token) as client:
         welcome = client.wait_for_type("welcome")
@@ -90,8 +90,8 @@ def test_what_is_not_a_message_is_not_broadcast(chat: Chat, name: str, text: obj
         client.perform(room, "author")
         client.speak(room, "and this is")
         client.hears("and this is")
-        said = [frame for frame in client.received if frame.get("type") != "presence"][3:]
-        assert [frame for frame in said if frame["message"]["text"] != "and this is"] == []
+        messages = [frame for frame in client.received if frame.get("type") != "presence"][3:]
+        assert [frame for frame in messages if frame["message"]["text"] != "and this is"] == []
 
 
 def test_a_broadcast_from_another_program_reaches_both_ways_in(chat: Chat, name: str) -> None:
@@ -115,7 +115,7 @@ def test_a_whisper_reaches_the_others_only(chat: Chat, name: str) -> None:
 
 
 def is_message(frame: Frame) -> bool:
-    """Whether it is one, not an answer of the protocol."""
+    """Return whether the frame carries a message, and not an answer of the protocol."""
     return "message" in frame
 
 

@@ -23,7 +23,7 @@ TURBO = {"ANYCABLE_TURBO_STREAMS": "true", "ANYCABLE_TURBO_STREAMS_SECRET": "a k
 
 
 class Served(NamedTuple):
-    """Where the page is, and who broadcasts to it."""
+    """The address of the page, and the cable that broadcasts to it."""
 
     page: str
     cable: Cable

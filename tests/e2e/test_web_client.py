@@ -1,6 +1,6 @@
-"""@anycable/web in a browser, by each way in that a browser has for a token: the URL and a sub-protocol.
+"""@anycable/web in a browser, with a token in the URL and with a token as a sub-protocol.
 
-There is no third: the WebSocket of browsers sends no headers of the page's choice.
+A browser has no third way: its WebSocket sends no headers that the page chooses.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ async ({ socket, way, param, first, next, room }) => {
   window.room.on("message", message => window.heard.push(message))
 }
 """
-"""Opens the socket with the first token; the refresher has the next."""
+"""Open the socket with the first token; the refresher gives the next."""
 
 
 @pytest.fixture
 def page(page_packages: None, browser: Browser, chat: Chat) -> Iterator[Page]:
-    """The chat's page, for its modules only: a window of its own, without a cookie."""
+    """The chat's page in a window of its own without a cookie; only its modules are used."""
     with browser.new_context() as context:
         page = context.new_page()
         page.set_default_timeout(PATIENCE)
@@ -69,8 +69,8 @@ def test_a_browser_is_known_by_its_token_and_refreshes_it(page: Page, chat: Chat
 
     enter(page, chat, way, expired, fresh)
     page.wait_for_function("heard.some(({ type }) => type === 'you')")
-    said = page.evaluate("heard.filter(({ type }) => type !== 'join' && type !== 'leave')")
-    assert said == [{"type": "you", "user": user, "via": "JWT"}]
+    messages = page.evaluate("heard.filter(({ type }) => type !== 'join' && type !== 'leave')")
+    assert messages == [{"type": "you", "user": user, "via": "JWT"}]
     assert (page.evaluate("reasons"), page.evaluate("refreshed")) == (["token_expired"], 1)
     assert page.evaluate("opened") == urls(chat, way, expired, fresh)
 
@@ -97,5 +97,5 @@ def enter(page: Page, chat: Chat, way: str, first: str, following: str) -> None:
 
 
 def urls(chat: Chat, way: str, *tokens: str) -> list[str]:
-    """What stands in the addresses of the sockets: with a sub-protocol, no token."""
+    """Return the expected URLs of the sockets; with a sub-protocol they have no token."""
     return [f"{chat.socket}?jid={token}" if way == "param" else chat.socket for token in tokens]

@@ -1,4 +1,4 @@
-"""Several workers behind a real anycable-go: each takes its share, and none is missed when it is replaced."""
+"""Several workers behind a real anycable-go: the load is even, and replacing a worker turns no client away."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def workers(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Program]
 
 @pytest.fixture
 def socket(workers: Program, anycable_go_binary: str) -> Iterator[str]:
-    """The address of a WebSocket of anycable-go, which was told what the workers' start has said."""
+    """The WebSocket of an anycable-go that knows the workers from the line that they print at the start."""
     if anycable_go_version() < (1, 6):
         pytest.skip("grpc-list:// is for anycable-go 1.6 and later: set ANYCABLE_GO_BIN to one")
     rpc_host = workers.wait_for(r"^ANYCABLE_RPC_HOST=(\S+)$")[1]
@@ -80,6 +80,6 @@ def test_nobody_is_turned_away_while_workers_are_replaced(workers: Program, sock
 
 
 def connected(socket: str) -> int:
-    """Which process has let the client in."""
+    """Connect a client and return the id of the process that let it in."""
     with Client(socket) as client:
         return int(client.wait_for_type("pid")["pid"])

@@ -1,4 +1,4 @@
-"""A page of Turbo Streams: what the server broadcasts as HTML changes it, and no channel is written."""
+"""A page of Turbo Streams: the server broadcasts HTML that changes the page. The app needs no channel."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ PAGE = """<!doctype html>
 
 class Visitor(Connection):
     def connect(self) -> None:
-        """Everybody is welcome."""
+        """Let everybody in."""
 
 
 cable = Cable(Visitor)
 
 
 async def page(request: Request) -> Response:
-    """The page, subscribed to the stream in the path; `?forged` spoils its signature."""
+    """Return the page, subscribed to the stream in the path; `?forged` spoils the signature."""
     source = cable.turbo_stream_from(("room", request.path_params["room"]))
     if "forged" in request.query_params:
         source = source.replace('"></', '0"></')

@@ -8,7 +8,7 @@ PATIENCE = 10_000  # milliseconds
 
 
 class Visitor:
-    """Does what people do on the page, and looks at what it shows. `errors` is what the page's code threw."""
+    """A person who uses the page and looks at it. `errors` lists the exceptions of the page's code."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
@@ -19,18 +19,18 @@ class Visitor:
 
     @classmethod
     def arrive(cls, browser: Browser, address: str, **window: object) -> Visitor:
-        """Open the page in a window that shares nothing with others."""
+        """Open the page in a window that shares no cookies or storage with others."""
         visitor = cls(browser.new_context(**window).new_page())  # type: ignore[arg-type]
         visitor.page.goto(address)
         return visitor
 
     def sign_in(self, name: str, way: str) -> None:
-        """Fill in the form, and wait for the room."""
+        """Fill in the form, send it, and wait for the room."""
         self.fill_in(name, way)
         expect(self.page.locator("#chat")).to_have_attribute("data-ready", "true", timeout=PATIENCE)
 
     def fill_in(self, name: str, way: str) -> None:
-        """Only fill in the form."""
+        """Fill in the form and send it."""
         self.page.get_by_label("Your name").fill(name)
         self.page.locator(f"input[name=way][value={way}]").check()
         self.page.get_by_role("button", name="Enter").click()
@@ -41,7 +41,7 @@ class Visitor:
         self.page.keyboard.press("Enter")
 
     def type(self, text: str) -> None:
-        """Type, and do not send."""
+        """Type a text without sending it."""
         self.page.get_by_label("Message", exact=True).press_sequentially(text)
 
     def go_to(self, room: str, named: str = "") -> None:
@@ -51,16 +51,16 @@ class Visitor:
         expect(self.page.locator("#room")).to_have_text(named or room, timeout=PATIENCE)
 
     def message(self, text: str) -> Locator:
-        """The message with this text, once it is there."""
+        """Wait for the message with this text and return it."""
         found = self.page.locator("#messages li").filter(has=self.page.get_by_text(text, exact=True))
         expect(found).to_have_count(1, timeout=PATIENCE)
         return found
 
     def sees(self, selector: str, text: str) -> None:
-        """Something on the page says this, sooner or later."""
+        """Wait until the element contains this text."""
         expect(self.page.locator(selector)).to_contain_text(text, timeout=PATIENCE)
 
     def leave(self) -> None:
-        """Close the window. Nothing may have gone wrong in it."""
+        """Close the window, and assert that the page's code threw nothing."""
         self.context.close()
         assert self.errors == []

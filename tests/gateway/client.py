@@ -1,4 +1,4 @@
-"""A WebSocket client that shows everything: frames as text, close codes, and when nothing came."""
+"""A WebSocket client that shows everything: frames as strings, close codes, and that nothing came."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ ACTION_CABLE = ("actioncable-v1-json",)
 
 
 def _newer(**options: Any) -> dict[str, Any]:
-    """Those options that this version of websockets has."""
+    """Return the options that this version of websockets has."""
     known = {"max_queue": 14, "ping_interval": 15, "proxy": 15}
     installed = int(version("websockets").partition(".")[0])
     return {name: value for name, value in options.items() if installed >= known[name]}
 
 
 class Client:
-    """One connection. Pings of the server are counted, and not shown otherwise."""
+    """A connection. Pings of the server are kept in `pings`, and not returned."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class Client:
         self.send_raw(json.dumps({"command": command, **named, **rest}))
 
     def raw(self) -> str:
-        """The next frame."""
+        """Return the next frame."""
         while True:
             text = self._socket.recv(PATIENCE)
             assert isinstance(text, str)
@@ -89,11 +89,11 @@ class Client:
             self.pings.append(json.loads(text))
 
     def next(self) -> Any:
-        """The next frame, read."""
+        """Return the next frame, decoded."""
         return json.loads(self.raw())
 
     def pending(self) -> list[Any]:
-        """The frames that have come for what was sent: commands are done one after another, so a ping is last.
+        """Return the answers to all commands sent so far: commands are done in order, so the answer to a ping is last.
 
         anycable-go 1.5 knows no ping of clients: there a subscription that is rejected is last.
         """
@@ -109,24 +109,24 @@ class Client:
         return frames
 
     def wait_for_ping(self) -> dict[str, Any]:
-        """The next ping; nothing else may come before."""
+        """Return the next ping; no other frame may come before."""
         text = self._socket.recv(PATIENCE)
         ping: dict[str, Any] = json.loads(text)
         assert ping["type"] == "ping"
         return ping
 
     def subscribe(self, channel: str = "A", **answer: Any) -> str:
-        """Subscribe to a channel of the scripted app, which answers this; the identifier."""
+        """Subscribe to a channel of the scripted app, with this response; return the identifier."""
         identifier = json.dumps({"channel": channel, "answer": answer} if answer else {"channel": channel})
         self.send("subscribe", identifier)
         return identifier
 
     def perform(self, identifier: str, **answer: Any) -> None:
-        """Perform something that the scripted app answers this to."""
+        """Perform an action to which the scripted app responds this."""
         self.send("message", identifier, data=json.dumps({"answer": answer}))
 
     def last_words(self) -> tuple[list[Any], int | None, str]:
-        """What came before the end, and the close frame: its code (None when there was none) and reason."""
+        """Return the frames before the end, and the close frame's code (None without a close frame) and reason."""
         frames: list[Any] = []
         try:
             while True:

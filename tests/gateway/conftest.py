@@ -22,7 +22,7 @@ KINDS = [GATEWAY, ANYCABLE_GO] if anycable_go_path() else [GATEWAY]
 
 @pytest.fixture(params=KINDS)
 def serve(request: pytest.FixtureRequest) -> Iterator[Serve]:
-    """Starts servers under test; they are stopped at the end. For what is the same on both."""
+    """Starts servers under test, and stops them at the end. For cases that are the same on both."""
     if request.param == ANYCABLE_GO:
         check_version(request, anycable_go_version())
     with ExitStack() as stack:
@@ -31,14 +31,14 @@ def serve(request: pytest.FixtureRequest) -> Iterator[Serve]:
 
 @pytest.fixture(scope="session")
 def shared_gateway() -> Iterator[Server]:
-    """One gateway with the usual options, for many tests."""
+    """A gateway with default options, for many tests."""
     with ExitStack() as stack:
         yield _start(stack, GATEWAY)
 
 
 @pytest.fixture(scope="session", params=KINDS)
 def shared_server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    """One server of each kind with the usual options, for many tests."""
+    """A server of each kind with default options, for many tests."""
     with ExitStack() as stack:
         is_gateway = request.param == GATEWAY
         yield request.getfixturevalue("shared_gateway") if is_gateway else _start(stack, request.param)
@@ -46,7 +46,7 @@ def shared_server(request: pytest.FixtureRequest) -> Iterator[Server]:
 
 @pytest.fixture
 def server(shared_server: Server, request: pytest.FixtureRequest) -> Server:
-    """A server with the usual options, that has not been asked anything yet."""
+    """A server with default options, whose app has no calls yet."""
     check_version(request, shared_server.version)
     shared_server.app.forget()
     return shared_server
@@ -54,20 +54,20 @@ def server(shared_server: Server, request: pytest.FixtureRequest) -> Server:
 
 @pytest.fixture
 def gateway_server(shared_gateway: Server) -> Server:
-    """A gateway with the usual options, that has not been asked anything yet: for what anycable-go does otherwise."""
+    """A gateway with default options, whose app has no calls yet: for cases in which anycable-go differs."""
     shared_gateway.app.forget()
     return shared_gateway
 
 
 @pytest.fixture
 def serve_gateway() -> Iterator[Serve]:
-    """Starts gateways only: for what anycable-go does otherwise."""
+    """Starts gateways only: for cases in which anycable-go differs."""
     with ExitStack() as stack:
         yield partial(_start, stack, GATEWAY)
 
 
 def check_version(request: pytest.FixtureRequest, version: tuple[int, ...]) -> None:
-    """Skip what is not for this version."""
+    """Skip a test that is not for this version."""
     for mark in request.node.iter_markers("since"):
         since, reason = mark.args
         if version < since:

@@ -1,4 +1,4 @@
-"""An app that answers as its callers tell it to, and remembers what it was asked."""
+"""An app that responds as its callers tell it to, and records its calls."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from anycable_rpc.transports.protobuf import decode_request, encode_response
 
 PATIENCE = 10.0
 LAST = '{"channel":"$pubsub"}'
-"""Subscribed to after other commands, to see that they are done: a stream without a name is rejected, by the server
-or (and then it is forgotten) by the app."""
+"""An identifier to subscribe to after other commands, to see that they are done: a stream without a name is rejected,
+by the server, or by the app, which then does not record it."""
 WELCOME = ConnectionResponse(Status.SUCCESS, '{"from":"rpc"}', ('{"type":"welcome"}',))
 
 
 @dataclass(frozen=True)
 class Call:
-    """One call."""
+    """A call of the app."""
 
     method: str
     request: Any
@@ -42,9 +42,9 @@ class Call:
 
 @dataclass
 class ScriptedApp:
-    """Connect answers with `connect`. A command answers with what the client wrote under `answer`: in the
-    identifier when it subscribes and unsubscribes, in the data when it performs. Such an answer has the fields of
-    `CommandResponse`, with names of states; without one it is a plain success.
+    """The response to Connect is `connect`. The client writes the response to a command under `answer`: in the
+    identifier when it subscribes and unsubscribes, in the data when it performs. There it has the fields of
+    `CommandResponse`, with names of states; without it the response is a plain success.
 
     `times` makes each transmission so many times as long, `raise` makes the call fail, and `wait` makes it wait for
     `released`.
@@ -58,22 +58,22 @@ class ScriptedApp:
 
     @property
     def calls(self) -> list[Call]:
-        """All calls, in their order."""
+        """The calls, in their order."""
         with self._news:
             return list(self._calls)
 
     def forget(self) -> None:
-        """Begin anew."""
+        """Reset the app."""
         self.connect = WELCOME
         with self._news:
             self._calls.clear()
 
     def requests(self, method: str) -> list[Any]:
-        """What one method was asked."""
+        """Return the requests of one method."""
         return [call.request for call in self.calls if call.method == method]
 
     def wait_for(self, method: str, number: int = 1) -> list[Any]:
-        """What one method was asked, when it has been so often."""
+        """Wait until a method was called so often; return its requests."""
         with self._news:
             met = self._news.wait_for(lambda: len(self._of(method)) >= number, PATIENCE)
         assert met, f"{method} was not called {number} times; the calls were {self.calls}"
@@ -137,7 +137,7 @@ def _script(request: CommandMessage) -> dict[str, Any]:
 
 def _command_response(request: CommandMessage, script: Mapping[str, Any]) -> CommandResponse:
     status = Status[script.get("status", "SUCCESS")]
-    said = script.get("transmissions", [_usual(request, status)] if request.command == "subscribe" else [])
+    transmissions = script.get("transmissions", [_usual(request, status)] if request.command == "subscribe" else [])
     states = EnvResponse(script.get("cstate", {}), script.get("istate", {}))
     return CommandResponse(
         status,
@@ -145,7 +145,7 @@ def _command_response(request: CommandMessage, script: Mapping[str, Any]) -> Com
         stop_streams=script.get("stop_streams", request.command == "unsubscribe"),
         streams=tuple(script.get("streams", ())),
         stopped_streams=tuple(script.get("stopped_streams", ())),
-        transmissions=tuple(text * script.get("times", 1) for text in said),
+        transmissions=tuple(text * script.get("times", 1) for text in transmissions),
         env=states,
         presence=PresenceResponse(**script["presence"]) if "presence" in script else None,
     )

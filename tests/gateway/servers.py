@@ -49,7 +49,7 @@ _VALUES = {
     "pong_timeout": "pong_timeout",
     "api_key": "api_secret",
 }
-"""Those that are values, and their names there."""
+"""Options that are values, and their names in anycable-go."""
 
 
 class Answer(NamedTuple):
@@ -67,18 +67,18 @@ class Endpoint:
     broadcast_address: str
     broadcast_key: str | None = None
     version: tuple[int, ...] = (1, 6)
-    """Of anycable-go, as far as the server behaves like it."""
+    """The version of anycable-go that the server behaves like."""
 
     @property
     def url(self) -> str:
         return f"ws://{self.address}/cable"
 
     def client(self, query: str = "", **how: Any) -> Client:
-        """A client that has not been read from."""
+        """Return a client that has received no frame yet."""
         return Client(self.url + (f"?{query}" if query else ""), server_version=self.version, **how)
 
     def welcomed(self, query: str = "", **how: Any) -> Client:
-        """A client that has been welcomed."""
+        """Return a client that has been welcomed."""
         client = self.client(query, **how)
         with ExitStack() as stack:
             stack.push(client)
@@ -105,7 +105,7 @@ class Server(Endpoint):
 
 
 def ask(url: str, method: str = "GET", body: str | bytes = b"", headers: Mapping[str, str] | None = None) -> Answer:
-    """One HTTP request."""
+    """Do an HTTP request."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.netloc, timeout=PATIENCE)
     try:
@@ -124,10 +124,10 @@ class Serve(Protocol):
 
 
 class Running:
-    """An ASGI app on uvicorn, on a loop of its own."""
+    """An ASGI app on uvicorn, in a thread with its own event loop."""
 
     def __init__(self, app: Any, options: GatewayOptions) -> None:
-        # asyncio switches Nagle's algorithm off only where the protocol is named: else frames wait 40 ms
+        # asyncio switches Nagle's algorithm off only if the protocol is named: else frames wait 40 ms
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._socket.bind(("127.0.0.1", 0))
         self._socket.listen()
@@ -139,11 +139,10 @@ class Running:
         assert self._started.wait(PATIENCE)
 
     def run(self, coroutine: Any) -> Any:
-        """Run something on the loop of the server."""
+        """Run a coroutine on the event loop of the server."""
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(PATIENCE)
 
     def stop(self) -> None:
-        """Stop serving."""
         self._server.should_exit = True
         self._thread.join(PATIENCE)
         assert not self._thread.is_alive()
@@ -259,14 +258,14 @@ def _flags(given: Mapping[str, Any]) -> list[str]:
 
 
 def free_ports(number: int) -> list[int]:
-    """Different ports that were free a moment ago; anycable-go takes no port 0."""
+    """Return different ports that were free a moment ago; anycable-go takes no port 0."""
     with ExitStack() as stack:
         taken = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)]
         return [server.getsockname()[1] for server in taken]
 
 
 def _wait_for_port(port: int) -> None:
-    """anycable-go says where it is before it is there."""
+    """Wait until anycable-go listens: it prints its address before."""
     deadline = monotonic() + PATIENCE
     while True:
         try:

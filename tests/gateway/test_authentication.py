@@ -1,4 +1,4 @@
-"""Who a client is: the decision on data, and the same table over the wire."""
+"""Authentication: decisions on plain data, and the same table on the wire."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from anycable_rpc.gateway import GatewayOptions
-from anycable_rpc.gateway.core.authentication import AskApp, Authenticator, Failed, Identified, Refused, Verdict
+from anycable_rpc.gateway.core.authentication import AskApp, Authenticator, Decision, Denied, Failed, Identified
 from anycable_rpc.gateway.handshake import Handshake, is_allowed
 from anycable_rpc.settings.model import Settings
 
@@ -39,7 +39,7 @@ def scope_of(case: Case, **more: Any) -> dict[str, Any]:
     }
 
 
-def identify(case: Case, options: GatewayOptions) -> tuple[str, Verdict]:
+def identify(case: Case, options: GatewayOptions) -> tuple[str, Decision]:
     handshake = Handshake(scope_of(case), options)
     authenticator = Authenticator(options, lambda: NOW)
     return handshake.sid, authenticator.identify(handshake.sid, handshake.url, handshake.headers)
@@ -65,7 +65,7 @@ KEYS = [
     ({"jwt_secret": "none", "enforce_jwt": True}, "no secret, enforce_jwt"),
     ({"secret": SECRET, "public": True}, "public"),
 ]
-"""Settings, and the mode that they make."""
+"""Settings, and the mode that they mean."""
 
 
 @pytest.mark.parametrize(("values", "name"), KEYS)
@@ -85,12 +85,12 @@ def test_a_token_of_the_common_secret_is_refused_where_tokens_have_their_own() -
     assert verdict_text(*identify(case, options)) == UNAUTHORIZED
 
 
-def verdict_text(sid: str, verdict: Verdict) -> str:
-    """A verdict as the table writes it."""
-    match verdict:
+def verdict_text(sid: str, decision: Decision) -> str:
+    """Return a decision as the table writes it."""
+    match decision:
         case Identified(identifiers):
             return SID if identifiers == f'{{"sid":"{sid}"}}' else identifiers
-        case Refused(reason):
+        case Denied(reason):
             return reason
         case Failed():
             return ERROR
@@ -99,7 +99,7 @@ def verdict_text(sid: str, verdict: Verdict) -> str:
 
 
 @pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.name)
-def test_the_verdicts_over_the_wire(serve: Serve, mode: Mode) -> None:
+def test_the_verdicts_on_the_wire(serve: Serve, mode: Mode) -> None:
     app = ScriptedApp()
     server = serve(app, **mode.options)
     rows = [case for case in cases(int(time())) if case.name != "just expired"]
@@ -110,7 +110,7 @@ def test_the_verdicts_over_the_wire(serve: Serve, mode: Mode) -> None:
 
 
 def seen_verdict(server: Server, case: Case, mode: Mode) -> str:
-    """What the client and the app see, as a verdict."""
+    """Return what the client and the app see, as the table writes it."""
     server.app.forget()
     with server.client(case.query, headers=case.headers, subprotocols=case.subprotocols) as client:
         try:
@@ -207,11 +207,11 @@ def test_a_sid_is_new_for_each() -> None:
 def test_a_client_may_name_its_sid(given: str, is_taken: bool) -> None:
     case = Case("", "", headers={"X-Request-ID": given})
 
-    sid, verdict = identify(case, GatewayOptions(noauth=True))
+    sid, decision = identify(case, GatewayOptions(noauth=True))
 
     assert (sid == given) is is_taken
-    assert isinstance(verdict, Identified)
-    assert json.loads(verdict.identifiers) == {"sid": sid}
+    assert isinstance(decision, Identified)
+    assert json.loads(decision.identifiers) == {"sid": sid}
 
 
 def test_a_sid_cannot_smuggle_identifiers(serve_gateway: Serve) -> None:

@@ -1,4 +1,4 @@
-"""What a broker keeps: history, presence, and sessions to resume; on the gateway and on anycable-go."""
+"""The broker keeps history, presence, and sessions to resume; on the gateway and on anycable-go."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def extended(server: Server, query: str = "", **how: Any) -> tuple[Client, dict[
 
 
 def subscribed(client: Client, identifier: str, **rest: Any) -> list[Any]:
-    """Subscribe; the answers."""
+    """Subscribe; return the answers."""
     client.send("subscribe", identifier, **rest)
     return client.pending()
 
@@ -54,14 +54,14 @@ def presence(server: Server, stream: str = "p", key: str = API_KEY) -> Any:
 
 
 def here(history: dict[str, Any] | None, epoch: str) -> dict[str, Any] | None:
-    """The history with places in this epoch, where they name no other."""
+    """Return a history request whose positions are of this epoch, unless they name another."""
     if not history or "streams" not in history:
         return history
     return {**history, "streams": {name: {"epoch": epoch, **place} for name, place in history["streams"].items()}}
 
 
 class TestHistory:
-    def test_messages_have_places(self, server: Server) -> None:
+    def test_messages_have_offsets(self, server: Server) -> None:
         with server.welcomed() as plain, extended(server)[0] as client:
             for each in (plain, client):
                 subscribed(each, FIRST)
@@ -77,7 +77,7 @@ class TestHistory:
                 assert transient == {"identifier": FIRST, "message": 2}
                 assert second == {**placed, "message": 3, "offset": 2}
 
-    def test_what_was_missed_comes_between_the_confirmations(self, server: Server) -> None:
+    def test_missed_messages_come_between_the_confirmations(self, server: Server) -> None:
         began = int(time())
         with extended(server)[0] as client:
             subscribed(client, FIRST)
@@ -129,7 +129,7 @@ class TestHistory:
             _, *missed, _ = subscribed(client, FIRST, history={"since": 1})
             assert [(frame["message"], frame["offset"]) for frame in missed] == [(2, 3), (3, 4)]
 
-    def test_a_history_may_be_larger_than_what_may_wait_for_a_client(self, serve_gateway: Serve) -> None:
+    def test_history_may_be_larger_than_the_outbox(self, serve_gateway: Serve) -> None:
         server = serve_gateway(broker="memory")
         for number in range(100):
             server.broadcast("s", f"{number} {'x' * 15_000}")
@@ -189,7 +189,7 @@ class TestResuming:
             assert (again["restored"], again["restored_ids"]) == (True, [FIRST])
             assert server.app.requests("Connect") == []
 
-    def test_who_resumes_without_subscriptions(self, server: Server) -> None:
+    def test_resuming_without_subscriptions(self, server: Server) -> None:
         client, welcome = extended(server, token(1))
         client.close()
         client, again = extended(server, f"{token(1)}&sid={welcome['sid']}")
@@ -206,7 +206,7 @@ class TestResuming:
                 server.broadcast("s", 1)
                 assert (first.next()["message"], second.next()["message"]) == (1, 1)
 
-    def test_the_basic_protocol_cannot(self, server: Server) -> None:
+    def test_basic_protocol_cannot_resume(self, server: Server) -> None:
         client, welcome = extended(server, token(1))
         with client:
             subscribed(client, FIRST)
@@ -224,7 +224,7 @@ class TestResuming:
         client.close()
         eventually(lambda: "restored" not in resumed(server, welcome["sid"], token(1)), after=1)
 
-    def test_nobody_is_anybody_where_everybody_is_let_in(self, serve: Serve) -> None:
+    def test_anonymous_sessions_can_be_resumed(self, serve: Serve) -> None:
         server = serve(broker="memory", noauth=True)
         client, welcome = extended(server)
         with client:
@@ -255,7 +255,7 @@ class TestWhoMayResume:
     def test_a_bad_token_is_refused(self, server: Server, sid: str) -> None:
         assert resumed(server, sid, "jid=x.y.z")["reason"] == "unauthorized"
 
-    def test_somebody_else_begins_anew(self, server: Server, sid: str) -> None:
+    def test_another_client_begins_anew(self, server: Server, sid: str) -> None:
         client, welcome = extended(server, f"{token(2)}&sid={sid}")
         with client:
             assert "restored" not in welcome
@@ -272,7 +272,7 @@ class TestWhoMayResume:
         server.app.connect = ConnectionResponse(Status.SUCCESS, '{"user":1}', ('{"type":"welcome"}',))
         assert resumed(server, sid, "")["restored_ids"] == [FIRST]
 
-    def test_who_was_told_to_go_begins_anew(self, server: Server) -> None:
+    def test_client_that_was_disconnected_begins_anew(self, server: Server) -> None:
         client, welcome = extended(server, token(1))
         with client:
             subscribed(client, FIRST)
@@ -282,14 +282,14 @@ class TestWhoMayResume:
 
 
 def resumed(server: Server, sid: str, query: str) -> Mapping[str, Any]:
-    """What a client hears that wants to resume."""
+    """Return what a client receives that wants to resume."""
     client, first = extended(server, f"{query}&sid={sid}" if query else f"sid={sid}")
     client.close()
     return first
 
 
 def eventually(is_so: Callable[[], bool], after: float = 0) -> None:
-    """Ask until it is so: no sooner than `after` seconds, and not for ever."""
+    """Wait until the condition is true: no sooner than after `after` seconds, and not for ever."""
     began = monotonic()
     while not is_so():
         assert monotonic() < began + after + PATIENCE
@@ -329,8 +329,10 @@ class TestPresence:
             assert other.next()["message"] == {"id": "1", "type": "leave"}
 
     def test_the_app_says_who_is_there(self, server: Server) -> None:
-        said = {"type": "join", "id": "1", "info": '{"name":"Ada"}'}
-        identifier = json.dumps({"channel": "P", "answer": {"streams": ["p"], "istate": {"$p": "p"}, "presence": said}})
+        joining = {"type": "join", "id": "1", "info": '{"name":"Ada"}'}
+        identifier = json.dumps(
+            {"channel": "P", "answer": {"streams": ["p"], "istate": {"$p": "p"}, "presence": joining}}
+        )
         with extended(server)[0] as client:
             client.send("subscribe", identifier)
             assert client.next()["type"] == "confirm_subscription"
@@ -341,15 +343,17 @@ class TestPresence:
     @pytest.mark.parametrize(
         ("info", "heard"), [('{"a":1}', {"a": 1}), ("plain", "plain"), ('"text"', "text"), ("42", 42), ("", None)]
     )
-    def test_info_of_the_app_is_json_or_else_a_text(self, server: Server, info: str, heard: object) -> None:
-        said = {"type": "join", "id": "1", "info": info}
-        identifier = json.dumps({"channel": "P", "answer": {"streams": ["p"], "istate": {"$p": "p"}, "presence": said}})
+    def test_info_of_the_app_is_json_or_else_a_string(self, server: Server, info: str, heard: object) -> None:
+        joining = {"type": "join", "id": "1", "info": info}
+        identifier = json.dumps(
+            {"channel": "P", "answer": {"streams": ["p"], "istate": {"$p": "p"}, "presence": joining}}
+        )
         with extended(server)[0] as client:
             subscribed(client, identifier)
             (record,) = presence(server)["records"]
             assert record.get("info") == heard
 
-    def test_who_is_gone_for_long_leaves(self, server: Server) -> None:
+    def test_client_that_is_gone_for_long_leaves(self, server: Server) -> None:
         with extended(server)[0] as other:
             subscribed(other, PRESENT)
             with extended(server)[0] as client:
@@ -369,14 +373,14 @@ class TestPresence:
             assert [other.next()["message"]["type"] for _ in range(2)] == ["join", "leave"]
 
     @pytest.mark.parametrize("command", ["join", "leave", "presence"])
-    def test_without_a_presence_stream_nothing_is_said(self, server: Server, command: str) -> None:
+    def test_without_a_presence_stream_nothing_is_sent(self, server: Server, command: str) -> None:
         with extended(server)[0] as client:
             subscribed(client, FIRST)
             client.send(command, FIRST, presence={"id": "1"})
             client.send(command, SECOND, presence={"id": "1"})
             assert client.pending() == []
 
-    def test_joining_without_a_word_is_passed_over(self, server: Server) -> None:
+    def test_joining_without_presence_is_ignored(self, server: Server) -> None:
         with extended(server)[0] as client:
             subscribed(client, PRESENT)
             client.send("join", PRESENT)
@@ -419,7 +423,7 @@ class TestRestAPI:
             assert api.presence("p") == Presence(1, (PresenceRecord("1", {"name": "Ada"}),))
         api.close()
 
-    def test_who_may_ask_for_presence(self, server: Server) -> None:
+    def test_presence_needs_the_key(self, server: Server) -> None:
         assert presence(server, key="x") == 401
         assert presence(server, "a/b") == 404
         assert ask(f"http://{server.address}/api/presence/p/users", "POST").status == 422
@@ -444,7 +448,7 @@ class TestPongs:
                 "No Pong",
             )
 
-    def test_one_that_answers_stays(self, serve_gateway: Serve) -> None:
+    def test_client_that_answers_stays(self, serve_gateway: Serve) -> None:
         server = serve_gateway(pong_timeout=1.5, ping_interval=1)
         client, _ = extended(server)
         with client:

@@ -1,4 +1,4 @@
-"""What the client's commands do, on the gateway and on anycable-go."""
+"""The client's commands, on the gateway and on anycable-go."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_a_second_subscription_and_unknown_ones_are_passed_over(server: Server) 
     assert [request.command for request in server.app.requests("Command")] == ["subscribe", "unsubscribe", "subscribe"]
 
 
-def test_identifiers_are_compared_as_text(server: Server) -> None:
+def test_identifiers_are_compared_as_strings(server: Server) -> None:
     odd = ["", "not JSON", '{"channel": "A"}', '{"channel":"A"}', "[]"]
     with server.welcomed() as client:
         for identifier in odd:
@@ -79,7 +79,7 @@ def test_identifiers_are_compared_as_text(server: Server) -> None:
 
 
 @pytest.mark.parametrize("data", [{"a": 1}, None, 5, ["x"]])
-def test_what_is_performed_is_a_text(server: Server, data: object) -> None:
+def test_performed_data_must_be_a_string(server: Server, data: object) -> None:
     with server.welcomed() as client:
         identifier = client.subscribe("A")
         client.send("message", identifier, data=data)
@@ -105,7 +105,7 @@ def test_what_is_performed_is_a_text(server: Server, data: object) -> None:
         '{"command":"subscribed","more":[1]}',
     ],
 )
-def test_what_makes_no_sense_is_passed_over(server: Server, frame: str) -> None:
+def test_commands_without_effect_are_ignored(server: Server, frame: str) -> None:
     with server.welcomed() as client:
         client.send_raw(frame)
         assert client.pending() == []
@@ -119,7 +119,7 @@ def test_names_of_fields_are_in_any_case_and_frames_may_be_binary(server: Server
         assert client.pending() == [confirmed("x")]
 
 
-def test_half_a_character_is_replaced(server: Server) -> None:
+def test_lone_surrogate_is_replaced(server: Server) -> None:
     with server.welcomed() as client:
         client.send_raw('{"command":"subscribe","identifier":"a\\ud800b"}')
         assert client.pending() == [confirmed("a\ufffdb")]
@@ -157,7 +157,7 @@ def test_state_of_a_channel_ends_with_the_subscription(server: Server) -> None:
     assert server.app.requests("Command")[-1].env.istate == {}
 
 
-def test_a_broadcast_reaches_who_has_the_stream(server: Server) -> None:
+def test_broadcast_reaches_the_subscribers_of_the_stream(server: Server) -> None:
     with server.welcomed() as ada, server.welcomed() as grace, server.welcomed() as nobody:
         one = ada.subscribe("A", streams=["s"])
         two = grace.subscribe("B", streams=["s", "t"])
@@ -208,14 +208,14 @@ def test_stops_come_before_starts(server: Server, answer: dict[str, Any], left: 
 
 
 def assert_hears(server: Server, client: Client, *names: str, among: tuple[str, ...] = ("a", "b", "c")) -> None:
-    """Every stream is told its name; the client hears these, in any order, and no others."""
+    """Broadcast to every stream its name; the client must receive these, in any order, and no others."""
     for name in among:
         server.broadcast(name, name)
     assert sorted(client.next()["message"] for _ in names) == list(names)
     assert client.pending() == []
 
 
-def test_a_rejected_subscription_is_none_and_may_be_tried_again(server: Server) -> None:
+def test_rejected_subscription_does_not_exist_and_may_be_tried_again(server: Server) -> None:
     with server.welcomed() as client:
         identifier = client.subscribe("A", status="FAILURE")
         client.perform(identifier)
@@ -249,9 +249,9 @@ def test_an_error_changes_nothing_and_says_nothing(server: Server, command: str,
         client.send("message", identifier, data=json.dumps({"answer": answer if command == "message" else {}}))
         client.send("unsubscribe", identifier)
         client.send("message", identifier, data="{}")
-        said = client.pending()
+        frames = client.pending()
 
-    assert said == ([] if command == "subscribe" else [confirmed(identifier)])
+    assert frames == ([] if command == "subscribe" else [confirmed(identifier)])
     expected = {
         "subscribe": ["subscribe"],
         "unsubscribe": ["subscribe", "message", "unsubscribe", "message"],
@@ -351,7 +351,7 @@ def test_whispering_can_be_switched_off(server: Server) -> None:
         ('"\\u0000\\b\\n\\u007f"', '"\\u0000\\b\\n\x7f"'),
     ],
 )
-def test_a_frame_is_the_same_text(server: Server, data: str, delivered: str) -> None:
+def test_frame_is_equal_byte_for_byte(server: Server, data: str, delivered: str) -> None:
     with server.welcomed() as client:
         client.send("subscribe", 'A<"é')
         client.pending()

@@ -61,9 +61,7 @@ def test_in_public_no_key_is_needed(serve_gateway: Serve) -> None:
     assert post(serve_gateway(public=True, broadcast_key=KEY), PUBLICATION) == (201, "")
 
 
-def test_an_integer_that_anycable_go_rounds_is_said_once(
-    serve_gateway: Serve, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_integer_that_anycable_go_rounds_is_logged_once(serve_gateway: Serve, caplog: pytest.LogCaptureFixture) -> None:
     server = serve_gateway()
 
     for data in ("[1,9007199254740992]", '"a text 1285704473650888702"', "no JSON 1285704473650888702"):
@@ -78,7 +76,7 @@ def test_an_integer_that_anycable_go_rounds_is_said_once(
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
-def test_broadcasting_is_posting(server: Server, method: str) -> None:
+def test_broadcasting_needs_the_method_post(server: Server, method: str) -> None:
     assert ask(f"http://{server.broadcast_address}/_broadcast", method).status == 422
 
 
@@ -102,7 +100,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("body", WRONG)
-def test_what_anycable_go_would_drop_is_refused_with_a_sentence(
+def test_publication_that_anycable_go_drops_is_refused_with_a_sentence(
     gateway_server: Server, caplog: pytest.LogCaptureFixture, body: str
 ) -> None:
     status, text = post(gateway_server, body)
@@ -180,9 +178,9 @@ def test_an_unknown_subprotocol_is_logged_without_a_token(
     with server.welcomed():
         pass
 
-    (said,) = [message for message in caplog.messages if "sub-protocols" in message]
-    assert said.startswith("a client offers the sub-protocols 'graphql-ws', 'anycable-token.…', of which none is known")
-    assert "set the option protocol of the client to actioncable-v1-json or actioncable-v1-ext-json" in said
+    (line,) = [message for message in caplog.messages if "sub-protocols" in message]
+    assert line.startswith("a client offers the sub-protocols 'graphql-ws', 'anycable-token.…', of which none is known")
+    assert "set the option protocol of the client to actioncable-v1-json or actioncable-v1-ext-json" in line
     assert "abc.def" not in caplog.text
 
 
@@ -226,7 +224,7 @@ def test_a_request_that_is_too_large_is_logged(gateway_server: Server, caplog: p
     assert "are there very large cookies?" in caplog.text
 
 
-def test_what_is_not_http_is_refused(server: Server) -> None:
+def test_data_that_is_not_http_is_refused(server: Server) -> None:
     assert exchange(server.address, "nonsense\r\n\r\n").startswith("HTTP/1.1 400 Bad Request\r\n")
 
 
@@ -251,10 +249,10 @@ def test_a_target_that_is_a_whole_url_is_served_by_the_web_application_too() -> 
 
 
 def exchange(address: str, request: str, end: str = "") -> str:
-    """What a server answers to these bytes: what comes first, and what follows until the end is there."""
+    """Return the answer of a server to these bytes, until it ends with `end`."""
     host, _, port = address.partition(":")
     with socket.create_connection((host, int(port)), timeout=PATIENCE) as connection:
-        with suppress(ConnectionError):  # it need not read all of it
+        with suppress(ConnectionError):  # the server need not read everything
             connection.sendall(request.encode("latin-1"))
         answer = connection.recv(65536)
         while not answer.endswith(end.encode()):
@@ -361,18 +359,18 @@ def test_a_server_that_just_stops_is_noticed() -> None:
 
 
 def converse(app: Any, scope: dict[str, Any], *events: dict[str, Any]) -> list[dict[str, Any]]:
-    """What an ASGI app says to these events."""
-    said: list[dict[str, Any]] = []
+    """Return what an ASGI app sends for these events."""
+    sent: list[dict[str, Any]] = []
     waiting = list(events)
 
     async def receive() -> dict[str, Any]:
         return waiting.pop(0)
 
     async def send(event: Any) -> None:
-        said.append(dict(event))
+        sent.append(dict(event))
 
     asyncio.run(app(scope, receive, send))
-    return said
+    return sent
 
 
 @pytest.fixture
@@ -381,12 +379,12 @@ def gateway() -> Gateway:
 
 
 def test_lifespan(gateway: Gateway) -> None:
-    said = converse(gateway, {"type": "lifespan"}, {"type": "lifespan.startup"}, {"type": "lifespan.shutdown"})
+    sent = converse(gateway, {"type": "lifespan"}, {"type": "lifespan.startup"}, {"type": "lifespan.shutdown"})
 
-    assert [event["type"] for event in said] == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+    assert [event["type"] for event in sent] == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
 
 
-def test_a_server_that_cannot_say_why_refuses_nevertheless(gateway: Gateway) -> None:
+def test_server_without_the_denial_extension_refuses_with_403(gateway: Gateway) -> None:
     scope = {"type": "websocket", "path": "/nothing", "headers": []}
 
     assert converse(gateway, scope, {"type": "websocket.connect"}) == [{"type": "websocket.close"}]

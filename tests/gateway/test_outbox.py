@@ -7,15 +7,16 @@ from typing import Any
 
 import pytest
 
-from anycable_rpc.gateway.app import dropped
-from anycable_rpc.gateway.app_calls import NoCalls
+from anycable_rpc.gateway.app_calls import NoApp
+from anycable_rpc.gateway.asgi import drop_error
 from anycable_rpc.gateway.core.session import Session
-from anycable_rpc.gateway.outbox import Close, Ending, NoClose, Outbox, size_of
+from anycable_rpc.gateway.endings import Close, Ending, NoClose
+from anycable_rpc.gateway.outbox import Outbox, size_of
 from anycable_rpc.protocol.messages import CommandResponse, ConnectionResponse, DisconnectResponse, Status
 
 
 def drain(outbox: Outbox, send: Callable[[Any], Awaitable[None]] | None = None) -> tuple[Ending, list[Any]]:
-    """How it ended, and what was written."""
+    """Return the ending, and the frames that were written."""
     written: list[Any] = []
 
     async def write(event: Any) -> None:
@@ -24,7 +25,7 @@ def drain(outbox: Outbox, send: Callable[[Any], Awaitable[None]] | None = None) 
     return asyncio.run(outbox.drain(send or write)), written
 
 
-def test_what_waits_is_written_before_the_end() -> None:
+def test_waiting_frames_are_written_before_the_end() -> None:
     outbox = Outbox(100, 1)
     assert outbox.put("a")
     assert outbox.put("b")
@@ -52,13 +53,13 @@ def test_for_a_client_that_is_gone_nothing_is_written() -> None:
     assert drain(outbox) == (NoClose.GONE, [])
 
 
-def test_too_much_waits_when_what_is_there_already_is_over_the_limit() -> None:
+def test_frame_is_refused_when_the_waiting_ones_reach_the_limit() -> None:
     outbox = Outbox(10, 1)
 
     assert [outbox.put(text) for text in ("éé", "12345", "6" * 1000, "")] == [True, True, True, False]
 
 
-def test_there_is_room_when_enough_is_written_or_nothing_will_be() -> None:
+def test_there_is_room_after_writing_or_after_the_end() -> None:
     async def scenario() -> list[bool]:
         outbox, may_write = Outbox(4, 10), asyncio.Event()
 
@@ -66,16 +67,16 @@ def test_there_is_room_when_enough_is_written_or_nothing_will_be() -> None:
             await may_write.wait()
 
         outbox.put("full")
-        waiting = asyncio.create_task(outbox.room())
+        waiting = asyncio.create_task(outbox.wait_for_room())
         await asyncio.sleep(0)
         seen = [waiting.done()]
         draining = asyncio.create_task(outbox.drain(send))
         await waiting
         outbox.put("full again")
         outbox.end(Close(1000))
-        await outbox.room()
+        await outbox.wait_for_room()
         outbox.abandon()
-        await outbox.room()
+        await outbox.wait_for_room()
         may_write.set()
         await draining
         return seen
@@ -88,7 +89,7 @@ def test_there_is_room_when_the_client_was_too_slow() -> None:
         outbox = Outbox(4, 0.01)
         for text in ("a", "full"):
             outbox.put(text)
-        waiting = asyncio.create_task(outbox.room())
+        waiting = asyncio.create_task(outbox.wait_for_room())
         ending = await outbox.drain(lambda event: asyncio.sleep(10))
         await waiting
         return ending
@@ -96,7 +97,7 @@ def test_there_is_room_when_the_client_was_too_slow() -> None:
     assert asyncio.run(asyncio.wait_for(scenario(), 5)) is NoClose.DROP
 
 
-def test_what_is_written_waits_no_more() -> None:
+def test_written_frames_free_their_room() -> None:
     async def scenario() -> list[bool]:
         outbox, written = Outbox(4, 1), asyncio.Event()
 
@@ -116,7 +117,7 @@ def test_what_is_written_waits_no_more() -> None:
     assert asyncio.run(scenario()) == [True, True, True]
 
 
-def test_a_client_that_takes_nothing_is_dropped() -> None:
+def test_client_that_reads_nothing_is_dropped() -> None:
     async def hang(event: Any) -> None:
         await asyncio.Event().wait()
 
@@ -127,7 +128,7 @@ def test_a_client_that_takes_nothing_is_dropped() -> None:
     assert drain(outbox, hang) == (NoClose.DROP, [])
 
 
-def test_a_client_that_has_gone_meanwhile() -> None:
+def test_client_that_has_gone() -> None:
     async def fail(event: Any) -> None:
         raise ConnectionResetError
 
@@ -143,13 +144,13 @@ def test_size_of(text: str, size: int) -> None:
 
 
 def test_a_connection_can_be_dropped_under_other_servers(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert isinstance(dropped(), OSError)
+    assert isinstance(drop_error(), OSError)
     monkeypatch.setitem(sys.modules, "uvicorn.protocols.utils", None)
-    assert isinstance(dropped(), ConnectionResetError)
+    assert isinstance(drop_error(), ConnectionResetError)
 
 
-def test_without_an_app_nobody_is_known_and_nothing_is_there() -> None:
-    calls, session = NoCalls(), Session("s1")
+def test_without_an_app_clients_and_subscriptions_are_refused() -> None:
+    calls, session = NoApp(), Session("s1")
     unauthorized = '{"type":"disconnect","reason":"unauthorized","reconnect":false}'
     rejected = '{"type":"reject_subscription","identifier":"A"}'
 

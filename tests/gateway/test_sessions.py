@@ -1,4 +1,4 @@
-"""How sessions begin and end, on the gateway and on anycable-go."""
+"""The start and the end of sessions, on the gateway and on anycable-go."""
 
 from __future__ import annotations
 
@@ -75,9 +75,9 @@ def test_the_app_refuses(serve: Serve, name: str) -> None:
     app = ScriptedApp(connect)
     server = serve(app)
     with server.client() as client:
-        said, *close = client.last_words()
+        sent, *close = client.last_words()
 
-    assert (len(said), close) == (frames, [code, reason])
+    assert (len(sent), close) == (frames, [code, reason])
     app.connect = ConnectionResponse(Status.SUCCESS, "{}", ('{"type":"welcome"}',))
     with server.welcomed():
         pass
@@ -91,7 +91,7 @@ def test_an_app_that_fails_is_an_error(serve: Serve) -> None:
         assert client.last_words() == ([], 1011, "Auth Error")
 
 
-def test_bytes_that_are_no_text_cannot_be_told_to_the_app(serve: Serve) -> None:
+def test_header_that_is_not_utf_8_is_an_error(serve: Serve) -> None:
     server = serve()
     host, _, port = server.address.partition(":")
     request = [
@@ -123,7 +123,7 @@ def test_commands_wait_for_the_welcome(serve: Serve) -> None:
         assert client.pending() == [{"identifier": identifier, "type": "confirm_subscription"}]
 
 
-def test_who_leaves_during_connect_is_missed_after_it(serve: Serve) -> None:
+def test_client_that_leaves_during_connect_is_disconnected_after_it(serve: Serve) -> None:
     app = ScriptedApp(connect_waits=True)
     server = serve(app)
     with server.client() as client:
@@ -173,7 +173,7 @@ HEARD_OF: list[Any] = [
 
 
 @pytest.mark.parametrize(("way", "steps", "is_heard"), HEARD_OF)
-def test_the_app_hears_of_the_end_of_sessions_that_it_had_to_do_with(
+def test_disconnect_is_called_for_sessions_that_concern_the_app(
     serve: Serve, way: str, steps: list[Step], is_heard: bool
 ) -> None:
     server = serve(jwt_secrets=(SECRET,), public_streams=True)
@@ -199,7 +199,7 @@ def play(server: Server, way: str, steps: list[Step]) -> None:
 
 
 def _see_that_all_is_done(client: Client) -> None:
-    """By a stream of the server's own, of which the app does not hear."""
+    """Subscribe to a stream of the server's own, for which the app is not called."""
     last = json.dumps({"channel": "$pubsub", "stream_name": "last"})
     client.send("subscribe", last)
     while client.next()["identifier"] != last:
@@ -259,8 +259,8 @@ def test_every_kind_of_end_is_heard_of(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("command", ["subscribe", "message"])
-def test_disconnect_in_an_answer_ends_the_connection_after_what_it_says(gateway_server: Server, command: str) -> None:
-    """anycable-go writes a close frame with the code 1006, which is an error of its own for clients."""
+def test_disconnect_in_a_response_comes_after_its_transmissions(gateway_server: Server, command: str) -> None:
+    """anycable-go writes a close frame with the code 1006, which is a protocol error to clients."""
     answer = {"disconnect": True, "transmissions": ["1", "2"]}
     with gateway_server.welcomed() as client:
         identifier = client.subscribe("A", **(answer if command == "subscribe" else {"transmissions": []}))
@@ -279,14 +279,14 @@ def test_remote_disconnect(server: Server, reconnect: bool | None) -> None:
             server.publish({"command": "disconnect", "payload": {"identifier": other}})
         assert client.pending() == []
         server.publish({"command": "disconnect", "payload": {"identifier": identifiers, **flag}})
-        said, *close = client.last_words()
+        sent, *close = client.last_words()
 
-    assert said == [{"type": "disconnect", "reason": "remote", "reconnect": bool(reconnect)}]
+    assert sent == [{"type": "disconnect", "reason": "remote", "reconnect": bool(reconnect)}]
     assert close == [1000, "Closed remotely"]
 
 
 def test_remote_disconnect_ends_all_sessions(serve_gateway: Serve) -> None:
-    """As in 1.5.1; anycable-go 1.6.16 ends one of them, and that looks like a mistake."""
+    """The gateway ends all, as anycable-go 1.5.1 does; 1.6.16 ends one of them, which looks like a mistake."""
     server = serve_gateway(jwt_secrets=(SECRET,))
     server.app.connect = ConnectionResponse(Status.SUCCESS, '{"user_id":42}', ('{"type":"welcome"}',))
     with server.welcomed() as one, server.welcomed(TOKEN) as two, server.welcomed() as three:
@@ -319,7 +319,7 @@ def test_a_frame_that_cannot_be_read_ends_the_connection(gateway_server: Server,
     """anycable-go reads nothing more, but leaves the connection open."""
     with gateway_server.welcomed() as client:
         client.send_raw(frame)
-        with suppress(ConnectionClosed):  # it may have been answered already
+        with suppress(ConnectionClosed):  # the server may have closed already
             client.send("ping")
         assert client.last_words() == ([], 1003, "Unreadable message")
 
@@ -347,18 +347,18 @@ def test_too_much_for_a_client_ends_its_connection(serve_gateway: Serve) -> None
     with server.welcomed(max_queue=1) as client, server.welcomed() as other:
         identifier = client.subscribe("A", streams=["s"])
         client.pending()
-        for _ in range(1000):  # how much the system itself keeps for a client is its own affair
+        for _ in range(1000):  # nobody knows how much the system buffers for a client
             server.broadcast("s", "x" * 100_000)
             if server.app.requests("Disconnect"):
                 break
-        said, *close = client.last_words()
-        assert said[0] == {"identifier": identifier, "message": "x" * 100_000}
-        assert said[-1] == {"type": "disconnect", "reason": "too_slow", "reconnect": True}
+        sent, *close = client.last_words()
+        assert sent[0] == {"identifier": identifier, "message": "x" * 100_000}
+        assert sent[-1] == {"type": "disconnect", "reason": "too_slow", "reconnect": True}
         assert close == [1000, ""]
         assert other.pending() == []
 
 
-def test_a_message_may_be_larger_than_what_may_wait(server: Server) -> None:
+def test_message_may_be_larger_than_the_outbox(server: Server) -> None:
     with server.welcomed() as client:
         identifier = client.subscribe("A", streams=["s"])
         client.pending()
@@ -367,7 +367,7 @@ def test_a_message_may_be_larger_than_what_may_wait(server: Server) -> None:
         assert client.pending() == []
 
 
-def test_a_transmission_may_be_larger_than_what_may_wait(server: Server) -> None:
+def test_transmission_may_be_larger_than_the_outbox(server: Server) -> None:
     with server.welcomed() as client:
         identifier = client.subscribe("A")
         client.pending()
@@ -375,10 +375,10 @@ def test_a_transmission_may_be_larger_than_what_may_wait(server: Server) -> None
         assert client.raw() == "1234567890" * 120_000
 
 
-# anycable-go, too, lets a client go when it is told more at a time than it can be written in that time: a race there
+# On the gateway only: anycable-go disconnects a client that is sent more at once than it reads in time
 
 
-def test_a_batch_may_be_larger_than_what_may_wait(gateway_server: Server) -> None:
+def test_batch_may_be_larger_than_the_outbox(gateway_server: Server) -> None:
     server = gateway_server
     batch = [{"stream": "s", "data": json.dumps(f"{number} {'x' * 15_000}")} for number in range(100)]
     with server.welcomed() as client:
@@ -388,7 +388,7 @@ def test_a_batch_may_be_larger_than_what_may_wait(gateway_server: Server) -> Non
         assert [client.next()["message"].split()[0] for _ in batch] == [str(number) for number in range(100)]
 
 
-def test_what_the_app_says_may_be_larger_than_what_may_wait(serve_gateway: Serve) -> None:
+def test_transmissions_of_connect_may_be_larger_than_the_outbox(serve_gateway: Serve) -> None:
     server = serve_gateway(
         ScriptedApp(connect=ConnectionResponse(Status.SUCCESS, "{}", ('"' + "x" * 1_200_000 + '"',) * 3))
     )
@@ -399,7 +399,7 @@ def test_what_the_app_says_may_be_larger_than_what_may_wait(serve_gateway: Serve
         assert [len(client.raw()) for _ in range(6)] == [*[1_000_000] * 4, *[600_000] * 2]
 
 
-def test_publications_of_one_moment_may_be_larger_than_what_may_wait() -> None:
+def test_simultaneous_publications_may_be_larger_than_the_outbox() -> None:
     payload = json.dumps({"stream": "s", "data": json.dumps("x" * 700_000)})
     with running_gateway(ScriptedApp()) as (server, gateway, running), server.welcomed() as client:
         client.subscribe("A", streams=["s"])
@@ -413,12 +413,12 @@ def test_publications_of_one_moment_may_be_larger_than_what_may_wait() -> None:
         assert [len(client.next()["message"]) for _ in range(4)] == [700_000] * 4
 
 
-def test_a_client_that_does_not_read_is_let_go(serve_gateway: Serve) -> None:
+def test_client_that_does_not_read_is_disconnected(serve_gateway: Serve) -> None:
     server = serve_gateway(max_pending_size=2**30, write_timeout=0.1)
     with server.welcomed(max_queue=1) as client, server.welcomed() as other:
         client.subscribe("A", streams=["s"])
         client.pending()
-        for _ in range(40):  # how much the system itself keeps for a client is its own affair
+        for _ in range(40):  # nobody knows how much the system buffers for a client
             server.broadcast("s", ["x" * 100_000] * 60)
             if server.app.requests("Disconnect"):
                 break
@@ -467,7 +467,7 @@ def test_a_client_may_want_no_pings(serve_gateway: Serve) -> None:
 
 
 @pytest.mark.parametrize("waits_for", ["Connect", "subscribe", "message"])
-def test_the_app_has_so_long_to_answer(serve_gateway: Serve, caplog: pytest.LogCaptureFixture, waits_for: str) -> None:
+def test_calls_have_a_deadline(serve_gateway: Serve, caplog: pytest.LogCaptureFixture, waits_for: str) -> None:
     app = ScriptedApp(connect_waits=waits_for == "Connect")
     server = serve_gateway(app, command_timeout=0.1)
     with server.client() as client:
@@ -483,7 +483,7 @@ def test_the_app_has_so_long_to_answer(serve_gateway: Serve, caplog: pytest.LogC
     assert "took longer than 0.1 s" in caplog.text
 
 
-def test_so_many_calls_at_a_time(serve_gateway: Serve) -> None:
+def test_calls_at_a_time_are_limited(serve_gateway: Serve) -> None:
     app = ScriptedApp()
     server = serve_gateway(app, rpc_concurrency=2)
     with server.welcomed() as one, server.welcomed() as two, server.welcomed() as three:
@@ -508,7 +508,22 @@ def test_an_app_that_answers_nonsense_has_answered_error(caplog: pytest.LogCaptu
         client.subscribe("A")
         assert client.pending() == []
 
-    assert "Command failed" in caplog.text
+    assert "Command failed (subscribe, A) [sid=" in caplog.text
+
+
+def test_a_call_that_fails_is_logged_without_a_signed_stream_name(
+    serve_gateway: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = serve_gateway()
+    with server.welcomed() as client:
+        client.send("subscribe", '{"channel":"Room","id":7,"signed_stream_name":"c2VjcmV0","answer":{"raise":true}}')
+        assert client.pending() == []
+
+    lines = [record.getMessage() for record in caplog.records if record.exc_info]
+    assert [line.partition(" [sid=")[0] for line in lines] == [
+        "Command failed (subscribe, Room (id: 7, signed_stream_name: …, answer: …))"
+    ]
+    assert "c2VjcmV0" not in caplog.text
 
 
 def test_a_result_that_comes_after_the_end_is_passed_over(serve_gateway: Serve) -> None:
@@ -521,6 +536,30 @@ def test_a_result_that_comes_after_the_end_is_passed_over(serve_gateway: Serve) 
         assert client.last_words() == (GONE_REMOTELY, 1000, "Closed remotely")
         app.released.set()
         assert app.wait_for("Disconnect")[0].subscriptions == ()
+
+
+def test_a_response_to_connect_that_comes_after_the_end_is_ignored(serve_gateway: Serve) -> None:
+    app = ScriptedApp(connect_waits=True)
+    server = serve_gateway(app, ping_interval=0.05, pong_timeout=0.05)
+    with server.client(subprotocols=("actioncable-v1-ext-json",)) as client:
+        app.wait_for("Connect")
+        assert client.last_words()[1:] == (1000, "No Pong")
+        app.released.set()
+    assert app.requests("Disconnect") == []
+
+
+def test_a_response_to_perform_that_comes_after_the_end_is_ignored(serve_gateway: Serve) -> None:
+    app = ScriptedApp()
+    server = serve_gateway(app)
+    with server.welcomed() as client:
+        identifier = client.subscribe("A")
+        client.pending()
+        client.perform(identifier, wait=True, istate={"late": "1"}, transmissions=["late"])
+        app.wait_for("Command", 2)
+        server.publish({"command": "disconnect", "payload": {"identifier": '{"from":"rpc"}', "reconnect": True}})
+        assert client.last_words() == (GONE_REMOTELY, 1000, "Closed remotely")
+        app.released.set()
+        assert app.wait_for("Disconnect")[0].env.istate == {}
 
 
 # This process's own publications, and the end

@@ -1,4 +1,4 @@
-"""Channels that need no app, and what is not kept without a broker; on the gateway and on anycable-go."""
+"""Channels that need no app, and a gateway without a broker; on the gateway and on anycable-go."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def pubsub(**params: Any) -> str:
     return json.dumps({"channel": "$pubsub", **params})
 
 
-def say(type_: str, identifier: str) -> str:
-    """A frame that anycable-go writes itself."""
+def server_frame(type_: str, identifier: str) -> str:
+    """Return a frame that anycable-go writes itself."""
     return f'{{"type":"{type_}","identifier":{json.dumps(identifier)}}}'
 
 
@@ -37,13 +37,13 @@ def test_a_signed_stream(serve: Serve) -> None:
     server = serve(jwt_secrets=(SECRET,), streams_secret=SECRET)
     identifier = pubsub(signed_stream_name=SIGNED)
     with server.welcomed(ME) as client:
-        assert try_to_subscribe(client, identifier) == say("confirm_subscription", identifier)
+        assert try_to_subscribe(client, identifier) == server_frame("confirm_subscription", identifier)
         server.broadcast("s", 1)
         assert client.next() == {"identifier": identifier, "message": 1}
         client.send("unsubscribe", identifier)
         client.pending()
         server.broadcast("s", 2)
-        assert try_to_subscribe(client, identifier) == say("confirm_subscription", identifier)
+        assert try_to_subscribe(client, identifier) == server_frame("confirm_subscription", identifier)
     assert server.app.calls == []
 
 
@@ -66,7 +66,7 @@ def test_streams_that_are_not_signed(serve: Serve) -> None:
     with server.welcomed(ME) as client:
         for params in NOT_SIGNED.values():
             identifier = pubsub(**params)
-            assert try_to_subscribe(client, identifier) == say("reject_subscription", identifier)
+            assert try_to_subscribe(client, identifier) == server_frame("reject_subscription", identifier)
         server.broadcast("s", 1)
         assert client.pending() == []
     assert server.app.requests("Command") == []
@@ -78,7 +78,7 @@ def test_without_a_secret_nothing_is_signed_well(serve_gateway: Serve) -> None:
     for signed in (SIGNED, "", "x--y"):
         identifier = pubsub(signed_stream_name=signed)
         with server.welcomed() as client:
-            assert try_to_subscribe(client, identifier) == say("reject_subscription", identifier)
+            assert try_to_subscribe(client, identifier) == server_frame("reject_subscription", identifier)
 
 
 @pytest.mark.parametrize("options", [{"public": True}, {"public_streams": True, "noauth": True}])
@@ -87,7 +87,7 @@ def test_public_streams(serve: Serve, options: dict[str, Any]) -> None:
     identifier = pubsub(stream_name="s")
     with server.welcomed() as ada, server.welcomed() as grace:
         for client in (ada, grace):
-            assert try_to_subscribe(client, identifier) == say("confirm_subscription", identifier)
+            assert try_to_subscribe(client, identifier) == server_frame("confirm_subscription", identifier)
         server.broadcast("s", [1])
         for client in (ada, grace):
             assert client.next() == {"identifier": identifier, "message": [1]}
@@ -100,14 +100,14 @@ def test_a_signed_name_counts_before_another(serve: Serve) -> None:
     server = serve(public=True, streams_secret=SECRET)
     identifier = pubsub(stream_name="other", signed_stream_name=SIGNED)
     with server.welcomed() as client:
-        assert try_to_subscribe(client, identifier) == say("confirm_subscription", identifier)
+        assert try_to_subscribe(client, identifier) == server_frame("confirm_subscription", identifier)
         server.broadcast("s" if server.version >= (1, 6) else "other", "heard")
         assert client.next()["message"] == "heard"
         client.send("whisper", identifier, data=1)
         assert client.pending() == []
 
 
-def test_what_is_performed_on_a_stream_reaches_the_app(serve: Serve) -> None:
+def test_perform_on_a_signed_stream_reaches_the_app(serve: Serve) -> None:
     server = serve(public=True, jwt_secrets=(SECRET,), streams_secret=SECRET)
     with server.welcomed(ME) as client:
         public, signed = pubsub(stream_name="p"), pubsub(signed_stream_name=SIGNED)
@@ -142,18 +142,18 @@ def test_turbo_streams(serve: Serve, has_turbo: bool) -> None:
     with server.welcomed(ME) as client:
         client.send("subscribe", good)
         client.send("subscribe", bad)
-        said = [frame["type"] for frame in client.pending()]
+        types = [frame["type"] for frame in client.pending()]
 
-    assert said == ["confirm_subscription", "reject_subscription" if has_turbo else "confirm_subscription"]
+    assert types == ["confirm_subscription", "reject_subscription" if has_turbo else "confirm_subscription"]
     assert len(server.app.requests("Command")) == (0 if has_turbo else 2)
 
 
 def test_without_an_app_there_are_streams_only(serve: Serve) -> None:
     server = serve(jwt_secrets=(SECRET,), streams_secret=SECRET, norpc=True)
     with server.welcomed(ME) as client:
-        assert try_to_subscribe(client, "A") == say("reject_subscription", "A")
+        assert try_to_subscribe(client, "A") == server_frame("reject_subscription", "A")
         good = pubsub(signed_stream_name=SIGNED)
-        assert try_to_subscribe(client, good) == say("confirm_subscription", good)
+        assert try_to_subscribe(client, good) == server_frame("confirm_subscription", good)
         client.send("message", good, data="{}")
         assert client.pending() == []
     assert server.app.calls == []
@@ -179,7 +179,7 @@ def test_nobody_knows_who_is_present(server: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    ("history", "said"),
+    ("history", "answer"),
     [
         ({"since": 1}, "reject_history"),
         ({"streams": {"s": {"offset": 1, "epoch": "x"}}}, "reject_history"),
@@ -191,8 +191,8 @@ def test_nobody_knows_who_is_present(server: Server) -> None:
         (None, None),
     ],
 )
-def test_nothing_is_kept(server: Server, history: dict[str, Any] | None, said: str | None) -> None:
-    expected = [said] if said else []
+def test_nothing_is_kept(server: Server, history: dict[str, Any] | None, answer: str | None) -> None:
+    expected = [answer] if answer else []
     with server.welcomed() as client:
         identifier = json.dumps({"channel": "A", "answer": {"streams": ["s"]}})
         client.send("subscribe", identifier, history=history)
@@ -201,9 +201,9 @@ def test_nothing_is_kept(server: Server, history: dict[str, Any] | None, said: s
         assert [frame["type"] for frame in client.pending()] == expected
 
 
-def test_where_there_is_no_stream_nothing_is_missed(server: Server) -> None:
+def test_history_of_a_subscription_without_streams_is_empty(server: Server) -> None:
     with server.welcomed() as client:
         identifier = client.subscribe("A")
         client.pending()
         client.send("history", identifier, history={"since": 1})
-        assert client.raw() == say("confirm_history", identifier)
+        assert client.raw() == server_frame("confirm_history", identifier)

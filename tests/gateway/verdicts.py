@@ -1,4 +1,4 @@
-"""Who a client is, as a table: what anycable-go 1.6.16 was seen to say to each token, in each mode.
+"""Authentication as a table: the answers of anycable-go 1.6.16 to each token, in each mode.
 
 1.5.1 has a column of its own, for the cases in which it differs.
 """
@@ -22,14 +22,14 @@ UNAUTHORIZED = "unauthorized"
 TOKEN_EXPIRED = "token_expired"
 ERROR = "1011"
 SID = '{"sid":…}'
-"""Verdicts; any other text is the identifiers of a client that is welcome."""
+"""Verdicts; any other string is the identifiers of a client that may connect."""
 
 ME = '{"user_id":42}'
 
 
 @dataclass(frozen=True)
 class Case:
-    """A request, and what becomes of it in the default mode. `TOKEN` names stand for the tokens of `TOKENS`."""
+    """A request, and its verdict in the default mode."""
 
     name: str
     verdict: str
@@ -48,7 +48,7 @@ class Mode:
     with_token: str = ""
 
     def expected(self, case: Case, version: tuple[int, ...] = (1, 6)) -> str:
-        """What anycable-go of this version says; the gateway says what 1.6 does."""
+        """Return the verdict of this version of anycable-go; the gateway answers as 1.6."""
         verdict = case.verdict if version >= (1, 6) else self._on_1_5(case)
         return self.without_token if verdict == RPC else self.with_token or verdict
 
@@ -58,7 +58,7 @@ class Mode:
 
 
 def token(secret: str = SECRET, header: Mapping[str, Any] | None = None, **claims: Any) -> str:
-    """A token with these claims, whatever they are; None takes a claim away."""
+    """Return a token with these claims, valid or not; `...` removes a claim."""
     head = {"alg": "HS256", "typ": "JWT"} if header is None else header
     body = {name: value for name, value in {"ext": ME, **claims}.items() if value is not ...}
     signed = b".".join(map(_encode, (json.dumps(head).encode(), json.dumps(body).encode())))
@@ -80,7 +80,7 @@ def _raw(payload: bytes) -> str:
 
 
 def cases(now: int) -> list[Case]:
-    """The table, at this time (epoch seconds)."""
+    """Return the table, at this time (epoch seconds)."""
     good, two = token(exp=now + 3600), token(ext='{"user_id":2}', exp=now + 3600)
     return [*_sources(good, two), *_claims(now), *_shapes(good), *_texts()]
 
@@ -166,7 +166,7 @@ def _shapes(good: str) -> list[Case]:
 
 
 def _texts() -> list[Case]:
-    """`ext` is taken as it is."""
+    """Return cases of `ext`, which is taken verbatim."""
     texts = ["{}", "hello", '{"user_id": 42}', '{"n":"Zoë\\u00eb<>&"}\n', '{"a":"\u2028\x00"}', "x" * 2000]
     return [Case(f"ext {text[:20]!r}", text, f"jid={token(ext=text)}") for text in texts]
 
@@ -192,7 +192,7 @@ ON_1_5: Mapping[str, tuple[str, str]] = {
     "exp null": (TOKEN_EXPIRED, TOKEN_EXPIRED),
     "exp text": (TOKEN_EXPIRED, TOKEN_EXPIRED),
 }
-"""What 1.5.1 says in the default mode, and when the header with the token is one of the proxied ones: it takes
+"""The verdicts of 1.5.1 in the default mode, and when the header with the token is one of the proxied ones: it takes
 tokens from the URL and from proxied headers, and looks at the claims before the signature."""
 
 _KEY = {"jwt_secrets": (SECRET,)}

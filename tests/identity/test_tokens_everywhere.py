@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed
 
 from anycable_rpc import Cable, Channel, ConfigurationError, Connection, InvalidToken, action
 from anycable_rpc.gateway import Gateway, GatewayOptions
-from anycable_rpc.gateway.core.authentication import AskApp, Authenticator, Identified, Refused, Verdict
+from anycable_rpc.gateway.core.authentication import AskApp, Authenticator, Decision, Denied, Identified
 from anycable_rpc.identity.tokens import TokenSigner, TokenVerifier
 from anycable_rpc.protocol.messages import (
     CommandMessage,
@@ -67,7 +67,7 @@ def connect(url_token: str, **headers: str) -> ConnectionRequest:
     return ConnectionRequest(Env(f"http://localhost/cable?jid={url_token}", headers))
 
 
-def gateway_verdict(values: Settings, text: str) -> Verdict:
+def gateway_verdict(values: Settings, text: str) -> Decision:
     authenticator = Authenticator(GatewayOptions.of(values))
     return authenticator.identify("s1", f"http://localhost/cable?jid={text}", {})
 
@@ -105,7 +105,7 @@ class TestRotation:
         response = App(mode, User, settings=values)(connect(token(secret)))
 
         assert response.status is Status.FAILURE
-        assert gateway_verdict(values, token(secret)) == Refused("unauthorized")
+        assert gateway_verdict(values, token(secret)) == Denied("unauthorized")
 
     def test_an_expired_token_of_an_old_key_is_expired(self, mode: str) -> None:
         text = token(OTHER, exp=1)
@@ -114,13 +114,13 @@ class TestRotation:
 
         assert isinstance(response, ConnectionResponse)
         assert response.transmissions == ('{"type":"disconnect","reason":"token_expired","reconnect":false}',)
-        assert gateway_verdict(self.VALUES, text) == Refused("token_expired")
+        assert gateway_verdict(self.VALUES, text) == Denied("token_expired")
 
     def test_a_key_of_its_own_is_the_only_one(self, mode: str) -> None:
         values = settings(secret=OTHER, jwt_secret=SECRET)
 
         assert App(mode, User, settings=values)(connect(token(OTHER))).status is Status.FAILURE
-        assert gateway_verdict(values, token(OTHER)) == Refused("unauthorized")
+        assert gateway_verdict(values, token(OTHER)) == Denied("unauthorized")
         assert TokenVerifier([SECRET]).verify(Cable(User, settings=values).token(user_id=1))
 
     def test_changed_settings_change_the_keys(self) -> None:

@@ -10,5 +10,5 @@ from ..support.both_ways import App
 
 @pytest.fixture(params=["def", "async"])
 def app(request: pytest.FixtureRequest) -> Callable[..., App]:
-    """Makes an app; each test runs with `def` and with `async def` callbacks."""
+    """A function that makes an app; each test runs with `def` and with `async def` callbacks."""
     return partial(App, request.param)

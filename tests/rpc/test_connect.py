@@ -1,4 +1,4 @@
-"""Connect: rpc.md §1.1, the whole response for each case."""
+"""Connect: the whole response for each case."""
 
 from __future__ import annotations
 
@@ -235,7 +235,7 @@ def test_without_identifiers_everybody_is_welcome(app: MakeApp) -> None:
 
 
 class TestTokens:
-    """What anycable-go would have answered, when it has left the token to the RPC."""
+    """Connect with a token: the answer is the one that anycable-go itself would give."""
 
     signer = TokenSigner(SECRET)
     ext = '{"user": 42, "extra":null}'

@@ -1,4 +1,4 @@
-"""Disconnect: rpc.md §1.6, the whole response and what has run."""
+"""Disconnect: the whole response, and the callbacks that ran."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DONE = DisconnectResponse(Status.SUCCESS)
 
 
 class Recorder:
-    """An app whose ends are recorded; a channel called `Broken…` raises."""
+    """An app that records its `unsubscribed` and `disconnect`; a channel called `Broken…` raises."""
 
     def __init__(self, app: MakeApp) -> None:
         ends: list[Any] = []

@@ -1,4 +1,4 @@
-"""Middleware of connections and channels; attributes that would be lost; streams of objects."""
+"""Middleware of connections and channels, attributes that would be lost, streams of objects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Command message and unsubscribe: rpc.md §1.3, §1.4 and §1.7, the whole response for each case."""
+"""The commands message and unsubscribe: the whole response for each case."""
 
 from __future__ import annotations
 

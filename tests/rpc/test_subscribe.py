@@ -1,4 +1,4 @@
-"""Command subscribe: rpc.md §1.2, §1.5 and §1.7, the whole response for each case."""
+"""The command subscribe: the whole response for each case."""
 
 from __future__ import annotations
 
@@ -258,7 +258,7 @@ def test_an_exception_rejects_the_subscription(app: MakeApp, caplog: pytest.LogC
     assert record.exc_info is not None
     assert record.__dict__["sid"] == "s1"
     assert record.__dict__["identifiers"] == '{"user":"john"}'
-    assert record.__dict__["channel"] == IDENTIFIER
+    assert record.__dict__["channel"] == "Chat (room: '1')"
     assert record.__dict__["action"] == "subscribed"
 
 
@@ -348,3 +348,11 @@ def test_a_stream_name_is_a_text(app: MakeApp, stream: str) -> None:
             self.stream_from(stream)
 
     assert app(User, [Chat])(subscribe()) == rejected(error_msg="Chat.subscribed failed")
+
+
+def test_a_signed_stream_name_is_in_no_log(app: MakeApp, caplog: pytest.LogCaptureFixture) -> None:
+    identifier = '{"channel":"Chat","signed_stream_name":"c2VjcmV0--f00d"}'
+    app(User, [Broken])(CommandMessage("subscribe", identifier, '{"user":"john"}'))
+
+    (record,) = caplog.records
+    assert "c2VjcmV0" not in caplog.text + str(vars(record))

@@ -43,9 +43,9 @@ def missing(dialect: str) -> str:
     """Return why the issuer cannot run here, or an empty string."""
     program = ISSUERS[dialect][0]
     if not shutil.which(program):
-        return f"there is no {program} here"
+        return f"{program} is not installed: CONTRIBUTING.md says how to get it"
     if dialect == "rails" and subprocess.run(["ruby", "-ractive_support", "-e", ""], capture_output=True).returncode:
-        return "there is no ActiveSupport here"
+        return "ActiveSupport is not installed: apt-get install ruby-activesupport"
     return ""
 
 

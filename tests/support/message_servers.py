@@ -185,7 +185,7 @@ def redis_version() -> tuple[int, int]:
 def _program(name: str, packed: Path | None, advice: str) -> str:
     found = shutil.which(name) or (str(packed) if packed and packed.exists() else "")
     if not found:
-        pytest.skip(f"{name} is not here: {advice}")
+        pytest.skip(f"{name} is not installed: {advice}")
     return found
 
 

@@ -1,4 +1,4 @@
-"""Threads for callbacks: all that is to be done is done once, by as many as it takes."""
+"""The thread pool: each job runs once, on as many threads as the work needs."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from collections.abc import Callable
 import pytest
 
 from anycable_rpc.transports import threads as module
-from anycable_rpc.transports.threads import Threads, adjusted
+from anycable_rpc.transports.threads import Threads, next_size
 
 
 @pytest.mark.parametrize(
-    ("wanted", "share", "expected"),
+    ("target", "share", "expected"),
     [
         pytest.param(2, 0.1, 4, id="callbacks wait"),
         pytest.param(16, 0.1, 30, id="never more than there may be"),
@@ -27,20 +27,20 @@ from anycable_rpc.transports.threads import Threads, adjusted
         pytest.param(1, 0.9, 2, id="one does"),
     ],
 )
-def test_how_many_are_used(monkeypatch: pytest.MonkeyPatch, wanted: int, share: float, expected: int) -> None:
+def test_next_size(monkeypatch: pytest.MonkeyPatch, target: int, share: float, expected: int) -> None:
     monkeypatch.setattr(module, "_CORES", 8)
 
-    assert adjusted(wanted, 30, share) == expected
+    assert next_size(target, 30, share) == expected
 
 
-def test_more_than_there_are_cores_for_may_do_better_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_next_size_may_exceed_the_number_of_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_CORES", 2)
 
-    assert adjusted(4, 30, 1.9) == 8
+    assert next_size(4, 30, 1.9) == 8
 
 
-def test_one_thread_is_enough_where_no_more_may_be() -> None:
-    assert [adjusted(1, 1, share) for share in (0.1, 0.9, 1.5)] == [1, 1, 1]
+def test_next_size_is_one_if_the_limit_is_one() -> None:
+    assert [next_size(1, 1, share) for share in (0.1, 0.9, 1.5)] == [1, 1, 1]
 
 
 def test_every_job_runs_once() -> None:
@@ -62,7 +62,7 @@ def test_every_job_runs_once() -> None:
     assert sorted(done) == list(range(5_000))
 
 
-def test_one_that_is_held_up_lets_others_go_on() -> None:
+def test_blocked_jobs_do_not_stop_others() -> None:
     threads, gate, done = Threads(3), threading.Event(), threading.Semaphore(0)
     threads.submit([lambda: gate.wait(20), lambda: gate.wait(20), *[lambda: done.release()] * 10])
 
@@ -72,7 +72,7 @@ def test_one_that_is_held_up_lets_others_go_on() -> None:
     threads.close()
 
 
-def test_there_are_no_more_than_was_said() -> None:
+def test_never_more_threads_than_the_limit() -> None:
     threads, gate, running = Threads(2), threading.Event(), threading.Semaphore(0)
 
     def job() -> None:
@@ -90,7 +90,7 @@ def test_there_are_no_more_than_was_said() -> None:
     threads.close()
 
 
-def test_as_many_are_used_as_callbacks_wait() -> None:
+def test_waiting_callbacks_get_a_thread_each() -> None:
     threads, running, gate = Threads(30), threading.Semaphore(0), threading.Event()
 
     def job() -> None:
@@ -105,7 +105,26 @@ def test_as_many_are_used_as_callbacks_wait() -> None:
     threads.close()
 
 
-def test_those_that_compute_hold_up_no_other() -> None:
+def test_statistics_count_threads_and_waiting_jobs() -> None:
+    threads, running, gate = Threads(2), threading.Semaphore(0), threading.Event()
+
+    def job() -> None:
+        running.release()
+        gate.wait(20)
+
+    before = threads.statistics()
+    threads.submit([job] * 3)
+    assert all(running.acquire(timeout=10) for _ in range(2))
+    under_load = threads.statistics()
+    gate.set()
+
+    assert before == (2, 0, 0, 0)
+    assert under_load == (2, 2, 0, 1)
+    until(lambda: threads.statistics() == (2, 0, 2, 0))
+    threads.close()
+
+
+def test_computing_jobs_do_not_stop_others() -> None:
     threads, stop, done = Threads(8), threading.Event(), threading.Event()
 
     def compute() -> None:
@@ -119,7 +138,7 @@ def test_those_that_compute_hold_up_no_other() -> None:
     threads.close()
 
 
-def test_where_the_system_lets_no_more_threads_be_those_there_are_go_on(
+def test_existing_threads_go_on_if_the_system_refuses_new_ones(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def refuse(thread: threading.Thread) -> None:
@@ -140,7 +159,7 @@ def test_where_the_system_lets_no_more_threads_be_those_there_are_go_on(
     threads.close()
 
 
-def test_a_job_that_comes_while_the_last_thread_goes_to_rest_is_done() -> None:
+def test_job_submitted_while_the_last_thread_goes_to_rest_is_done() -> None:
     threads, done = Threads(1), threading.Semaphore(0)
 
     for _ in range(5_000):
@@ -149,7 +168,7 @@ def test_a_job_that_comes_while_the_last_thread_goes_to_rest_is_done() -> None:
     threads.close()
 
 
-def test_what_a_job_raises_is_logged_and_its_thread_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+def test_exception_of_a_job_is_logged_and_its_thread_goes_on(caplog: pytest.LogCaptureFixture) -> None:
     threads, done = Threads(1), threading.Event()
 
     def fail() -> None:
@@ -163,21 +182,21 @@ def test_what_a_job_raises_is_logged_and_its_thread_goes_on(caplog: pytest.LogCa
     threads.close()
 
 
-def test_few_are_tried_again_when_none_has_waited_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_CALM", 0.1)
+def test_pool_shrinks_when_no_job_has_waited_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_SHRINK_AFTER", 0.1)
     threads, gate = Threads(8), threading.Event()
     threads.submit([lambda: gate.wait(20)] * 8)
-    until(lambda: threads._wanted == 8)
+    until(lambda: threads.statistics().target == 8)
 
     gate.set()
 
-    until(lambda: threads._wanted == 2)
+    until(lambda: threads.statistics().target == 2)
     threads.submit([lambda: time.sleep(0.05)] * 8)
-    until(lambda: threads._wanted > 2)
+    until(lambda: threads.statistics().target > 2)
     threads.close()
 
 
-def test_all_end_when_nothing_is_left_to_do() -> None:
+def test_closed_pool_ends_when_all_jobs_are_done() -> None:
     before = set(threading.enumerate())
     threads, done = Threads(4), threading.Semaphore(0)
     threads.submit([lambda: time.sleep(0.1), lambda: time.sleep(0.1), *[done.release] * 10])

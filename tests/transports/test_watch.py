@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -13,11 +14,11 @@ from anycable_rpc import Cable, Channel, Connection
 from anycable_rpc.protocol.messages import CommandMessage
 from anycable_rpc.transports import runner
 from anycable_rpc.transports.admission import Admission
-from anycable_rpc.transports.asyncio.calls import Call, Calls
+from anycable_rpc.transports.asyncio.calls import CallQueue, PendingCall
 from anycable_rpc.transports.bytes_handler import BytesHandler
 from anycable_rpc.transports.protobuf import encode_request
 from anycable_rpc.transports.service import Service
-from anycable_rpc.transports.watch import Watch
+from anycable_rpc.transports.watch import UnderWay, Watch, where
 
 from ..support.both_ways import settings
 
@@ -121,28 +122,32 @@ def stuck(release: threading.Event, way: str) -> type[Channel]:
     return {"def": Thread, "def in an async app": Mixed, "ignores its end": Loop, "blocks the loop": Blocks}[way]
 
 
-def look(watch: Watch, release: threading.Event) -> None:
-    """Look as often as need be, while the loop is blocked too; and then let callbacks go on."""
-    pause = threading.Event()
-    for now in range(30):
-        pause.wait(0.05)
+def look(watch: Watch, under_way: Callable[[], Iterable[UnderWay]], count: int, release: threading.Event) -> None:
+    """Look once so many callbacks are late, while the event loop is blocked too; and then let callbacks go on."""
+    deadline = time.monotonic() + 20
+    while sum(call.is_late and bool(where(call)[1]) for call in under_way()) < count and time.monotonic() < deadline:
+        time.sleep(0.01)
+    for now in range(5):
         watch.look(now)
     release.set()
 
 
 async def run_late(app: Service, calls_at_a_time: int, release: threading.Event) -> None:
-    """Calls that all outlive their deadline."""
-    calls = Calls(BytesHandler(app), calls_at_a_time)
+    """Run calls that all outlive their deadline."""
+    calls = CallQueue(BytesHandler(app), calls_at_a_time)
     watch = Watch(calls.admission, app, 30, bool)
     for stream in range(calls_at_a_time):
-        calls.start(Call(stream, "Command", STUCK, METADATA, 0.05, lambda *_: None))
-    looking = threading.Thread(target=look, args=(watch, release))
+        calls.admit(PendingCall(stream, "Command", STUCK, METADATA, 0.05, lambda *_: None))
+    looking = threading.Thread(
+        target=look,
+        args=(watch, lambda: [*calls.admission.under_way, *app.threads.jobs], calls_at_a_time, release),
+    )
     looking.start()
-    calls.go()
+    calls.start_admitted()
     calls.close()
     assert await calls.wait_idle(20)
     await asyncio.to_thread(looking.join)
-    calls.end()
+    calls.cancel_all()
 
 
 def told(caplog: pytest.LogCaptureFixture) -> list[str]:

@@ -1,4 +1,4 @@
-"""Who a client is: decided by its token, or by the options, or left to the app (anycable-go `identity/`)."""
+"""Authentication: a client is identified by its token, by the options, or by the app (anycable-go `identity/`)."""
 
 from __future__ import annotations
 
@@ -13,63 +13,63 @@ from ...identity.tokens import TokenVerifier
 from ...protocol.json_text import dumps
 from .options import GatewayOptions
 
-__all__ = ["AskApp", "Authenticator", "Failed", "Identified", "Refused", "Verdict"]
+__all__ = ["AskApp", "Authenticator", "Decision", "Denied", "Failed", "Identified"]
 
 
 @dataclass(frozen=True, slots=True)
 class Identified:
-    """The client is welcome; nobody else is asked. It may be nobody in particular."""
+    """The client may connect, without a question to the app. `is_anonymous`: every client may."""
 
     identifiers: str
     is_anonymous: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """The client is told the reason, and not to come back; `why` is for the log."""
+class Denied:
+    """The client may not connect; it is told the reason, and not to reconnect. `detail` is for the log."""
 
     reason: str
-    why: str = field(default="", compare=False)
+    detail: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """It cannot be said who this is: the connection ends as after an error; `why` is for the log."""
+    """The client cannot be identified: the connection ends as after an error. `detail` is for the log."""
 
-    why: str = field(default="", compare=False)
+    detail: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class AskApp:
-    """Connect has to say it."""
+    """The app has to decide, by Connect."""
 
 
-Verdict = Identified | Refused | Failed | AskApp
+Decision = Identified | Denied | Failed | AskApp
 
-_BY_ERROR: tuple[tuple[type[AnyCableError], Callable[[str], Verdict]], ...] = (
-    (ExpiredToken, partial(Refused, "token_expired")),
+_BY_ERROR: tuple[tuple[type[AnyCableError], Callable[[str], Decision]], ...] = (
+    (ExpiredToken, partial(Denied, "token_expired")),
     (MissingIdentifiers, Failed),
-    (InvalidToken, partial(Refused, "unauthorized")),
+    (InvalidToken, partial(Denied, "unauthorized")),
     (ProtocolError, Failed),
 )
-"""The first that fits."""
+"""The first row that fits the error decides."""
 
-_NO_TOKEN = "there is no token, and with --norpc the app is not asked"  # noqa: S105 - no secret
+_NO_TOKEN = "there is no token, and with --norpc the app is not called"  # noqa: S105 - no secret
 
 
 class Authenticator:
-    """Gives the verdict, from the request alone. A token that is there is final, good or bad."""
+    """Decides by the request alone. If the request has a token, the token decides, valid or not."""
 
     def __init__(self, options: GatewayOptions, clock: Callable[[], float] = time) -> None:
         self._options = options
         self._enforces = options.enforce_jwt
         self._verifier = TokenVerifier(options.jwt_secrets, clock) if options.jwt_secrets else None
 
-    def identify(self, sid: str, url: str, headers: Mapping[str, str]) -> Verdict:
-        """The verdict; `headers` has the token if a header or a sub-protocol brought one."""
+    def identify(self, sid: str, url: str, headers: Mapping[str, str]) -> Decision:
+        """Return the decision; `headers` holds the token if a header or a sub-protocol has brought one."""
         return self._by_token(url, headers) or self._without_token(sid)
 
-    def _by_token(self, url: str, headers: Mapping[str, str]) -> Verdict | None:
+    def _by_token(self, url: str, headers: Mapping[str, str]) -> Decision | None:
         if self._verifier is None:
             return None
         try:
@@ -77,10 +77,10 @@ class Authenticator:
             if token:
                 return Identified(self._verifier.verify(token))
         except AnyCableError as error:
-            return next(verdict for kind, verdict in _BY_ERROR if isinstance(error, kind))(str(error))
-        return Refused("unauthorized", "there is no token, and --enforce-jwt wants one") if self._enforces else None
+            return next(decision for kind, decision in _BY_ERROR if isinstance(error, kind))(str(error))
+        return Denied("unauthorized", "there is no token, and --enforce-jwt requires one") if self._enforces else None
 
-    def _without_token(self, sid: str) -> Verdict:
+    def _without_token(self, sid: str) -> Decision:
         if self._options.lets_everybody_in:
             return Identified(f'{{"sid":{dumps(sid)}}}', is_anonymous=True)
-        return Refused("unauthorized", _NO_TOKEN) if self._options.norpc else AskApp()
+        return Denied("unauthorized", _NO_TOKEN) if self._options.norpc else AskApp()

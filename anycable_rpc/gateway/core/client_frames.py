@@ -1,4 +1,4 @@
-"""What a client sends: one command per frame (anycable-go `common/common.go`, `encoders/json.go`)."""
+"""Frames of a client, with one command each (anycable-go `common/common.go`, `encoders/json.go`)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ...errors import InvalidData
 from ...protocol import go_json
 from .history import Position
 
-__all__ = ["History", "Message", "Present", "decode"]
+__all__ = ["HistoryRequest", "Message", "PresenceJoin", "decode"]
 
 _MESSAGE: Mapping[str, type] = {
     "command": str,
@@ -25,20 +25,20 @@ _PRESENCE: Mapping[str, type] = {"type": str, "id": str, "info": object}
 
 
 @dataclass(frozen=True, slots=True)
-class History:
-    """What the client has missed: since when (epoch seconds), or after which place in which stream."""
+class HistoryRequest:
+    """A request for missed messages: since a time (epoch seconds), or after a position in each stream."""
 
     since: int = 0
     streams: Mapping[str, Position] | None = None
 
     def __bool__(self) -> bool:
-        """Whether the client asks at all."""
+        """Return whether anything is requested."""
         return self.since > 0 or self.streams is not None
 
 
 @dataclass(frozen=True, slots=True)
-class Present:
-    """Under which id the client is there, and what others are to know of it: a JSON text, or nothing."""
+class PresenceJoin:
+    """A request to join the presence: the id, and the info for others, which is JSON or empty."""
 
     id: str = ""
     info: str = ""
@@ -46,39 +46,39 @@ class Present:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One command."""
+    """A command of the client, with defaults for the fields that it leaves out."""
 
     command: str = ""
     identifier: str = ""
     data: Any = None
-    history: History = History()
-    presence: Present | None = None
+    history: HistoryRequest = HistoryRequest()
+    presence: PresenceJoin | None = None
 
 
 def decode(frame: str | bytes) -> Message | None:
-    """Read a frame, text or binary; None is for nothing to do: JSON's null.
+    """Read a frame, text or binary. Return None for JSON's null, which is no command.
 
     Raises:
-        InvalidData: it is not JSON, or a field has a wrong type.
+        InvalidData: the frame is not JSON, or a field has a wrong type.
     """
     value = go_json.loads(frame if isinstance(frame, str) else frame.decode(errors="replace"))
     if value is None:
         return None
     found = go_json.fields(value, _MESSAGE)
     return Message(
-        found.get("command", ""),
-        found.get("identifier", ""),
-        found.get("data"),
-        _history(found.get("history", {})),
-        _present(found["presence"]) if "presence" in found else None,
+        command=found.get("command", ""),
+        identifier=found.get("identifier", ""),
+        data=found.get("data"),
+        history=_history(found.get("history", {})),
+        presence=_presence_join(found["presence"]) if "presence" in found else None,
     )
 
 
-def _history(value: dict[str, Any]) -> History:
+def _history(value: dict[str, Any]) -> HistoryRequest:
     found = go_json.fields(value, _HISTORY)
     streams = found.get("streams")
-    places = None if streams is None else {stream: _position(place) for stream, place in streams.items()}
-    return History(found.get("since", 0), places)
+    positions = None if streams is None else {stream: _position(position) for stream, position in streams.items()}
+    return HistoryRequest(found.get("since", 0), positions)
 
 
 def _position(value: Any) -> Position:
@@ -88,6 +88,6 @@ def _position(value: Any) -> Position:
     return Position(found.get("epoch", ""), found.get("offset", 0))
 
 
-def _present(value: dict[str, Any]) -> Present:
+def _presence_join(value: dict[str, Any]) -> PresenceJoin:
     found = go_json.fields(value, _PRESENCE)
-    return Present(found.get("id", ""), go_json.dumps(found["info"]) if "info" in found else "")
+    return PresenceJoin(found.get("id", ""), go_json.dumps(found["info"]) if "info" in found else "")

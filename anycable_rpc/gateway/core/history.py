@@ -1,4 +1,4 @@
-"""What was broadcast lately: so many messages of a stream, for so long, each with its place (anycable-go `broker/`)."""
+"""The latest broadcasts of each stream, each with its offset, kept for a limited time (anycable-go `broker/`)."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ __all__ = ["History", "Position"]
 MAX_STREAMS = 10_000
 MAX_SIZE = 64 * 2**20
 _OVERHEAD = 512
-"""About how many bytes an entry takes beside its text."""
+"""Bytes that an entry takes beside its data, estimated."""
 
 
 class Position(NamedTuple):
-    """The last message of a stream that a client has."""
+    """The last message of a stream that a client has received."""
 
     epoch: str = ""
     offset: int = 0
@@ -34,17 +34,17 @@ class _Entry(NamedTuple):
 
 
 class History:
-    """Keeps broadcasts; what is over a limit is forgotten, the oldest first.
+    """Keeps broadcasts within limits; the oldest are forgotten first.
 
-    Offsets of a stream begin at 1 and are without gaps. A stream that was forgotten goes on above every offset
-    that was ever forgotten, so that no client takes a new message for one that it has.
+    Offsets of a stream begin at 1 and have no gaps. When a forgotten stream is used again, its offsets continue above
+    every offset that was ever forgotten, so that no client takes a new message for an old one.
 
     Args:
-        epoch: names this memory; places of another one mean nothing here.
-        limit: messages of one stream.
-        ttl: seconds for which a message is kept.
-        max_streams: streams.
-        max_size: bytes in all, about.
+        epoch: names this history; positions of another epoch are not known here.
+        limit: messages kept of one stream.
+        ttl: seconds that a message is kept.
+        max_streams: streams kept.
+        max_size: bytes kept in all, estimated.
     """
 
     def __init__(
@@ -60,12 +60,12 @@ class History:
         self._ttl = ttl
         self._max_streams = max_streams
         self._max_size = max_size
-        self._streams: dict[str, deque[_Entry]] = {}  # the one longest without a message first; none is empty
+        self._streams: dict[str, deque[_Entry]] = {}  # the longest without a message comes first; no deque is empty
         self._size = 0
         self._forgotten = 0
 
     def record(self, broadcast: Broadcast, now: float) -> Broadcast:
-        """Keep a broadcast, and return it with its place; one that is transient has none. `now` is epoch time."""
+        """Keep a broadcast; return it with epoch and offset. A transient one is only returned. `now` is epoch time."""
         if broadcast.transient:
             return broadcast
         stream = broadcast.stream
@@ -83,10 +83,10 @@ class History:
     def missed(
         self, streams: Iterable[str], since: int, positions: Mapping[str, Position], now: float
     ) -> list[Broadcast] | None:
-        """What was broadcast to these streams after the client's position, or from `since` (epoch seconds) on.
+        """Return the broadcasts to these streams after the client's positions, or from `since` (epoch seconds) on.
 
-        A stream that has neither (`since` is 0) is passed over. None when the client's position is not known here:
-        then it cannot be said what was missed.
+        A stream without a position is skipped when `since` is 0. Return None when a position is not known here: then
+        nobody knows what the client has missed.
         """
         self._forget(now)
         found: list[Broadcast] = []
@@ -101,7 +101,7 @@ class History:
         return found
 
     def _after(self, stream: str, position: Position, now: float) -> list[Broadcast] | None:
-        """anycable-go finds a client's place only as long as the message there is kept itself."""
+        """Return the broadcasts after a position. As in anycable-go, the message at the position must still be kept."""
         entries = self._current(stream, now)
         if position.epoch != self.epoch or not entries:
             return None

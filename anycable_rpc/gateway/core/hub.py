@@ -1,6 +1,6 @@
-"""The gateway's memory: who is connected, who has which stream, who receives a broadcast.
+"""The gateway's memory: connected sessions, their streams, and the receivers of a broadcast.
 
-It is fed what anycable-go would be told and returns what it would send (anycable-go `hub/hub.go`, `node/node.go`).
+The hub does no I/O: each method returns the frames that anycable-go would send (`hub/hub.go`, `node/node.go`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from ...protocol.messages import CommandResponse, Status
 from ...state import WHISPER_KEY
 from .session import Broadcast, Session, merge
 
-__all__ = ["Delivery", "Hub", "frame"]
+__all__ = ["Delivery", "Hub", "broadcast_frame"]
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -23,13 +23,13 @@ class Delivery(NamedTuple):
     """A frame for a session."""
 
     session: Session
-    text: str
+    frame: str
 
 
 class Hub:
     """Sessions and their streams.
 
-    A session that has two identifiers with one stream receives a broadcast twice, once for each.
+    A session that has a stream in two subscriptions receives each broadcast twice, once for each identifier.
     """
 
     def __init__(self) -> None:
@@ -40,14 +40,14 @@ class Hub:
         return session in self._sessions.get(session.identifiers, ())
 
     def add(self, session: Session) -> None:
-        """Take in a session that has been identified, and its streams; its identifiers stay as they are from now on."""
+        """Add a session that has been identified, with its streams. Its identifiers must not change from now on."""
         self._sessions.setdefault(session.identifiers, {})[session] = None
         for identifier, streams in session.streams.items():
             for stream in streams:
                 self._streams.setdefault(stream, {})[session, identifier] = None
 
     def remove(self, session: Session) -> bool:
-        """Forget a session; False when it was not here. It knows its streams itself: another may resume it."""
+        """Remove a session; return False when it is not in the hub. It keeps its own streams: another may resume it."""
         if session not in self:
             return False
         _discard(self._sessions, session.identifiers, session)
@@ -57,13 +57,13 @@ class Hub:
         return True
 
     def sessions(self, identifiers: str) -> list[Session]:
-        """All that have these identifiers. (anycable-go 1.6.16 ends one of them only, 1.5.1 all.)"""
+        """Return all sessions with these identifiers. (anycable-go 1.6.16 disconnects only one of them, 1.5.1 all.)"""
         return list(self._sessions.get(identifiers, ()))
 
     def apply(self, session: Session, command: str, identifier: str, response: CommandResponse) -> None:
-        """Do what the answer to a command says: stops, then starts, then state. An ERROR says nothing.
+        """Apply the response to a command: stopped streams, then started ones, then state. An ERROR changes nothing.
 
-        A FAILURE keeps a subscription out, and yet its streams and its state count, as in anycable-go.
+        As in anycable-go, a FAILURE prevents the subscription, but its streams and its state still count.
         """
         if response.status is Status.ERROR or session not in self:
             return
@@ -79,23 +79,23 @@ class Hub:
             merge(session.cstate, response.env.cstate)
 
     def deliveries(self, broadcast: Broadcast) -> list[Delivery]:
-        """Who receives what, in the order in which they came to the stream."""
+        """Return the frames of a broadcast, in the order in which the subscriptions started the stream."""
         subscribers = self._streams.get(broadcast.stream)
         if not subscribers:
             return []
         message = _message(broadcast.data)
-        texts: dict[str, str] = {}
+        frames: dict[str, str] = {}  # subscriptions with the same identifier share a frame
         found: list[Delivery] = []
         for session, identifier in subscribers:
             if broadcast.exclude_socket and session.sid == broadcast.exclude_socket:
                 continue
-            if identifier not in texts:
-                texts[identifier] = _frame(broadcast, identifier, message)
-            found.append(Delivery(session, texts[identifier]))
+            if identifier not in frames:
+                frames[identifier] = _frame(broadcast, identifier, message)
+            found.append(Delivery(session, frames[identifier]))
         return found
 
     def whisper(self, session: Session, identifier: str, data: object) -> list[Delivery]:
-        """Who receives what a client whispers: the others that have the stream in `$w`; without one nobody.
+        """Return the frames of a whisper, for the other subscribers of the stream in `$w`; empty without such a stream.
 
         Raises:
             InvalidData: the data is nested too deeply.
@@ -125,7 +125,7 @@ class Hub:
 
 
 def _discard(groups: dict[K, dict[V, None]], key: K, value: V) -> None:
-    """Take a value out of its group, and the group out when nothing is left: what is not used is not kept."""
+    """Remove a value from its group, and the group when it is empty, so that memory is freed."""
     group = groups.get(key, {})
     group.pop(value, None)
     if not group:
@@ -133,7 +133,7 @@ def _discard(groups: dict[K, dict[V, None]], key: K, value: V) -> None:
 
 
 def _message(data: str) -> str:
-    """The value of a broadcast, as JSON. What is not JSON is a string, and so is `null`: Go takes it for nothing."""
+    """Return the data of a broadcast as JSON. Data that is not JSON is a string; so is `null`, as in Go."""
     try:
         value = go_json.loads(data)
         return go_json.dumps(data if value is None else value)
@@ -141,13 +141,13 @@ def _message(data: str) -> str:
         return go_json.dumps(data)
 
 
-def frame(broadcast: Broadcast, identifier: str) -> str:
-    """What a subscription receives of a broadcast."""
+def broadcast_frame(broadcast: Broadcast, identifier: str) -> str:
+    """Return the frame of a broadcast for one subscription."""
     return _frame(broadcast, identifier, _message(broadcast.data))
 
 
 def _frame(broadcast: Broadcast, identifier: str, message: str) -> str:
-    """The frame; Go leaves out what is empty."""
+    """Return the frame; as in Go, empty members are left out."""
     named = f'"type":{go_json.dumps(broadcast.type)},' if broadcast.type else ""
     addressed = f'"identifier":{go_json.dumps(identifier)},' if identifier else ""
     placed = f',"stream_id":{go_json.dumps(broadcast.stream)},"epoch":"{broadcast.epoch}","offset":{broadcast.offset}'

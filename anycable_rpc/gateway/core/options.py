@@ -1,4 +1,4 @@
-"""What a gateway runs with; every secret is resolved already."""
+"""The options of a gateway, with all secrets resolved."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ __all__ = ["GatewayOptions"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayOptions:
-    """The names and defaults are anycable-go's; times are in seconds, sizes in bytes.
+    """Options by the names and defaults of anycable-go; times are in seconds, sizes in bytes.
 
     Args:
-        paths: where the WebSocket is.
-        jwt_secrets: verify tokens; without one tokens are not looked at.
-        jwt_param: the URL parameter with the token; the header is `x-` and this.
-        enforce_jwt: refuse who has no token (only where there is a secret).
-        noauth: let in who has no token, without asking the app.
-        norpc: never ask the app.
+        paths: addresses of the WebSocket.
+        jwt_secrets: keys to verify tokens with; without keys, tokens are not read.
+        jwt_param: the URL parameter with the token; the header is `x-` and this name.
+        enforce_jwt: refuse clients without a token (only if there is a key).
+        noauth: accept clients without a token, and do not call Connect.
+        norpc: never call the app.
         public: noauth, public streams, and broadcasts without a key.
         public_streams: `$pubsub` takes stream names that are not signed.
-        streams_secret: verifies signed stream names; without one they are rejected.
-        turbo_streams: serve `Turbo::StreamsChannel`, where there is a secret.
-        turbo_streams_secret: verifies the names of its streams.
-        broadcast_key: what `/_broadcast` wants to see; without one it is open to everybody.
-        headers: what the app sees of the client's headers.
-        allowed_origins: hosts whose pages may connect, `*` in front for any subdomain; empty allows all.
-        ping_interval: 0 is never.
-        command_timeout: how long the app may take to answer.
-        rpc_concurrency: how many calls run at a time.
-        max_message_size: of a client's frame.
-        max_pending_size: of what waits for a slow client.
-        write_timeout: how long one frame may take to go out.
-        broker: what keeps history, presence and sessions: `memory`, or nothing does.
-        history_ttl: how long a message is kept.
-        history_limit: how many messages of a stream are.
-        sessions_ttl: how long a session can be resumed.
-        presence_ttl: how long who is gone is still present.
-        pong_timeout: how long a client of the extended protocol may be silent; 0 is for ever.
-        api_key: what `/api` wants to see; without one there is no `/api`, unless everything is public.
-        disconnect_mode: whether the app hears of the end of a session: `auto` is if it had to do with it.
+        streams_secret: the key to verify signed stream names with; without it they are rejected.
+        turbo_streams: serve `Turbo::StreamsChannel`, if there is a key.
+        turbo_streams_secret: the key to verify the names of its streams with.
+        broadcast_key: the key that `/_broadcast` requires; without it anybody can broadcast.
+        headers: the client's headers that the app gets.
+        allowed_origins: hosts whose pages may connect, with `*` in front for any subdomain; empty allows all.
+        ping_interval: between pings; 0 sends no pings.
+        command_timeout: the deadline of a call of the app.
+        rpc_concurrency: the number of calls that run at a time.
+        max_message_size: of one frame of a client.
+        max_pending_size: of the frames that wait for a slow client.
+        write_timeout: the time that one frame may take to be written.
+        broker: `memory` keeps history, presence and sessions; empty keeps nothing.
+        history_ttl: the time that a message is kept.
+        history_limit: the number of messages kept of one stream.
+        sessions_ttl: the time in which a session can be resumed.
+        presence_ttl: seconds that a disconnected member still counts as present.
+        pong_timeout: the time that a client of the extended protocol may be silent; 0 sets no limit.
+        api_key: the key that `/api` requires; without it there is no `/api`, unless `public` is set.
+        disconnect_mode: whether Disconnect is called: `auto` if the app was called for the session before.
     """
 
     paths: tuple[str, ...] = ("/cable",)
@@ -77,7 +77,7 @@ class GatewayOptions:
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """What these settings say."""
+        """Return the options that these settings name."""
         return cls(
             paths=settings.paths,
             jwt_secrets=settings.keys.jwt_verifying,
@@ -105,20 +105,20 @@ class GatewayOptions:
 
     @property
     def lets_everybody_in(self) -> bool:
-        """Whether a client without a token is welcome as nobody in particular."""
+        """Return whether clients without a token are accepted as anonymous."""
         return self.noauth or self.public
 
     @property
     def has_public_streams(self) -> bool:
-        """Whether stream names need no signature."""
+        """Return whether stream names need no signature."""
         return self.public_streams or self.public
 
     @property
     def has_api(self) -> bool:
-        """Whether `/api` is there."""
+        """Return whether `/api` is served."""
         return self.public or self.api_key is not None
 
     @property
     def required_broadcast_key(self) -> str | None:
-        """What a broadcast must show."""
+        """The key that a broadcast must have; None when it needs no key."""
         return None if self.public else self.broadcast_key

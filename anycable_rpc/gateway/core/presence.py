@@ -1,4 +1,4 @@
-"""Who is where: ids that are present in streams, as long as somebody is there for them (anycable-go `broker/`)."""
+"""Presence: ids in streams, each present as long as it has a member (anycable-go `broker/`)."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ __all__ = ["Presences"]
 
 
 @dataclass(slots=True)
-class _Present:
-    """An id in a stream: what is known of it (a JSON text, or nothing), and the members that are there for it."""
+class _PresentId:
+    """An id in a stream: its info (JSON or empty), and the members that are present under this id."""
 
     info: str = ""
     members: set[Hashable] = field(default_factory=set[Hashable])
@@ -21,7 +21,7 @@ class _Present:
 
 @dataclass(slots=True)
 class _Member:
-    """Somebody who is there: under which id in which stream, over how many connections, and if over none until when."""
+    """A member: its id in each stream, its open connections, and its deadline once it has no connection."""
 
     ids: dict[str, str] = field(default_factory=dict[str, str])
     connections: int = 0
@@ -29,71 +29,69 @@ class _Member:
 
 
 class Presences:
-    """Streams of ids. A member has one id in a stream; several members may be there for one id.
+    """The ids in each stream. A member has one id in a stream; several members may share one id.
 
-    A member is what can be a key. It stays the same when a session is restored, so one that comes back in time was
-    never away.
-
-    What comes back from here are the events that the subscribers of a stream are to hear.
+    A member is any hashable object. It stays the same when a session is resumed, so a member that comes back in time
+    never leaves. The broadcasts that the methods return are for the subscribers of the stream.
 
     Args:
-        ttl: seconds for which a member is still present after its last connection.
+        ttl: seconds that a member stays present after its last connection has ended.
     """
 
     def __init__(self, ttl: float = 15) -> None:
         self._ttl = ttl
-        self._streams: dict[str, dict[str, _Present]] = {}
+        self._streams: dict[str, dict[str, _PresentId]] = {}
         self._members: dict[Hashable, _Member] = {}
 
-    def arrive(self, member: Hashable) -> None:
-        """The member has one more connection."""
+    def session_started(self, member: Hashable) -> None:
+        """Count one more connection of the member."""
         self._members.setdefault(member, _Member()).connections += 1
 
-    def depart(self, member: Hashable, now: float) -> float | None:
-        """The member has one connection less; the answer is when it has to `expire`, if it has."""
-        known = self._members[member]
-        known.connections -= 1
-        if known.connections:
+    def session_ended(self, member: Hashable, now: float) -> float | None:
+        """Count one connection less. Return the moment to call `expire` if a present member has no connection left."""
+        entry = self._members[member]
+        entry.connections -= 1
+        if entry.connections:
             return None
-        if not known.ids:
+        if not entry.ids:
             del self._members[member]
             return None
-        known.deadline = now + self._ttl
-        return known.deadline
+        entry.deadline = now + self._ttl
+        return entry.deadline
 
     def join(self, member: Hashable, stream: str, id_: str, info: str = "") -> list[Broadcast]:
-        """A member that is connected is there, or says more of itself; nothing happens if it has another id there.
+        """Add a connected member to a stream, or replace its info; do nothing if it has another id there.
 
-        `info` is a JSON text, or empty.
+        `info` is JSON, or empty.
         """
         ids = self._members[member].ids
         if ids.setdefault(stream, id_) != id_:
             return []
-        there = self._streams.setdefault(stream, {})
-        is_new = id_ not in there
-        present = there.setdefault(id_, _Present())
-        present.info = info
-        present.members.add(member)
+        present = self._streams.setdefault(stream, {})
+        is_new = id_ not in present
+        record = present.setdefault(id_, _PresentId())
+        record.info = info
+        record.members.add(member)
         return [_event(stream, id_, "join", info)] if is_new else []
 
     def leave(self, member: Hashable, stream: str) -> list[Broadcast]:
-        """A member is there no more."""
-        known = self._members.get(member)
-        id_ = known.ids.pop(stream, None) if known else None
+        """Remove a member from a stream."""
+        entry = self._members.get(member)
+        id_ = entry.ids.pop(stream, None) if entry else None
         if id_ is None:
             return []
-        there = self._streams[stream]
-        there[id_].members.discard(member)
-        if there[id_].members:
+        present = self._streams[stream]
+        present[id_].members.discard(member)
+        if present[id_].members:
             return []
-        del there[id_]
-        if not there:
+        del present[id_]
+        if not present:
             del self._streams[stream]
         return [_event(stream, id_, "leave")]
 
     def expire(self, now: float) -> list[Broadcast]:
-        """Those who have not come back in time are there no more."""
-        gone = [member for member, known in self._members.items() if not known.connections and known.deadline <= now]
+        """Remove the members that have not come back in time."""
+        gone = [member for member, entry in self._members.items() if not entry.connections and entry.deadline <= now]
         events = [event for member in gone for stream in list(self._members[member].ids)
                   for event in self.leave(member, stream)]  # fmt: skip
         for member in gone:
@@ -101,21 +99,21 @@ class Presences:
         return events
 
     def info(self, stream: str) -> str:
-        """Who is in a stream, as the JSON text that clients and the REST API receive."""
-        there = self._streams.get(stream, {})
-        records = ",".join(f"{{{_informed(present.info)}{_named(id_)}}}" for id_, present in there.items())
-        listed = f',"records":[{records}]' if there else ""
-        return f'{{"type":"info","total":{len(there)}{listed}}}'
+        """Return who is in a stream, as the JSON that clients and the REST API receive."""
+        present = self._streams.get(stream, {})
+        records = ",".join(f"{{{_info_member(record.info)}{_id_member(id_)}}}" for id_, record in present.items())
+        listed = f',"records":[{records}]' if present else ""
+        return f'{{"type":"info","total":{len(present)}{listed}}}'
 
 
 def _event(stream: str, id_: str, type_: str, info: str = "") -> Broadcast:
-    data = f'{{{_named(id_)},{_informed(info)}"type":"{type_}"}}'
+    data = f'{{{_id_member(id_)},{_info_member(info)}"type":"{type_}"}}'
     return Broadcast(stream, data, type="presence", transient=True)
 
 
-def _named(id_: str) -> str:
+def _id_member(id_: str) -> str:
     return f'"id":{dumps(id_)}'
 
 
-def _informed(info: str) -> str:
+def _info_member(info: str) -> str:
     return f'"info":{info},' if info else ""

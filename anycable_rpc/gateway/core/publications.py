@@ -1,4 +1,4 @@
-"""What is published to the gateway, read as anycable-go reads it; what it would drop is an error here."""
+"""Publications to the gateway, read as anycable-go reads them. Those that anycable-go drops are an error here."""
 
 from __future__ import annotations
 
@@ -22,25 +22,24 @@ _META: Mapping[str, type] = {"exclude_socket": str, "broadcast_type": str, "tran
 _COMMAND: Mapping[str, type] = {"command": str, "payload": dict}
 _DISCONNECT: Mapping[str, type] = {"identifier": str, "reconnect": bool}
 
-
-_LONG = re.compile("[0-9]{16}")
+_LONG = re.compile("[0-9]{16}")  # shorter integers are exact, and need no closer look
 _EXACT = 2**53
 _logger = logging.getLogger("anycable_rpc")
 
 
 class RoundedNumbers:
-    """Warns once of an integer that this gateway passes on as it is, and anycable-go (and JavaScript) rounds."""
+    """Warns once of an integer that anycable-go and JavaScript round, and this gateway passes on as it is."""
 
     def __init__(self) -> None:
-        self._is_said = False
+        self._has_warned = False
 
-    def look(self, publications: list[Publication]) -> None:
-        """Look for one, until one has been found."""
+    def check(self, publications: list[Publication]) -> None:
+        """Look for such an integer, until one has been found."""
         for publication in publications:
-            if self._is_said:
+            if self._has_warned:
                 return
             if isinstance(publication, Broadcast) and _LONG.search(publication.data) and _rounded(publication.data):
-                self._is_said = True
+                self._has_warned = True
                 _logger.warning(
                     "a broadcast to %s has an integer beyond 2**53, which anycable-go and browsers round: send it as "
                     "a string", shorten(publication.stream),
@@ -48,7 +47,7 @@ class RoundedNumbers:
 
 
 def _rounded(data: str) -> list[int]:
-    """The integers in a JSON text that a double cannot hold."""
+    """Return the integers in the JSON that a 64-bit float cannot hold."""
     found: list[int] = []
 
     def integer(digits: str) -> int:
@@ -57,7 +56,7 @@ def _rounded(data: str) -> list[int]:
             found.append(number)
         return number
 
-    with suppress(ValueError, RecursionError):  # a text that is no JSON goes through as a text
+    with suppress(ValueError, RecursionError):  # data that is not JSON is passed on as a string
         json.loads(data, parse_int=integer)
     return found
 
@@ -66,7 +65,7 @@ def read(payload: str) -> list[Publication]:
     """Read a broadcast, an array of them, or a remote command.
 
     Raises:
-        ProtocolError: anycable-go would answer 201 and drop it; the text says what is wrong.
+        ProtocolError: anycable-go would answer 201 and drop it; the message says what is wrong.
     """
     try:
         value = go_json.loads(payload)
@@ -91,22 +90,22 @@ def _is_command(value: Any) -> bool:
 def _broadcast(value: Any) -> Broadcast:
     found = go_json.fields(value, _BROADCAST)
     if not found.get("stream"):
-        raise InvalidData('it names no stream; write {"stream": …, "data": "<JSON text>"}')
+        raise InvalidData('it names no stream; write {"stream": …, "data": "<JSON>"}')
     meta = go_json.fields(found.get("meta", {}), _META)
     return Broadcast(
-        found["stream"],
-        found.get("data", ""),
-        meta.get("exclude_socket", ""),
-        meta.get("broadcast_type", ""),
-        meta.get("transient", False),
+        stream=found["stream"],
+        data=found.get("data", ""),
+        exclude_socket=meta.get("exclude_socket", ""),
+        type=meta.get("broadcast_type", ""),
+        transient=meta.get("transient", False),
     )
 
 
 def _command(value: Any) -> RemoteDisconnect:
     found = go_json.fields(value, _COMMAND)
     if found.get("command") != "disconnect":
-        raise InvalidData(f"there is no remote command {shorten(found.get('command'))}; there is disconnect")
+        raise InvalidData(f"there is no remote command {shorten(found.get('command'))}; the only one is disconnect")
     payload = go_json.fields(found.get("payload", {}), _DISCONNECT)
     if "identifier" not in payload:
-        raise InvalidData("the payload of disconnect has no identifier, which is the text of the identifiers")
+        raise InvalidData("the payload of disconnect has no identifier: set it to the identifiers, as a string")
     return RemoteDisconnect(payload["identifier"], payload.get("reconnect", False))

@@ -1,50 +1,50 @@
-"""Sessions that another connection may go on with: those that are there, and those that are gone for a while."""
+"""Sessions that a new connection may resume: the open ones, and those that ended a short time ago."""
 
 from __future__ import annotations
 
 from .session import Session
 
-__all__ = ["Resumable"]
+__all__ = ["ResumableSessions"]
 
-MAX_GONE = 10_000
+MAX_ENDED = 10_000
 
 
-class Resumable:
-    """Finds a session by its id, as long as it is kept; of those that are gone the oldest are forgotten first.
+class ResumableSessions:
+    """Finds a session by its id. Ended sessions are kept for a time, within a limit; the oldest are forgotten first.
 
     Args:
-        ttl: seconds for which one that is gone is kept.
-        max_gone: how many are.
+        ttl: seconds that an ended session is kept.
+        max_ended: the number of ended sessions kept.
     """
 
-    def __init__(self, ttl: float, max_gone: int = MAX_GONE) -> None:
+    def __init__(self, ttl: float, max_ended: int = MAX_ENDED) -> None:
         self._ttl = ttl
-        self._max_gone = max_gone
-        self._here: dict[str, Session] = {}
-        self._gone: dict[str, tuple[float, Session]] = {}  # with its deadline; the earliest first
+        self._max_ended = max_ended
+        self._open: dict[str, Session] = {}
+        self._ended: dict[str, tuple[float, Session]] = {}  # with the deadline; the earliest comes first
 
-    def enter(self, session: Session) -> None:
-        """A session has come. Clients can choose their id: one that is taken stays with whom it was."""
-        self._here.setdefault(session.sid, session)
+    def session_started(self, session: Session) -> None:
+        """Register a session. Clients can choose their id; an id in use stays with the first session."""
+        self._open.setdefault(session.sid, session)
 
-    def leave(self, session: Session, now: float, *, may_return: bool) -> None:
-        """A session is gone; it may be one that never came."""
-        if self._here.get(session.sid) is not session:
+    def session_ended(self, session: Session, now: float, *, may_return: bool) -> None:
+        """Note the end of a session. One that is not registered is ignored."""
+        if self._open.get(session.sid) is not session:
             return
-        del self._here[session.sid]
-        self._gone.pop(session.sid, None)
+        del self._open[session.sid]
+        self._ended.pop(session.sid, None)
         if may_return:
-            self._gone[session.sid] = now + self._ttl, session
+            self._ended[session.sid] = now + self._ttl, session
         self._forget(now)
 
     def find(self, sid: str, now: float) -> Session | None:
-        """The session with this id."""
+        """Return the session with this id."""
         self._forget(now)
-        return self._here.get(sid) or self._gone.get(sid, (now, None))[1]
+        return self._open.get(sid) or self._ended.get(sid, (now, None))[1]
 
     def _forget(self, now: float) -> None:
-        while self._gone:
-            sid, (deadline, _) = next(iter(self._gone.items()))
-            if deadline > now and len(self._gone) <= self._max_gone:
+        while self._ended:
+            sid, (deadline, _) = next(iter(self._ended.items()))
+            if deadline > now and len(self._ended) <= self._max_ended:
                 return
-            del self._gone[sid]
+            del self._ended[sid]

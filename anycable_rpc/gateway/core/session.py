@@ -1,4 +1,4 @@
-"""A session: one client's subscriptions and state, and what is sent to it."""
+"""A session: one client's subscriptions and state, and the publications that concern it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ __all__ = ["Broadcast", "RemoteDisconnect", "Session", "merge"]
 
 @dataclass(frozen=True, slots=True)
 class Broadcast:
-    """A publication to a stream: `data` is a JSON text, or any text; `type` is the frame's, when it has one.
+    """A publication to a stream. `data` is JSON, or any other string; `type` is the `type` of the frame, or empty.
 
-    One that is transient is not kept. `epoch` and `offset` are its place in the history, where there is one.
+    A transient broadcast is not kept. `epoch` and `offset` are its place in the history, if it has one.
     """
 
     stream: str
@@ -29,7 +29,7 @@ class Broadcast:
 
 @dataclass(frozen=True, slots=True)
 class RemoteDisconnect:
-    """The command to close the sessions with these identifiers (their text, byte for byte)."""
+    """The command to close the sessions with these identifiers, compared byte for byte."""
 
     identifiers: str
     reconnect: bool = False
@@ -37,12 +37,12 @@ class RemoteDisconnect:
 
 @dataclass(slots=True, eq=False)
 class Session:
-    """What is known of one client. Two may have the same `sid`, which a client can choose, and are two.
+    """The gateway's knowledge of one client. Clients can choose their `sid`, so two sessions may have the same one.
 
     Attributes:
-        is_anonymous: nobody said who this is, and everybody is let in.
-        concerns_app: the app wants to hear of its end.
-        member: who it is where presence is kept; a session that goes on where another was is the same.
+        is_anonymous: the client is not identified, and the options accept everybody.
+        concerns_app: the app gets a Disconnect call at the end.
+        member: the session's key for presence; a session that resumes another has the same member.
     """
 
     sid: str
@@ -58,11 +58,11 @@ class Session:
     member: object = field(default_factory=object)
 
     def is_same(self, other: Session) -> bool:
-        """Whether both are of the same client, as far as it can be said."""
+        """Return whether both sessions are the same client's: equal identifiers, or both anonymous."""
         return self.identifiers == other.identifiers or (self.is_anonymous and other.is_anonymous)
 
     def resume(self, earlier: Session) -> None:
-        """Go on where an earlier session of the same client was; the connection's state may be newer here."""
+        """Take over an earlier session of the same client. This session's connection state is newer."""
         self.identifiers = earlier.identifiers
         self.cstate = {**earlier.cstate, **self.cstate}
         self.istates = {identifier: dict(state) for identifier, state in earlier.istates.items()}
@@ -72,24 +72,24 @@ class Session:
         self.member = earlier.member
 
     def connect(self) -> ConnectionRequest:
-        """The request that asks who this is."""
+        """Return the Connect request."""
         return ConnectionRequest(Env(self.url, self.headers))
 
     def command(self, command: str, identifier: str, data: str = "") -> CommandMessage:
-        """The request for a command; it carries the state of this one identifier."""
+        """Return the Command request, with the state of this one identifier."""
         istate = dict(self.istates.get(identifier, {}))
         env = Env(self.url, self.headers, dict(self.cstate), istate)
         return CommandMessage(command, identifier, self.identifiers, data, env)
 
     def disconnect(self) -> DisconnectRequest:
-        """The request that says it is gone; it carries the state of all identifiers, as JSON texts."""
+        """Return the Disconnect request, with the state of each identifier as JSON."""
         istate = {identifier: go_json.dumps(state) for identifier, state in self.istates.items()}
         env = Env(self.url, self.headers, dict(self.cstate), istate)
         return DisconnectRequest(self.identifiers, tuple(self.subscriptions), env)
 
 
 def merge(state: dict[str, str], changes: Mapping[str, str]) -> None:
-    """Take over changes of state; an empty value deletes the key (anycable-go `common/common.go`)."""
+    """Apply changes of state; an empty value deletes the key (anycable-go `common/common.go`)."""
     for key, value in changes.items():
         if value:
             state[key] = value

@@ -1,4 +1,4 @@
-"""Channels that anycable-go serves without the app: a client names a stream (`streams/controller.go`)."""
+"""Channels that anycable-go serves without the app: the client names the stream (`streams/controller.go`)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ...state import PRESENCE_KEY, WHISPER_KEY
 from . import server_frames as frames
 from .options import GatewayOptions
 
-__all__ = ["Streams"]
+__all__ = ["SignedChannels"]
 
 PUBSUB = "$pubsub"
 TURBO = "Turbo::StreamsChannel"
@@ -20,8 +20,8 @@ TURBO = "Turbo::StreamsChannel"
 _NAMES: Mapping[str, type] = {"stream_name": str, "signed_stream_name": str}
 
 
-class Streams:
-    """Answers for the channels of its own; for others it has no answer."""
+class SignedChannels:
+    """Answers for `$pubsub` and Turbo Streams."""
 
     def __init__(self, options: GatewayOptions) -> None:
         self._has_public = options.has_public_streams
@@ -30,7 +30,7 @@ class Streams:
             self._secrets[TURBO] = options.turbo_streams_secret
 
     def subscribe(self, identifier: str) -> CommandResponse | None:
-        """Confirm or reject; None when the app has to say it."""
+        """Confirm or reject a subscription; return None for a channel of the app."""
         channel = self._channel(identifier)
         if not channel:
             return None
@@ -40,7 +40,7 @@ class Streams:
             return CommandResponse(Status.FAILURE, transmissions=(frames.reject_subscription(identifier),))
 
     def unsubscribe(self, identifier: str) -> CommandResponse | None:
-        """Let go; None when the app has to say it."""
+        """Stop the streams of a subscription; return None for a channel of the app."""
         return CommandResponse(Status.SUCCESS, stop_streams=True) if self._channel(identifier) else None
 
     def _channel(self, identifier: str) -> str:
@@ -51,7 +51,7 @@ class Streams:
         return channel if channel in self._secrets else ""
 
     def _stream(self, channel: str, identifier: str) -> tuple[str, dict[str, str]]:
-        """The stream, and the state that goes with it. A signed name counts before one that is not."""
+        """Return the stream and the subscription's state. A signed name takes precedence over an unsigned one."""
         names = go_json.fields(go_json.loads(identifier), _NAMES)
         signed, name = names.get("signed_stream_name", ""), names.get("stream_name", "")
         if channel == PUBSUB and name and not signed:
@@ -59,7 +59,7 @@ class Streams:
                 raise InvalidSignedStream("streams need a signature")
             return name, {WHISPER_KEY: name, PRESENCE_KEY: name}
         secret = self._secrets[channel]
-        if not secret:  # anycable-go 1.6 verifies with an empty key then, so anybody can sign
+        if not secret:  # anycable-go 1.6 then verifies with an empty key, so anybody can sign
             raise InvalidSignedStream("there is no secret to verify it with")
         stream = verify_stream(signed, secret)
         return stream, {PRESENCE_KEY: stream} if channel == PUBSUB else {}

@@ -1,5 +1,5 @@
-"""An HTTP/2 and gRPC engine of our own, in Python alone: unary calls, and the health service's Watch."""
+"""The asyncio engine: HTTP/2 and gRPC in pure Python, for unary calls and the health service's Watch."""
 
-from .server import Server
+from .server import Server, ServerStatistics
 
-__all__ = ["Server"]
+__all__ = ["Server", "ServerStatistics"]

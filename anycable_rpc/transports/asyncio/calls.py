@@ -1,4 +1,4 @@
-"""The calls under way: who is let in, on what they run, and their deadlines."""
+"""The calls under way: admission, where they run, and their deadlines."""
 
 from __future__ import annotations
 
@@ -16,26 +16,29 @@ from types import coroutine
 from typing import TYPE_CHECKING, Any, cast
 
 from ..admission import Admission
-from ..http2.grpc_framing import Refused, Status
+from ..http2.grpc_framing import GrpcError, GrpcStatus
 from ..threads import Threads
 
 if TYPE_CHECKING:
     from ..bytes_handler import BytesHandler
 
-__all__ = ["Call", "Calls"]
+__all__ = ["CallQueue", "PendingCall"]
 
 logger = logging.getLogger("anycable_rpc")
 
-_TICK = 0.002  # seconds that a deadline may be met late: a loop's clock is coarse
+_TICK = 0.002  # seconds that a deadline may be met late, because an event loop's clock is coarse
 
 
-class Call:
-    """One call: what is asked, until when, and who hears the answer (a message, or why there is none)."""
+class PendingCall:
+    """A call: the request, its deadline, and `answer`, which is called with a message or an error.
 
-    is_over = False
-    task: asyncio.Task[Any] | None = None  # once it has had to wait on the loop
-    thread: int | None = None  # once it has begun there
-    coroutine: Coroutine[Any, Any, bytes] | None = None  # once it has begun on the loop
+    `timeout` is in seconds. Once the call is admitted, `deadline` is a time of the event loop's clock.
+    """
+
+    is_over = False  # answered, or nobody waits for the answer any more
+    task: asyncio.Task[Any] | None = None  # on the event loop, once the call has suspended
+    thread: int | None = None  # on a thread, once the call has begun
+    coroutine: Coroutine[Any, Any, bytes] | None = None  # on the event loop, once the call has begun
 
     def __init__(
         self,
@@ -44,7 +47,7 @@ class Call:
         data: bytes,
         metadata: Mapping[str, str],
         timeout: float,
-        answer: Callable[[int, bytes | Refused], object],
+        answer: Callable[[int, bytes | GrpcError], object],
     ) -> None:
         self.stream = stream
         self.method = method
@@ -55,77 +58,78 @@ class Call:
 
     @property
     def is_late(self) -> bool:
-        """Whether its deadline has passed."""
+        """Return whether the deadline has passed."""
         return self.deadline <= monotonic()
 
 
-class Calls:
-    """Serves calls with one service: `async def` apps on the loop, others on threads; `limit` of them at a time."""
+class CallQueue:
+    """Run the calls of one service, up to `limit` at a time: `async def` apps on the event loop, others on threads."""
 
     def __init__(self, handler: BytesHandler, limit: int) -> None:
         self._handler = handler
-        self.admission = Admission[Call](limit, handler.threads)
+        self.admission = Admission[PendingCall](limit, handler.threads)
         self._loop = asyncio.get_running_loop()
         self._idle = asyncio.Event()
         self._next_deadline = inf
         self._threads = Threads(limit)
-        self._let_in: list[Call] = []
-        self._results: deque[tuple[Call, bytes | Refused]] = deque()
+        self._admitted: list[PendingCall] = []  # but not started
+        self._results: deque[tuple[PendingCall, bytes | GrpcError]] = deque()  # from threads
         self._is_collecting = False
 
-    def start(self, call: Call) -> None:
-        """Let it in; it begins with `go`.
+    def admit(self, call: PendingCall) -> None:
+        """Give a call one of the places; it runs after `start_admitted`.
 
         Raises:
-            Refused: no call is taken any more, or just now. anycable-go tries again after either.
+            GrpcError: the call is refused. anycable-go tries again unless the deadline has passed.
         """
         refusal = self.admission.enter(call, is_late=call.deadline <= 0)
         if refusal:
-            raise Refused(Status[refusal.status], refusal.text)
-        self._let_in.append(call)
+            raise GrpcError(GrpcStatus[refusal.status], refusal.text)
+        self._admitted.append(call)
         if call.deadline < inf:
             call.deadline += self._loop.time()
+            # one timer for the earliest deadline: calls have their deadlines in nearly the order in which they come
             if call.deadline < self._next_deadline:
                 self._next_deadline = call.deadline
                 self._loop.call_at(call.deadline + _TICK, self._expire)
 
-    def go(self) -> None:
-        """Let those begin that have been let in."""
-        if self._let_in:
-            calls, self._let_in = self._let_in, []
+    def start_admitted(self) -> None:
+        """Start the calls that were admitted since the last time: those of one read start together."""
+        if self._admitted:
+            calls, self._admitted = self._admitted, []
             if self._handler.is_async:
-                self._begin(deque(calls))
+                self._create_task(deque(calls))
             else:
                 self._threads.submit([partial(self._work, call) for call in calls])
 
-    def cancel(self, call: Call) -> None:
-        """Nobody waits for it any more. What runs keeps its place until it ends; what has not begun gives it back."""
+    def cancel(self, call: PendingCall) -> None:
+        """Cancel a call. One that runs keeps its place until it ends; one that has not begun gives it back now."""
         call.is_over = True
         if call.task is not None:
             call.task.cancel()
-        elif call.thread is None:  # it has not begun, and never will: a thread looks at is_over after it has set this
-            call.data, call.metadata = b"", {}
+        elif call.thread is None:  # not begun, and it never will: a thread sets `thread` first and then reads `is_over`
+            call.data, call.metadata = b"", {}  # it may wait for long in the queue of the threads
             self._leave(call)
 
     def close(self) -> None:
-        """Let no more calls in."""
+        """Admit no more calls."""
         self.admission.close()
         self._note_idle()
 
     async def wait_idle(self, timeout: float) -> bool:
-        """Once closed: wait until no call is under way; False when the time is over."""
+        """Wait until no call is under way; return False when `timeout` seconds are over. Close first."""
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 await self._idle.wait()
         return self._idle.is_set()
 
-    def end(self) -> None:
-        """Cancel what still runs."""
+    def cancel_all(self) -> None:
+        """Cancel the calls that are still under way."""
         for call in list(self.admission.under_way):
             self.cancel(call)
         self._threads.close()
 
-    def _leave(self, call: Call) -> None:
+    def _leave(self, call: PendingCall) -> None:
         self.admission.leave(call)
         if self.admission.is_closed:
             self._note_idle()
@@ -134,82 +138,84 @@ class Calls:
         if self.admission.is_idle():
             self._idle.set()
 
-    def _begin(self, calls: deque[Call]) -> None:
+    def _create_task(self, calls: deque[PendingCall]) -> None:
         if calls:
             asyncio.Task(self._run(calls), loop=self._loop)
 
-    async def _run(self, calls: deque[Call]) -> None:
-        """One after the other, each in a context of its own.
+    async def _run(self, calls: deque[PendingCall]) -> None:
+        """Run calls one after the other in this task, each in its own contextvars context.
 
-        Where callbacks wait for nothing, a task for each would take longer than they do. The first that waits keeps
-        this one, and those behind it get one each.
+        This is the fast path for callbacks that do not suspend: creating a task for each call would take longer than
+        they do. The first call that suspends keeps this task, and each call after it gets a task of its own.
         """
         task = cast("asyncio.Task[None]", asyncio.current_task())
-        while calls and not task.cancelling():  # by a callback, itself
+        while calls and not task.cancelling():  # a callback may cancel its own task
             call = calls.popleft()
             rest = None if call.is_over else self._start(call, task)
             if rest:
                 for other in calls:
-                    self._begin(deque((other,)))
-                await self._run_on(call, rest)
+                    self._create_task(deque((other,)))
+                await self._finish(call, rest)
                 return
-        self._begin(calls)
+        self._create_task(calls)
 
-    def _start(self, call: Call, task: asyncio.Task[None]) -> Awaitable[bytes] | None:
-        """What is left of it when it has to wait."""
+    def _start(self, call: PendingCall, task: asyncio.Task[None]) -> Awaitable[bytes] | None:
+        """Run a call until it ends or suspends. Answer it in the first case, return the rest of it in the second."""
         context, answering = copy_context(), self._handler.ahandle(call.method, call.data, call.metadata)
         call.coroutine = answering
         try:
             waits_for = context.run(answering.send, None)
         except StopIteration as end:
-            self._conclude(call, end.value)
+            self._answer(call, end.value)
         except BaseException as error:
-            self._conclude(call, _broken(call, error))
+            self._answer(call, _internal_error(call, error))
         else:
             call.task = task
-            return _rest(context, answering, waits_for)
+            return _resume(context, answering, waits_for)
         return None
 
-    async def _run_on(self, call: Call, rest: Awaitable[bytes]) -> None:
+    async def _finish(self, call: PendingCall, rest: Awaitable[bytes]) -> None:
         try:
-            answer: bytes | Refused = await rest
+            answer: bytes | GrpcError = await rest
         except BaseException as error:
             if call.is_over and isinstance(error, asyncio.CancelledError):
                 self._leave(call)
                 return
-            answer = _broken(call, error)
-        self._conclude(call, answer)
+            answer = _internal_error(call, error)
+        self._answer(call, answer)
 
-    def _work(self, call: Call) -> None:
-        """On a thread."""
+    def _work(self, call: PendingCall) -> None:
+        """Run a call on a thread, and let the event loop answer it."""
         call.thread = get_ident()
         try:
-            answer: bytes | Refused = (
+            answer: bytes | GrpcError = (
                 b"" if call.is_over else self._handler.handle(call.method, call.data, call.metadata)
             )
         except BaseException as error:
-            answer = _broken(call, error)
+            answer = _internal_error(call, error)
         self._results.append((call, answer))
+        # the event loop is woken once for all results until it has collected them: waking it is a system call
         if not self._is_collecting:
             self._is_collecting = True
-            with suppress(RuntimeError):  # the loop has been closed: nobody waits
+            with suppress(RuntimeError):  # the event loop is closed: nobody waits for the answer
                 self._loop.call_soon_threadsafe(self._collect)
 
     def _collect(self) -> None:
-        self._is_collecting = False
+        self._is_collecting = False  # before the results: a thread that adds one from now on wakes the loop again
         while self._results:
-            self._conclude(*self._results.popleft())
+            self._answer(*self._results.popleft())
 
-    def _conclude(self, call: Call, answer: bytes | Refused) -> None:
+    def _answer(self, call: PendingCall, answer: bytes | GrpcError) -> None:
         self._leave(call)
         if not call.is_over:
             call.is_over = True
             call.answer(call.stream, answer)
 
     def _expire(self) -> None:
+        """Answer and cancel the calls whose deadline has passed, and set the timer for the next deadline."""
         now = self._loop.time()
         for call in [call for call in self.admission.under_way if call.deadline <= now and not call.is_over]:
-            call.answer(call.stream, Refused(Status.DEADLINE_EXCEEDED, "the deadline has passed"))
+            call.answer(call.stream, GrpcError(GrpcStatus.DEADLINE_EXCEEDED, "the deadline has passed"))
             self.cancel(call)
         self._next_deadline = min((call.deadline for call in self.admission.under_way if not call.is_over), default=inf)
         if self._next_deadline < inf:
@@ -217,8 +223,11 @@ class Calls:
 
 
 @coroutine
-def _rest(context: Context, begun: Coroutine[Any, Any, bytes], waits_for: Any) -> Generator[Any, Any, bytes]:
-    """What is left of a coroutine that has begun in a context: it goes on there."""
+def _resume(context: Context, begun: Coroutine[Any, Any, bytes], waits_for: Any) -> Generator[Any, Any, bytes]:
+    """Continue a coroutine that has begun in a context, in that context.
+
+    A task runs its coroutine in the task's own context, so `await begun` would leave the context in which it began.
+    """
     while True:
         try:
             step = partial(begun.send, (yield waits_for))
@@ -231,6 +240,6 @@ def _rest(context: Context, begun: Coroutine[Any, Any, bytes], waits_for: Any) -
             return answer
 
 
-def _broken(call: Call, error: BaseException) -> Refused:
+def _internal_error(call: PendingCall, error: BaseException) -> GrpcError:
     logger.error("%s failed", call.method, exc_info=error)
-    return Refused(Status.INTERNAL, f"{call.method} failed")
+    return GrpcError(GrpcStatus.INTERNAL, f"{call.method} failed")

@@ -26,7 +26,7 @@ from ..bytes_handler import bytes_handler
 from ..runner import until
 from ..sockets import check_free, key_pair
 from ..watch import Watch
-from .close_port import hang_up
+from .close_port import close_port
 from .executor import Executor, GrpcioCall, refuse_with
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class ThreadedServer:
         self._health.enter_graceful_shutdown()
         idle = self._admission.wait_idle(grace)
         sleep(_FLUSH if idle else 0)
-        hang_up(self._port)
+        close_port(self._port)
         self._server.stop(None).wait()
         return idle
 
@@ -178,7 +178,7 @@ class AsyncServer:
         await self._health.enter_graceful_shutdown()
         idle = await until(self._admission.is_idle, grace)
         await asyncio.sleep(_FLUSH if idle else 0)
-        hang_up(self._port)
+        close_port(self._port)
         await self._server.stop(None)
         return idle
 

@@ -1,6 +1,6 @@
-"""One HTTP/2 connection, a server's side of it, without I/O: bytes in, requests out; answers in, bytes out.
+"""The server's side of one HTTP/2 connection, without I/O: bytes in, requests out; answers in, bytes out.
 
-Whatever a peer sends ends in requests, in a stream's end or in GOAWAY, never in an exception.
+Whatever a peer sends ends in requests, in the end of a stream or in GOAWAY, never in an exception.
 """
 
 from __future__ import annotations
@@ -9,12 +9,14 @@ from collections.abc import Callable
 
 from . import frames
 from .budget import Budget
+from .control_frames import ControlFrames
+from .events import Event
 from .frames import (
     ACK,
     DEFAULT_FRAME,
     DEFAULT_WINDOW,
     END_HEADERS,
-    LARGEST_FRAME,
+    HEADER,
     LARGEST_WINDOW,
     PADDED,
     PREFACE,
@@ -25,130 +27,147 @@ from .frames import (
     StreamFault,
     Type,
 )
-from .limits import Limits, Noise
-from .request_headers import HeadReader, Line
-from .send_queue import Outbox
-from .streams import WINDOW, Cancelled, Request, Streams
+from .incoming_requests import WINDOW, IncomingRequests
+from .limits import FloodGuard, Limits
+from .request_headers import RequestHeadReader, RequestLine
+from .send_queue import SendQueue
+from .streams import StreamTable
 
-__all__ = ["Connection"]
+__all__ = ["H2Connection"]
 
-_DRAIN_PING, _QUIET_PING = b"draining", b"are you?"
-_DRAIN_PATIENCE = 5  # seconds for the answer to the first
-_USUAL_SETTINGS = 60  # bytes of ten settings: nobody has more to say at once
-_WAITING_PER_NOISE = 16  # streams that wait: another window for all makes work for each
+_SILENCE_PING = b"are you?"
+_DRAIN_PATIENCE = 5  # seconds for the peer's sign that it has read the first GOAWAY
+_STREAM_FAULT = 10  # unproductive frames that a broken rule on a stream counts as
+_EMPTY_CONTINUATION = 20  # the same for a frame that adds nothing to a header block
+_HEADERS, _CONTINUATION = Type.HEADERS, Type.CONTINUATION
 
 
-class Connection:
-    """See the module."""
+class H2Connection:
+    """A connection. Call `receive` with bytes, write what `take` returns, and call `tick` each second.
+
+    Args:
+        limits: what this peer may ask for.
+        budget: counts the bytes that all connections keep.
+        serves: whether a request will be served, known from its first line. One that is not is handed over at once.
+    """
 
     def __init__(
         self,
         limits: Limits | None = None,
         budget: Budget | None = None,
-        serves: Callable[[Line], bool] = lambda line: True,
+        serves: Callable[[RequestLine], bool] = lambda line: True,
     ) -> None:
         self._limits = limits or Limits()
         self._budget = budget or Budget(self._limits.budget)
         self._noted = 0  # bytes that the budget knows of
-        self._out = Outbox()
-        self._noise = Noise(self._limits)
-        self._heads = HeadReader(self._limits.headers, self._limits.table)
-        self.streams = Streams(self._limits, self._out, self._heads, self._noise, serves)
-        self._rest = b""
+        self._send_queue = SendQueue()
+        self._guard = guard = FloodGuard(self._limits)
+        heads = RequestHeadReader(self._limits.headers, self._limits.table)
+        self._blocks = heads.block_reader
+        self.streams = StreamTable(self._limits, self._send_queue, guard)
+        self._requests = IncomingRequests(
+            limits=self._limits,
+            streams=self.streams,
+            send_queue=self._send_queue,
+            heads=heads,
+            guard=guard,
+            serves=serves,
+        )
+        self._control = control = ControlFrames(self.streams, self._send_queue, heads.block_reader, guard)
+        self._unparsed = b""
         self._is_prefaced = False
-        self._is_settled = False  # the peer's first settings are there
-        self._block: tuple[int, int, bytearray] | None = None
-        self._must_settle = False  # a window has opened for streams that may wait
+        self._is_settled = False  # the peer's first settings have come
+        self._block: tuple[int, int, bytearray] | None = None  # an incomplete header block: stream, flags, bytes
         self._seconds = 0
-        self._heard = 0  # when something came
-        self._moved = 0  # when a frame or a block was whole, or none was begun
-        self._draining = 0
-        self._handlers: tuple[Callable[[int, int, bytes], None], ...] = (
-            *(self._data, self._headers, self._priority, self._rst_stream, self._settings),
-            *(self._push_promise, self._ping, self._goaway, self._window_update, self._continuation),
+        self._last_byte = 0  # the second in which something came
+        self._last_progress = 0  # the second in which a frame or a header block was complete
+        self._drained_at = 0
+        self._handlers: tuple[Callable[[int, int, bytes], None], ...] = (  # by the type of the frame
+            *(self._data, self._headers, control.priority, control.rst_stream, control.settings),
+            *(control.push_promise, control.ping, control.goaway, control.window_update, self._continuation),
         )
         self._greet()
 
     @property
     def is_closed(self) -> bool:
-        """Whether the bytes that are left to write are the last."""
+        """Return whether the bytes left to write are the last ones."""
         return self.streams.is_over
 
-    def receive(self, data: bytes) -> list[Request | Cancelled]:
-        """What the bytes, and those before them, ask for."""
+    def receive(self, data: bytes) -> list[Event]:
+        """Take bytes from the peer; return the requests that are complete now, and the streams that were cancelled."""
         if self.streams.is_over:
             return []
-        self._heard = self._seconds
-        self._read(self._rest + data if self._rest else data)
-        if self._must_settle:
+        self._last_byte = self._seconds
+        self._read(self._unparsed + data if self._unparsed else data)
+        if self._control.must_settle:
             self._settle()
         if self.streams.buffered or self._noted or self._block:
             self._account()
-        return self.streams.take()
+        return self.streams.take_events()
 
     def respond(self, stream: int, headers: bytes, data: bytes, trailers: bytes | None) -> None:
-        """Answer: header block, data, and trailers that end it. A stream that is gone is no error.
+        """Send an answer: a header block, data, and trailers. A stream that is gone is no error.
 
-        Without trailers the answer goes on; empty ones end it with the data. The headers leave with the first data.
+        `trailers=None` means that more data will follow; `b""` ends the answer with this data. The headers are sent
+        with the first data only.
         """
         self.streams.respond(stream, headers, data, trailers)
-        if self._out.held:
-            if self._out.held > self._limits.buffered:
-                self._close(ErrorCode.ENHANCE_YOUR_CALM, "answers that nobody takes")
+        if self._send_queue.held:
+            if self._send_queue.held > self._limits.buffered:
+                self._close(ErrorCode.ENHANCE_YOUR_CALM, "too many bytes of answers are not read")
             self._account()
 
     def refuse(self, stream: int, headers: bytes) -> None:
         """Answer with headers alone, or end an answer with them."""
         self.streams.refuse(stream, headers)
 
-    def give_up(self) -> None:
-        """Keep fewer bytes: too many are kept by all connections, and most by this one."""
-        if not self.streams.give_up_largest():
-            self._close(ErrorCode.ENHANCE_YOUR_CALM, "a header block that takes too much room")
+    def shed(self) -> None:
+        """Keep fewer bytes: the budget of all connections is used up, and this one keeps the most."""
+        if not self._requests.shed_largest():
+            self._close(ErrorCode.ENHANCE_YOUR_CALM, "a header block takes too much memory")
         self._note()
 
     def abandon(self) -> None:
-        """Keep nothing: the peer has gone."""
-        self.streams.end()
+        """Drop everything: the peer has gone."""
+        self.streams.cancel_all()
         self._block = None
         self._note()
 
     def take(self) -> bytes:
-        """The bytes to write now."""
-        return self._out.take()
+        """Return the bytes to write now."""
+        return self._send_queue.take()
 
     def drain(self) -> None:
-        """Say that the connection is to end; streams that are on their way are served (RFC 9113, 6.8)."""
-        if not self._draining and not self.is_closed:
-            self._draining = self._seconds + 1
-            self._out.add(frames.goaway(LARGEST_WINDOW, ErrorCode.NO_ERROR))
-            self._out.add(frames.frame(Type.PING, 0, 0, _DRAIN_PING))
+        """Tell the peer that the connection is to end; streams that are on their way are served (RFC 9113, 6.8)."""
+        if not self._control.is_draining and not self.is_closed:
+            self._drained_at = self._seconds
+            self._control.announce_drain()
 
     def refuse_new(self) -> None:
-        """No stream above those seen is served; the connection ends with the last of them."""
+        """Refuse new streams, and close when the open ones have ended."""
         self.streams.refuse_new()
 
-    def a_second_passed(self) -> list[Request | Cancelled]:
-        """What ends because the peer has taken too long; call it each second."""
+    def tick(self) -> list[Event]:
+        """Apply the time limits; call this each second. Return the streams that were cancelled."""
         if self.is_closed:
             return []
         self._seconds += 1
-        self._noise.a_second_passed()
-        if self._draining and self._seconds - self._draining >= _DRAIN_PATIENCE:
+        self._guard.tick()
+        if self._control.is_draining and self._seconds - self._drained_at > _DRAIN_PATIENCE:
             self.refuse_new()
-        self.streams.end_slow(self._seconds)
+        self.streams.reset_slow(self._seconds)
         self._end_slow_peer()
         self._account()
-        return self.streams.take()
+        return self.streams.take_events()
 
     def _account(self) -> None:
-        """Once a read is enough: it brings no more than a socket's buffer."""
+        """Tell the budget what is kept. Once a read is enough: it brings no more than a socket's buffer."""
         if self._note():
             self._budget.settle()
 
     def _note(self) -> bool:
         """Tell the budget what is kept; return whether that has changed."""
-        held = self.streams.buffered + self._out.held + (len(self._block[2]) if self._block else 0)
+        held = self.streams.buffered + self._send_queue.held + (len(self._block[2]) if self._block else 0)
         if held == self._noted:
             return False
         self._noted = held
@@ -156,15 +175,16 @@ class Connection:
         return True
 
     def _end_slow_peer(self) -> None:
-        if not (self._rest or self._block or not self._is_settled):
-            self._moved = self._seconds
-        if self._seconds - self._moved > self._limits.patience:
-            self._close(ErrorCode.ENHANCE_YOUR_CALM, "a frame or a header block that does not end")
-        silence = self._seconds - self._heard
+        # progress is a whole frame or block, not a byte: a peer that sends a byte now and then does not stay
+        if not (self._unparsed or self._block or not self._is_settled):
+            self._last_progress = self._seconds
+        if self._seconds - self._last_progress > self._limits.patience:
+            self._close(ErrorCode.ENHANCE_YOUR_CALM, "a frame or a header block takes too long")
+        silence = self._seconds - self._last_byte
         if silence == self._limits.quiet:
-            self._out.add(frames.frame(Type.PING, 0, 0, _QUIET_PING))
+            self._send_queue.add(frames.frame(Type.PING, 0, 0, _SILENCE_PING))
         if silence > self._limits.quiet + self._limits.patience:
-            self._close(ErrorCode.NO_ERROR, "nobody is there")
+            self._close(ErrorCode.NO_ERROR, "no answer to a PING")
 
     def _greet(self) -> None:
         values = {
@@ -173,73 +193,75 @@ class Connection:
             Setting.INITIAL_WINDOW_SIZE: self.streams.stream_window,
             Setting.MAX_HEADER_LIST_SIZE: self._limits.headers,
         }
-        self._out.add(frames.settings(values) + frames.window_update(0, WINDOW - DEFAULT_WINDOW))
+        self._send_queue.add(frames.settings(values) + frames.window_update(0, WINDOW - DEFAULT_WINDOW))
 
-    def _close(self, code: ErrorCode, text: str) -> None:
-        """End the connection and all that is on it."""
+    def _close(self, code: ErrorCode, reason: str) -> None:
+        """End the connection and all its streams."""
         if not self.is_closed:
-            self._out.add(frames.goaway(self.streams.highest, code, text))
-            self.streams.end()
+            self._send_queue.add(frames.goaway(self.streams.highest, code, reason))
+            self.streams.cancel_all()
             self._block = None
 
     def _read(self, data: bytes) -> None:
         try:
-            position = self._preface(data)
+            position = self._read_preface(data)
             if self._is_prefaced:
-                position = self._frames(data, position)
-            self._rest = data[position:]
+                position = self._read_frames(data, position)
+            self._unparsed = data[position:]
         except ConnectionFault as fault:
             self._close(fault.code, str(fault))
 
     def _settle(self) -> None:
-        """Send what the windows allow, once for all frames of a read: a frame must not cost a look at each stream."""
-        self._must_settle = False
+        """Send what the windows allow. Once for all frames of a read: a frame must not cost a look at each stream."""
+        self._control.must_settle = False
         if not self.is_closed:
-            self.streams.answered(self._out.go_on())
+            self.streams.finish(self._send_queue.go_on())
 
-    def _preface(self, data: bytes) -> int:
+    def _read_preface(self, data: bytes) -> int:
         if self._is_prefaced:
             return 0
         if data[: len(PREFACE)] != PREFACE[: len(data)]:
-            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "this is no HTTP/2")
+            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "the client does not speak HTTP/2")
         self._is_prefaced = len(data) >= len(PREFACE)
         return len(PREFACE) if self._is_prefaced else 0
 
-    def _frames(self, data: bytes, position: int) -> int:
-        """Handle the whole ones; where the rest begins."""
-        end, unpack, handlers = len(data), frames.HEADER.unpack_from, self._handlers
-        while position + 9 <= end and not self.is_closed:
+    def _read_frames(self, data: bytes, position: int) -> int:
+        """Handle all complete frames; return where the rest begins."""
+        end, unpack, header_size = len(data), HEADER.unpack_from, HEADER.size
+        handlers, known, streams = self._handlers, len(self._handlers), self.streams
+        while position + header_size <= end and not streams.is_over:
             high, low, kind, flags, stream = unpack(data, position)
-            if kind == 1 and self._block is None and self._heads.blocks.is_stateless:
-                after = self.streams.usual(data, position)
+            if kind == _HEADERS and self._block is None and self._blocks.is_stateless:
+                after = self._requests.read_unary_requests(data, position)
                 if after > position:
-                    position, self._moved = after, self._seconds
+                    position, self._last_progress = after, self._seconds
                     continue
             size = high << 8 | low
             if size > DEFAULT_FRAME:
                 raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "the frame is too large")
-            after = position + 9 + size
+            after = position + header_size + size
             if after > end:
                 break
-            if (self._block is not None) is not (kind == 9) or not self._is_settled:
+            # one check for the usual case: a CONTINUATION exactly while a header block is incomplete
+            if (self._block is not None) is not (kind == _CONTINUATION) or not self._is_settled:
                 self._check_order(kind, flags)
-            stream &= LARGEST_WINDOW
+            stream &= LARGEST_WINDOW  # the highest bit is reserved
             try:
-                if kind < 10:
-                    handlers[kind](flags, stream, data[position + 9 : after])
+                if kind < known:
+                    handlers[kind](flags, stream, data[position + header_size : after])
                 else:
-                    self._noise.count()
+                    self._guard.count()  # a frame of an unknown type is ignored (RFC 9113, 5.5)
             except StreamFault as fault:
-                self._noise.count(10)
-                self.streams.reset(stream, fault.code)
+                self._guard.count(_STREAM_FAULT)
+                streams.reset(stream, fault.code)
             position = after
             if self._block is None:
-                self._moved = self._seconds
+                self._last_progress = self._seconds
         return position
 
     def _check_order(self, kind: int, flags: int) -> None:
         if self._is_settled:
-            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a header block is cut, or none was begun")
+            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a header block is interrupted, or CONTINUATION has none")
         if kind != Type.SETTINGS or flags & ACK:
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "the first frame must be SETTINGS")
         self._is_settled = True
@@ -247,140 +269,31 @@ class Connection:
     def _data(self, flags: int, stream: int, payload: bytes) -> None:
         size = len(payload)
         if flags & PADDED:
-            payload = _unpadded(payload)
-        self.streams.data(flags, stream, payload, size - len(payload))
+            payload = frames.strip_padding(payload)
+        self._requests.receive_data(flags, stream, payload, size - len(payload))
 
     def _headers(self, flags: int, stream: int, payload: bytes) -> None:
         if not stream % 2:
-            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a client's streams have odd numbers")
+            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a client's streams must have odd numbers")
         if flags & PADDED:
-            payload = _unpadded(payload)
+            payload = frames.strip_padding(payload)
         if flags & PRIORITIZED:
-            payload = _without_priority(stream, payload)
+            payload = frames.strip_priority(stream, payload)
         if flags & END_HEADERS:
-            self.streams.head(flags, stream, payload)
+            self._requests.receive_headers(flags, stream, payload)
         else:
-            self._noise.count()
-            self._moved = self._seconds
+            self._guard.count()
+            self._last_progress = self._seconds
             self._block = stream, flags, bytearray(payload)
 
     def _continuation(self, flags: int, stream: int, payload: bytes) -> None:
         expected, first_flags, block = self._block or (0, 0, bytearray())
         if stream != expected:
-            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a header block goes on in another stream")
+            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "CONTINUATION on another stream")
         block += payload
-        self._noise.count(1 if payload else 20)
+        self._guard.count(1 if payload else _EMPTY_CONTINUATION)
         if len(block) > self._limits.block:
-            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "too many headers")
+            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "the headers are too large")
         if flags & END_HEADERS:
             self._block = None
-            self.streams.head(first_flags, stream, bytes(block))
-
-    def _priority(self, flags: int, stream: int, payload: bytes) -> None:
-        self._noise.count()
-        if not stream:
-            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "PRIORITY is for a stream")
-        if len(payload) != 5:
-            raise StreamFault(ErrorCode.FRAME_SIZE_ERROR)
-        if _dependency(payload) == stream:
-            raise StreamFault(ErrorCode.PROTOCOL_ERROR)
-
-    def _rst_stream(self, flags: int, stream: int, payload: bytes) -> None:
-        if len(payload) != 4:
-            raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "RST_STREAM has 4 bytes")
-        self.streams.check_opened(stream)
-        self._noise.count(self.streams.haste(stream))
-        self.streams.cancelled(stream)
-
-    def _settings(self, flags: int, stream: int, payload: bytes) -> None:
-        if stream:
-            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "SETTINGS are the connection's")
-        if len(payload) % 6 or (flags & ACK and payload):
-            raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "SETTINGS have 6 bytes each")
-        self._noise.count(4 + len(payload) // _USUAL_SETTINGS)
-        if flags & ACK:
-            self._heads.blocks.acknowledge()
-            return
-        windows: list[int] = []
-        for key, value in frames.PAIR.iter_unpack(payload):
-            if key == Setting.INITIAL_WINDOW_SIZE:
-                windows.append(value)
-            else:
-                self._set(key, value)
-        if windows:
-            self._resize(windows)
-        self._out.add(frames.frame(Type.SETTINGS, ACK, 0))
-
-    def _resize(self, windows: list[int]) -> None:
-        """Take the windows of one frame. Data follows the ACK, so that the peer knows what it is counted against."""
-        largest = max(windows)
-        if largest > LARGEST_WINDOW:
-            raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "the window is too large")
-        self._noise.count(len(self._out.waiting) // _WAITING_PER_NOISE)
-        self._out.resize(windows[-1], largest)
-        self._must_settle = True
-
-    def _set(self, key: int, value: int) -> None:
-        if key == Setting.ENABLE_PUSH and value > 1:
-            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "ENABLE_PUSH is 0 or 1")
-        if key == Setting.MAX_FRAME_SIZE:
-            if not DEFAULT_FRAME <= value <= LARGEST_FRAME:
-                raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "the frame size is out of range")
-            self._out.frame_size = value
-
-    def _push_promise(self, flags: int, stream: int, payload: bytes) -> None:
-        raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a client promises nothing")
-
-    def _ping(self, flags: int, stream: int, payload: bytes) -> None:
-        if stream:
-            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "PING is the connection's")
-        if len(payload) != 8:
-            raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "PING has 8 bytes")
-        self._noise.count()
-        if not flags & ACK:
-            self._out.add(frames.frame(Type.PING, ACK, 0, payload))
-        elif payload == _DRAIN_PING and self._draining:
-            self.refuse_new()
-
-    def _goaway(self, flags: int, stream: int, payload: bytes) -> None:
-        """The peer opens no more streams; those under way end as ever."""
-        if stream:
-            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "GOAWAY is the connection's")
-        if len(payload) < 8:
-            raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "GOAWAY has 8 bytes and more")
-        self._noise.count()
-
-    def _window_update(self, flags: int, stream: int, payload: bytes) -> None:
-        if len(payload) != 4:
-            raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "WINDOW_UPDATE has 4 bytes")
-        self._noise.count()
-        if stream:
-            self.streams.check_opened(stream)
-        increment = int.from_bytes(payload, "big") & LARGEST_WINDOW
-        if not increment:
-            if not stream:
-                raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a window opens by more than nothing")
-            raise StreamFault(ErrorCode.PROTOCOL_ERROR)
-        if not stream:
-            self._out.grow(increment)
-            self._must_settle = True
-        else:
-            self.streams.open_window(stream, increment)
-
-
-def _unpadded(payload: bytes) -> bytes:
-    if not payload or payload[0] >= len(payload):
-        raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "more padding than frame")
-    return payload[1 : len(payload) - payload[0]]
-
-
-def _dependency(payload: bytes) -> int:
-    return int.from_bytes(payload[:4], "big") & LARGEST_WINDOW
-
-
-def _without_priority(stream: int, payload: bytes) -> bytes:
-    if len(payload) < 5:
-        raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "the frame is too short")
-    if _dependency(payload) == stream:
-        raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a stream depends on itself")
-    return payload[5:]
+            self._requests.receive_headers(first_flags, stream, bytes(block))

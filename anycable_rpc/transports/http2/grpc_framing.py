@@ -1,4 +1,4 @@
-"""gRPC on HTTP/2: the message in its frame, the deadline, and the header blocks of answers.
+"""gRPC on HTTP/2: the framing of messages, the timeout, and the header blocks of answers.
 
 The rules are those of gRPC's `PROTOCOL-HTTP2.md`, `compression.md` and `statuscodes.md`.
 """
@@ -17,29 +17,29 @@ __all__ = [
     "NO_CALL",
     "OK",
     "PREFIX",
-    "Refused",
-    "Status",
-    "TooLarge",
-    "announced",
-    "framed",
+    "GrpcError",
+    "GrpcStatus",
+    "MessageTooLarge",
+    "announced_length",
+    "frame_message",
     "http_refusal",
+    "parse_timeout",
     "refusal",
-    "seconds",
     "trailers",
-    "unframed",
+    "unframe_message",
 ]
 
 PREFIX = 5
-"""Bytes before a message: a flag and its length."""
+"""The bytes before a message: a flag and the message's length."""
 
 _UNITS = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
 _GZIP = 16 + zlib.MAX_WBITS
-_TEXT = literal("content-type", "text/plain")
+_PLAIN_TEXT = literal("content-type", "text/plain")
 _HTTP_OK = b"\x88"  # `:status: 200` is in the static table
 
 
-class Status(IntEnum):
-    """The statuses that we send."""
+class GrpcStatus(IntEnum):
+    """The gRPC statuses that this package sends."""
 
     OK = 0
     INVALID_ARGUMENT = 3
@@ -51,120 +51,121 @@ class Status(IntEnum):
     UNAVAILABLE = 14
 
 
-class Refused(Exception):
-    """The call is answered with a status alone."""
+class GrpcError(Exception):
+    """A call that is answered with a status instead of a message."""
 
-    def __init__(self, status: Status, text: str) -> None:
-        super().__init__(text)
+    def __init__(self, status: GrpcStatus, reason: str) -> None:
+        super().__init__(reason)
         self.status = status
-        self.text = text
+        self.reason = reason
 
 
-class TooLarge(Refused):
-    """The message is larger than it may be. The usual RESOURCE_EXHAUSTED would make anycable-go send it again."""
+class MessageTooLarge(GrpcError):
+    """A message above the limit. It is INVALID_ARGUMENT, because anycable-go retries the usual RESOURCE_EXHAUSTED."""
 
     def __init__(self, largest: int) -> None:
         super().__init__(
-            Status.INVALID_ARGUMENT, f"the request has more than the {largest} bytes of rpc_max_call_send_size"
+            GrpcStatus.INVALID_ARGUMENT, f"the request has more than the {largest} bytes of rpc_max_call_send_size"
         )
 
 
 HEADERS = _HTTP_OK + literal("content-type", "application/grpc") + literal("grpc-accept-encoding", "identity,gzip")
-"""What an answer begins with."""
+"""The header block at the start of an answer."""
 
 OK = literal("grpc-status", "0")
-"""What an answer ends with."""
+"""The trailers of a successful answer."""
 
 
-def trailers(status: Status, text: str = "") -> bytes:
-    """What ends an answer: a status, with a text for people."""
-    said = literal("grpc-message", _escaped(text)) if text else b""
-    return literal("grpc-status", str(int(status))) + said
+def trailers(status: GrpcStatus, reason: str = "") -> bytes:
+    """Return the trailers of an answer: a status, and a reason for people to read."""
+    message = literal("grpc-message", _escape(reason)) if reason else b""
+    return literal("grpc-status", str(int(status))) + message
 
 
-def refusal(status: Status, text: str) -> bytes:
-    """The header block that is the whole answer."""
-    return HEADERS + trailers(status, text)
+def refusal(status: GrpcStatus, reason: str) -> bytes:
+    """Return a header block that is a whole answer: a status without a message."""
+    return HEADERS + trailers(status, reason)
 
 
 NO_CALL = b"Only gRPC calls are answered here.\n"
-"""What a browser or curl is told."""
+"""The body of the answer to a browser or curl."""
 
 
 def http_refusal(method: str) -> bytes:
-    """The header block before `NO_CALL`, for a request that is no gRPC call."""
+    """Return the header block before `NO_CALL`, for a request that is no gRPC call."""
     if method != "POST":
-        return literal(":status", "405") + literal("allow", "POST") + _TEXT
-    return literal(":status", "415") + _TEXT
+        return literal(":status", "405") + literal("allow", "POST") + _PLAIN_TEXT
+    return literal(":status", "415") + _PLAIN_TEXT
 
 
-def _escaped(text: str) -> str:
-    """Printable ASCII as it is, other bytes and `%` as `%XX`."""
-    return "".join(chr(byte) if 32 <= byte < 127 and byte != 37 else f"%{byte:02X}" for byte in text.encode())
+def _escape(reason: str) -> str:
+    """Keep printable ASCII, and write other bytes and `%` as `%XX`."""
+    return "".join(chr(byte) if 32 <= byte < 127 and byte != 37 else f"%{byte:02X}" for byte in reason.encode())
 
 
 @lru_cache(1024)
-def seconds(timeout: str | None) -> float:
-    """What `grpc-timeout` allows; without one there is no end.
+def parse_timeout(timeout: str | None) -> float:
+    """Return the seconds of a `grpc-timeout` header; infinite without one.
 
     Raises:
-        Refused: it is none.
+        GrpcError: the header is malformed.
     """
     if timeout is None:
         return inf
     number, unit = timeout[:-1], _UNITS.get(timeout[-1:])
     if unit is None or len(number) > 8 or not (number.isascii() and number.isdigit()):
-        raise Refused(Status.INTERNAL, "grpc-timeout is not a number of up to 8 digits and a unit")
+        raise GrpcError(GrpcStatus.INTERNAL, "grpc-timeout must be a number of up to 8 digits and a unit")
     return int(number) * unit
 
 
-def framed(data: bytes) -> bytes:
-    """The message as it is sent."""
+def frame_message(data: bytes) -> bytes:
+    """Return the message with its prefix, as it is sent."""
     return b"\0" + len(data).to_bytes(4, "big") + data
 
 
-def announced(body: bytes | bytearray) -> int:
-    """How long a message says it is."""
+def announced_length(body: bytes | bytearray) -> int:
+    """Return the length of a message, as its prefix says."""
     return int.from_bytes(body[1:PREFIX], "big")
 
 
-def unframed(body: bytes, encoding: str, largest: int) -> bytes:
-    """The one message of a unary call.
+def unframe_message(body: bytes, encoding: str, largest: int) -> bytes:
+    """Return the one message in the body of a unary call.
 
     Raises:
-        Refused: there is another number of them, it is larger than `largest` bytes, or cannot be decompressed.
+        GrpcError: there is no message or more than one, it is above `largest` bytes, or cannot be decompressed.
     """
-    size = announced(body)
+    size = announced_length(body)
+    # fast path: one whole message, not compressed
     if len(body) == PREFIX + size and not body[0] and size <= largest:
         return body[PREFIX:]
     if size > largest:
-        raise TooLarge(largest)
+        raise MessageTooLarge(largest)
     if len(body) != PREFIX + size:
-        raise _not_one(body, size)
+        raise _wrong_length(body, size)
     if body[0] != 1:
-        raise Refused(Status.INTERNAL, "the message's flag is neither 0 nor 1")
+        raise GrpcError(GrpcStatus.INTERNAL, "the message's compression flag must be 0 or 1")
     if encoding in ("", "identity"):
-        raise Refused(Status.INTERNAL, "the message is compressed, and grpc-encoding does not say how")
+        raise GrpcError(GrpcStatus.INTERNAL, "the message is compressed, but grpc-encoding does not say how")
     if encoding != "gzip":
-        raise Refused(Status.UNIMPLEMENTED, "grpc-encoding must be identity or gzip")
-    return _decompressed(body[PREFIX:], largest)
+        raise GrpcError(GrpcStatus.UNIMPLEMENTED, "grpc-encoding must be identity or gzip")
+    return _decompress(body[PREFIX:], largest)
 
 
-def _not_one(body: bytes, size: int) -> Refused:
+def _wrong_length(body: bytes, size: int) -> GrpcError:
     if body and len(body) < PREFIX + size:
-        return Refused(Status.INTERNAL, "the message is cut")
-    return Refused(Status.UNIMPLEMENTED, "a unary call has exactly one message")
+        return GrpcError(GrpcStatus.INTERNAL, "the message is shorter than its prefix says")
+    return GrpcError(GrpcStatus.UNIMPLEMENTED, "a unary call must have exactly one message")
 
 
-def _decompressed(data: bytes, largest: int) -> bytes:
-    """Never more of it than is wanted, however much there would be."""
+def _decompress(data: bytes, largest: int) -> bytes:
+    """Decompress up to the limit and no further, so that a small body cannot become a huge one."""
     decompressor = zlib.decompressobj(_GZIP)
     try:
         message = decompressor.decompress(data, largest + 1)
     except zlib.error:
-        raise Refused(Status.INTERNAL, "the message is not gzip") from None
+        raise GrpcError(GrpcStatus.INTERNAL, "the message is not valid gzip") from None
     if len(message) > largest:
-        raise TooLarge(largest)
+        raise MessageTooLarge(largest)
     if not decompressor.eof or decompressor.unused_data:
-        raise Refused(Status.INTERNAL, "the message is not gzip, or is cut")
+        raise GrpcError(GrpcStatus.INTERNAL, "the message is not complete gzip, or has more after it")
     return message

@@ -1,6 +1,7 @@
-"""Header blocks (HPACK, RFC 7541): read without a dynamic table, or by the `hpack` library while a peer has one.
+"""Header blocks (HPACK, RFC 7541): decoded here without a dynamic table, by the `hpack` library while a peer has one.
 
-We ask peers for a table of size 0. Once they have one, a block means the same wherever it comes.
+Our settings ask peers for a table of size 0. Then a block does not depend on those before it, and the same bytes always
+mean the same fields.
 """
 
 from __future__ import annotations
@@ -16,21 +17,22 @@ __all__ = ["OVERHEAD", "BlockReader", "Field", "literal"]
 Field = tuple[bytes, bytes]
 
 OVERHEAD = 32
-"""What a field counts beyond its text (RFC 9113, 6.5.2)."""
+"""The bytes that a field counts beyond its name and value (RFC 9113, 6.5.2)."""
 
 _STATIC: tuple[Field, ...] = ((b"", b""), *((bytes(name), bytes(value)) for name, value in HeaderTable.STATIC_TABLE))
-_MOST_RESIZES = 2
-_TABLE_SIZE = 4096  # what every connection starts with
+_MAX_RESIZES = 2  # at the start of a block (RFC 7541, 4.2)
+_TABLE_SIZE = 4096  # bytes of the table that every connection starts with
 
 
 class BlockReader:
-    """The fields of one connection's blocks, in order.
+    """Decode the header blocks of one connection, in order.
 
-    `is_stateless` says that the peer's table is empty and stays so: then `read_from` reads the end of a block alone.
+    `is_stateless` is True once the peer's table is empty and stays empty. Then `read_from` may read the end of a block
+    alone.
 
     Args:
-        largest: how long a block's fields may be in all, in bytes.
-        table: how large a table we have let the peer have, in bytes.
+        largest: how large the fields of a block may be together, in bytes.
+        table: the size of the table that our settings allow, in bytes.
     """
 
     def __init__(self, largest: int, table: int = 0) -> None:
@@ -42,15 +44,15 @@ class BlockReader:
         self._table = table
 
     def acknowledge(self) -> None:
-        """The peer has our settings; its next block must begin with shrinking a larger table (RFC 9113, 4.3.1)."""
+        """Note that the peer has our settings: its next block must begin with shrinking its table (RFC 9113, 4.3.1)."""
         self._is_acknowledged = True
         self._decoder.max_allowed_table_size = self._table
 
     def read(self, block: bytes) -> list[Field]:
-        """The fields of a block.
+        """Return the fields of a block.
 
         Raises:
-            ConnectionFault: it is no block, or one of too many fields.
+            ConnectionFault: the block cannot be decoded, or its fields are too large.
         """
         if self.is_stateless:
             return [field for field, _ in self.read_from(block, 0)]
@@ -65,21 +67,21 @@ class BlockReader:
         return [(bytes(name), bytes(value)) for name, value in fields]
 
     def read_from(self, block: bytes, position: int) -> list[tuple[Field, int]]:
-        """The fields of a block from there on, each with where it ends; for a peer with an empty table.
+        """Return the fields from `position` on, each with the position of its end; only for a stateless peer.
 
         Raises:
-            ConnectionFault: it is no block, or one of too many fields.
+            ConnectionFault: the block cannot be decoded, or its fields are too large.
         """
         try:
             return self._fields(block, position)
         except (ValueError, IndexError):
             raise _broken() from None
 
-    def text(self, coded: bytes) -> bytes:
-        """One string, with its length before it.
+    def string(self, coded: bytes) -> bytes:
+        """Decode one string, which begins with its length.
 
         Raises:
-            ConnectionFault: it is none.
+            ConnectionFault: the string cannot be decoded.
         """
         try:
             return _string(coded, 0)[0]
@@ -92,7 +94,7 @@ class BlockReader:
         while position < end:
             first = block[position]
             if first & 0xE0 == 0x20:
-                position = _empty_table(block, position, bool(read) or position >= _MOST_RESIZES)
+                position = _read_resize(block, position, bool(read) or position >= _MAX_RESIZES)
                 continue
             field, position = _field(block, position, first)
             read.append((field, position))
@@ -103,11 +105,11 @@ class BlockReader:
 
 
 def _broken() -> ConnectionFault:
-    return ConnectionFault(ErrorCode.COMPRESSION_ERROR, "a header block cannot be read")
+    return ConnectionFault(ErrorCode.COMPRESSION_ERROR, "a header block cannot be decoded")
 
 
 def _too_many() -> ConnectionFault:
-    return ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "too many headers")
+    return ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "the headers are too large")
 
 
 def _field(block: bytes, position: int, first: int) -> tuple[Field, int]:
@@ -123,21 +125,21 @@ def _field(block: bytes, position: int, first: int) -> tuple[Field, int]:
     return (name, value), position
 
 
-def _empty_table(block: bytes, position: int, is_late: bool) -> int:
+def _read_resize(block: bytes, position: int, is_late: bool) -> int:
     size, position = _integer(block, position, 0x1F)
     if size or is_late:
-        raise ValueError("a table of another size, or not at the start of the block")
+        raise ValueError("a table that is not empty, or a resize after the start of the block")
     return position
 
 
 def _check_resizes(block: bytes) -> None:
-    """A block begins with two changes of the table's size at most (RFC 7541, 4.2): each costs more than its byte."""
+    """Raise ValueError if a block resizes the table more than twice: each resize costs more than its one byte."""
     position = count = 0
     while position < len(block) and block[position] & 0xE0 == 0x20:
         _, position = _integer(block, position, 0x1F)
         count += 1
-        if count > _MOST_RESIZES:
-            raise ValueError("too many sizes of the table")
+        if count > _MAX_RESIZES:
+            raise ValueError("too many resizes of the table")
 
 
 def _integer(block: bytes, position: int, mask: int) -> tuple[int, int]:
@@ -159,23 +161,23 @@ def _string(block: bytes, position: int) -> tuple[bytes, int]:
     size, position = _integer(block, position, 0x7F)
     end = position + size
     if end > len(block):
-        raise ValueError("the string is cut")
-    text = block[position:end]
-    return (huffman.decode(text) if coded else text), end
+        raise ValueError("the string is longer than the block")
+    string = block[position:end]
+    return (huffman.decode(string) if coded else string), end
 
 
 def literal(name: str, value: str) -> bytes:
-    """A field as it is written: as it is, in no table."""
+    """Encode a field as it is: without Huffman coding, and not put into a table."""
     return b"\x00" + _prefixed(name.encode()) + _prefixed(value.encode())
 
 
-def _prefixed(text: bytes) -> bytes:
-    size = len(text)
+def _prefixed(string: bytes) -> bytes:
+    size = len(string)
     if size < 127:
-        return bytes((size,)) + text
+        return bytes((size,)) + string
     size -= 127
     written = [127]
     while size >= 128:
         written.append(size & 0x7F | 0x80)
         size >>= 7
-    return bytes((*written, size)) + text
+    return bytes((*written, size)) + string

@@ -1,4 +1,4 @@
-"""What a peer may ask for, and how much of what asks for nothing."""
+"""The limits of a peer, and the guard against floods of frames that ask for nothing."""
 
 from __future__ import annotations
 
@@ -6,18 +6,28 @@ from dataclasses import dataclass
 
 from .frames import ConnectionFault, ErrorCode
 
-__all__ = ["Limits", "Noise"]
+__all__ = ["FloodGuard", "Limits"]
 
-_WORTH = 8  # frames that carry no call: so many are let pass for each answer
+_PAID_BY_ANSWER = 8  # unproductive frames: honest clients send a few windows and pings for each call
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a peer may ask for: sizes in bytes, times in seconds, `noise` in frames that carry no call.
+    """The limits of one peer: sizes in bytes, times in seconds.
 
-    A `table` of 0 makes header blocks independent of each other, and quick to read. `patience` is what a peer has to
-    end what it has begun, and to take an answer; after `quiet` seconds without a byte it is asked whether it is there.
-    `buffered` is what one connection may keep of unfinished requests and of answers that wait, `budget` what all may.
+    Attributes:
+        message: the largest message, also when decompressed.
+        table: the header table that the peer may use. 0 makes header blocks independent of each other, and fast to
+            read.
+        headers: the headers of one request.
+        block: a header block before it is decoded.
+        streams: how many streams may be open at a time.
+        buffered: what one connection may keep of incomplete requests, and the same again of answers that wait.
+        budget: what all connections together may keep of both.
+        unproductive_frames: how many frames without a request are accepted; answers and time make up for them.
+        unproductive_frames_per_second: how many of them each second makes up for.
+        patience: how long a peer may take to complete what it has begun, or to read an answer.
+        quiet: how long a peer may be silent before it is sent a PING.
     """
 
     message: int = 4 * 2**20
@@ -27,34 +37,34 @@ class Limits:
     streams: int = 1000
     buffered: int = 32 * 2**20
     budget: int = 64 * 2**20
-    noise: int = 2000
-    noise_per_second: int = 200
+    unproductive_frames: int = 2000
+    unproductive_frames_per_second: int = 200
     patience: int = 20
     quiet: int = 120
 
 
-class Noise:
-    """Counts frames that carry no call; answers and time make up for them."""
+class FloodGuard:
+    """Count frames that carry no request. A level rises with them, and falls with each answer and each second."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._level = 0
 
     def count(self, weight: int = 1) -> None:
-        """One more, as bad as `weight` of them.
+        """Count an unproductive frame, or one that makes as much work as `weight` of them.
 
         Raises:
-            ConnectionFault: there are too many.
+            ConnectionFault: there were too many.
         """
         self._level += weight
-        if self._level > self._limits.noise:
-            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "too many frames that ask for nothing")
+        if self._level > self._limits.unproductive_frames:
+            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "too many frames without a request")
 
-    def answered(self) -> None:
-        """A call has its answer."""
+    def call_answered(self) -> None:
+        """Lower the level: the peer has made a real call."""
         if self._level:
-            self._level = max(0, self._level - _WORTH)
+            self._level = max(0, self._level - _PAID_BY_ANSWER)
 
-    def a_second_passed(self) -> None:
-        """Call it each second."""
-        self._level = max(0, self._level - self._limits.noise_per_second)
+    def tick(self) -> None:
+        """Lower the level; call this each second."""
+        self._level = max(0, self._level - self._limits.unproductive_frames_per_second)

@@ -1,4 +1,8 @@
-"""What a request's header block says, checked (RFC 9113, 8.2 and 8.3); what many begin with is read once."""
+"""Request headers: decoded, checked (RFC 9113, 8.2 and 8.3) and made into strings.
+
+Two caches make this fast, because a client's calls differ little. Each connection remembers how header blocks begin
+(the pseudo-headers and what comes with them), and all connections share the fields that follow.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from typing import NamedTuple
 from .frames import ErrorCode, StreamFault
 from .header_blocks import OVERHEAD, BlockReader, Field
 
-__all__ = ["Head", "HeadReader", "Line", "check_trailers"]
+__all__ = ["RequestHead", "RequestHeadReader", "RequestLine", "check_trailers"]
 
 _PSEUDO = {b":method": ":method", b":scheme": ":scheme", b":path": ":path", b":authority": ":authority"}
 _FORBIDDEN = {b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"}
@@ -19,91 +23,97 @@ _SPECIAL = {*_FORBIDDEN, b"te", b"content-length", b"content-type"}
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
 _VALUE = re.compile(rb"[^\x00\r\n]*")
 _GRPC = re.compile(r"application/grpc(?:[+;].*)?", re.IGNORECASE)
-_MOST_STARTS, _LONGEST_START = 16, 1024
-_MOST_FIELDS = 8192
-_SHORT = 127  # bytes of a text with its length, which then is one byte
-_LITERALS = (0x40, 0x00, 0x10)  # in the table, not in it, never in one: to an empty table the same
+_MAX_STARTS, _LONGEST_START = 16, 1024
+_MAX_FIELDS = 8192
+_SHORT = 127  # bytes of a string and its length, which is one byte then
+_LITERALS = (0x40, 0x00, 0x10)  # indexed, not indexed, never indexed: without a table there is no difference
 
 
 _fields: dict[bytes, tuple[str, str, int]] = {}
-"""Fields that have been read before. All connections share them: each would keep megabytes of its own."""
+"""Encoded fields that have been decoded before: name, value and size. Shared: each connection would keep megabytes."""
 
-_new_head = tuple.__new__  # a NamedTuple's own takes twice as long
+_new_head = tuple.__new__  # fast path: a NamedTuple's own constructor takes twice as long
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """What many requests have in common; `is_grpc` says that they are calls, whatever is called."""
+class RequestLine:
+    """The part of the headers that many requests have in common. `is_grpc`: a gRPC call, of whatever method."""
 
     method: str
     path: str
     is_grpc: bool
 
 
-class Head(NamedTuple):
-    """A request's headers. `size` is counted as SETTINGS_MAX_HEADER_LIST_SIZE is; `length` is the content-length.
+class RequestHead(NamedTuple):
+    """The headers of one request.
 
-    `metadata` has every header of text, the last of those that come twice.
+    `metadata` has all headers but pseudo-headers and binary ones (`-bin`); of repeated ones the last. `size` is counted
+    like SETTINGS_MAX_HEADER_LIST_SIZE. `length` is the content-length.
     """
 
-    line: Line
+    line: RequestLine
     metadata: dict[str, str]
     size: int
     length: int | None = None
 
 
-class HeadReader:
-    """The heads of one connection's requests.
+class RequestHeadReader:
+    """Read the headers of one connection's requests.
 
     Args:
-        largest: how long the headers of a request should be, in bytes; beyond four times that nothing is read.
-        table: how large a table we have let the peer have, in bytes.
+        largest: the size that headers should not exceed, in bytes; above four times that the connection ends.
+        table: the size of the header table that our settings allow, in bytes.
     """
 
     def __init__(self, largest: int, table: int = 0) -> None:
-        self.blocks = BlockReader(largest * 4, table)
+        self.block_reader = BlockReader(largest * 4, table)
         self._largest = largest
-        self._starts: dict[bytes, Head] = {}
+        self._starts: dict[bytes, RequestHead] = {}
         self._lengths: tuple[int, ...] = ()
 
-    def read(self, block: bytes) -> Head:
-        """The head that a block is.
+    def read(self, block: bytes) -> RequestHead:
+        """Decode and check a header block.
 
         Raises:
-            ConnectionFault: it is no header block.
-            StreamFault: it is none of a request.
+            ConnectionFault: the block cannot be decoded.
+            StreamFault: its fields are not those of a request.
         """
-        if not self.blocks.is_stateless:
-            return _head(self.blocks.read(block))
+        if not self.block_reader.is_stateless:
+            return _head(self.block_reader.read(block))
+        # fast path: the beginning is known, only the rest is decoded
         for length in self._lengths:
             start = self._starts.get(block[:length])
             if start is not None:
-                return self._continued(start, block, length) or _head(self.blocks.read(block))
-        return self._first(block)
+                return self._continue(start, block, length) or _head(self.block_reader.read(block))
+        return self._read_first(block)
 
-    def _first(self, block: bytes) -> Head:
-        """Read it in full, and keep what others will begin with."""
-        fields = self.blocks.read_from(block, 0)
-        head = _head([one for one, _ in fields])
+    def _read_first(self, block: bytes) -> RequestHead:
+        """Decode a whole block, and keep the beginning that others will share."""
+        fields = self.block_reader.read_from(block, 0)
+        head = _head([field for field, _ in fields])
         shared: list[Field] = []
         length = 0
-        for one, end in fields:
-            if one[0] not in _SHARED:
+        for field, end in fields:
+            if field[0] not in _SHARED:
                 break
-            shared.append(one)
+            shared.append(field)
             length = end
         if length <= _LONGEST_START:
             self._keep(block[:length], _head(shared))
         return head
 
-    def _keep(self, start: bytes, head: Head) -> None:
-        if len(self._starts) >= _MOST_STARTS:
+    def _keep(self, start: bytes, head: RequestHead) -> None:
+        if len(self._starts) >= _MAX_STARTS:
             self._starts.clear()
         self._starts[start] = head
         self._lengths = tuple({len(start) for start in self._starts})
 
-    def _continued(self, start: Head, block: bytes, position: int) -> Head | None:
-        """The head with the rest, if that is short fields that stand for themselves; those that come again are kept."""
+    def _continue(self, start: RequestHead, block: bytes, position: int) -> RequestHead | None:
+        """Add the fields after a known beginning; return None if one of them needs the whole block to be checked.
+
+        Short literal fields can be cut out without decoding them: each string begins with its length, in one byte. The
+        same bytes always mean the same field, so a field that came before is looked up.
+        """
         line, metadata, size, length = start
         metadata, end, known = metadata.copy(), len(block), _fields
         if end > self._largest:
@@ -113,7 +123,7 @@ class HeadReader:
                 middle = position + 2 + (block[position + 1] & 0x7F)
                 after = middle + 1 + (block[middle] & 0x7F)
                 coded = block[position:after]
-                field = known.get(coded) or self._field(coded, middle - position)
+                field = known.get(coded) or self._decode_field(coded, middle - position)
                 if field is None:
                     return None
                 name, value, weight = field
@@ -122,40 +132,40 @@ class HeadReader:
                 position = after
         except IndexError:
             return None
-        return _new_head(Head, (line, metadata, size, length))
+        return _new_head(RequestHead, (line, metadata, size, length))
 
-    def _field(self, coded: bytes, middle: int) -> tuple[str, str, int] | None:
-        """Name, value and what they count, of a literal field with a new name; none of what means something to HTTP."""
+    def _decode_field(self, coded: bytes, middle: int) -> tuple[str, str, int] | None:
+        """Return name, value and size of a short literal field; None for other forms, and for names with rules."""
         if coded[0] not in _LITERALS or middle > _SHORT or len(coded) - middle > _SHORT:
             return None
-        name, value = self.blocks.text(coded[1:middle]), self.blocks.text(coded[middle:])
+        name, value = self.block_reader.string(coded[1:middle]), self.block_reader.string(coded[middle:])
         if name in _SPECIAL or name.endswith(b"-bin") or not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
             return None
-        if len(_fields) >= _MOST_FIELDS:
+        if len(_fields) >= _MAX_FIELDS:
             _fields.clear()
         field = name.decode(), value.decode("latin-1"), len(name) + len(value) + OVERHEAD
         _fields[coded] = field
         return field
 
 
-def _head(fields: Iterable[Field]) -> Head:
-    said: dict[str, str] = {}
+def _head(fields: Iterable[Field]) -> RequestHead:
+    pseudo_headers: dict[str, str] = {}
     metadata: dict[str, str] = {}
     size, regular = 0, False
     for name, value in fields:
         size += len(name) + len(value) + OVERHEAD
         pseudo = _PSEUDO.get(name, "")
         regular = regular or not pseudo
-        _check(name, value, may_be_pseudo=not regular and pseudo not in said)
+        _check(name, value, may_be_pseudo=not regular and pseudo not in pseudo_headers)
         if pseudo:
-            said[pseudo] = value.decode("latin-1")
+            pseudo_headers[pseudo] = value.decode("latin-1")
         elif not name.endswith(b"-bin"):
             metadata[name.decode()] = value.decode("latin-1")
-    method, scheme, path = said.get(":method"), said.get(":scheme"), said.get(":path")
+    method, scheme, path = (pseudo_headers.get(name) for name in (":method", ":scheme", ":path"))
     if not (method and scheme and path):
         raise StreamFault(ErrorCode.PROTOCOL_ERROR)
     is_grpc = method == "POST" and bool(_GRPC.fullmatch(metadata.get("content-type", "")))
-    return Head(Line(method, path, is_grpc), metadata, size, _length(metadata))
+    return RequestHead(RequestLine(method, path, is_grpc), metadata, size, _length(metadata))
 
 
 def _check(name: bytes, value: bytes, *, may_be_pseudo: bool) -> None:
@@ -165,19 +175,19 @@ def _check(name: bytes, value: bytes, *, may_be_pseudo: bool) -> None:
 
 
 def _length(metadata: dict[str, str]) -> int | None:
-    text = metadata.get("content-length")
-    if text is None:
+    length = metadata.get("content-length")
+    if length is None:
         return None
-    if not re.fullmatch("[0-9]{1,18}", text):
+    if not re.fullmatch("[0-9]{1,18}", length):
         raise StreamFault(ErrorCode.PROTOCOL_ERROR)
-    return int(text)
+    return int(length)
 
 
 def check_trailers(fields: Iterable[Field]) -> None:
-    """Trailers are read for their faults alone.
+    """Check the trailers of a request; nothing else is done with them.
 
     Raises:
-        StreamFault: they may not be sent.
+        StreamFault: a field may not be sent.
     """
     for name, value in fields:
         _check(name, value, may_be_pseudo=False)

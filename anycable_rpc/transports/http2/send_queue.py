@@ -1,4 +1,4 @@
-"""What goes out on one connection: frames, as far as the peer's windows allow, the rest when they open."""
+"""The frames that one connection sends: as many as the peer's windows allow, and the rest when they open."""
 
 from __future__ import annotations
 
@@ -18,50 +18,59 @@ from .frames import (
     frame,
 )
 
-__all__ = ["Outbox"]
+__all__ = ["SendQueue"]
 
 _DATA = bytes((Type.DATA, 0))
-_EMPTY_TABLE = b"\x20"  # we keep no table: said once, before the first block
+_EMPTY_TABLE = b"\x20"  # before the first block: tells the peer that our blocks use no header table
 
 
 @lru_cache(64)
 def _start(block: bytes, flags: int) -> bytes:
-    """What is before the stream's number in the frame of a header block; most answers have the same ones."""
+    """Return the start of a HEADERS frame, up to the stream's number; most answers begin with the same one."""
     return len(block).to_bytes(3, "big") + bytes((Type.HEADERS, flags))
 
 
-class Outbox:
-    """Takes answers; `take` gives the bytes to write, `waiting` are the streams that a window holds up."""
+class SendQueue:
+    """Take answers, and return from `take` the bytes to write.
+
+    `waiting` has the streams whose answers do not fit into a window, with what is left to send: data, and trailers as
+    `H2Connection.respond` takes them. `held` counts the bytes of that data.
+    """
 
     def __init__(self) -> None:
         self._ready: list[bytes] = []
-        self._first = _EMPTY_TABLE
+        self._before_first_block = _EMPTY_TABLE
         self._window = DEFAULT_WINDOW
         self._initial = DEFAULT_WINDOW
-        self._credit: dict[int, int] = {}  # by stream: how its window differs from the initial one
+        # By stream: how its window differs from the initial one. So a new initial window changes all of them at once,
+        # and a stream whose answer goes out whole, as nearly all do, needs no entry.
+        self._credit: dict[int, int] = {}
         self.frame_size = DEFAULT_FRAME
         self.waiting: dict[int, tuple[memoryview, bytes | None]] = {}
-        self.held = 0  # bytes that wait
+        self.held = 0
 
     def add(self, data: bytes) -> None:
-        """Write this, whatever the windows."""
+        """Send these frames whatever the windows are: only DATA is limited by them."""
         self._ready.append(data)
 
     def take(self) -> bytes:
-        """All that can be written now."""
+        """Return all bytes that can be written now."""
         data = b"".join(self._ready)
         self._ready.clear()
         return data
 
     def headers(self, stream: int, block: bytes, flags: int = 0) -> None:
-        """A header block, never longer than a frame."""
-        self._ready.append(frame(Type.HEADERS, END_HEADERS | flags, stream, self._first + block))
-        self._first = b""
+        """Send a header block; ours always fit into one frame."""
+        self._ready.append(frame(Type.HEADERS, END_HEADERS | flags, stream, self._before_first_block + block))
+        self._before_first_block = b""
 
     def answer(self, stream: int, headers: bytes, data: bytes, trailers: bytes) -> bool:
-        """A whole answer at once, if it fits in one frame and the windows; whether it has left."""
+        """Send a whole answer if it fits into one DATA frame and the windows; return whether it did.
+
+        This is the fast path for nearly all answers: three frames are written in one step, without an entry anywhere.
+        """
         size = len(data)
-        if size > self.frame_size or size > self._window or self._first:
+        if size > self.frame_size or size > self._window or self._before_first_block:
             return False
         if size > (self._initial + self._credit.get(stream, 0) if self._credit else self._initial):
             return False
@@ -72,7 +81,10 @@ class Outbox:
         return True
 
     def send(self, stream: int, data: bytes, trailers: bytes | None) -> bool:
-        """Send data, and trailers with the end of the stream (empty: with the data); whether the stream has ended."""
+        """Send data as far as the windows allow, after what still waits; return whether the stream has ended.
+
+        With trailers the stream ends after them, with `b""` after the data, and with None it goes on.
+        """
         view = memoryview(data)
         held = self.waiting.pop(stream, None)
         if held:
@@ -80,7 +92,7 @@ class Outbox:
             view = memoryview(bytes(held[0]) + data) if data else held[0]
         sent = self._fitting(stream, view, END_STREAM if trailers == b"" else 0)
         if sent < len(view):
-            self.waiting[stream] = _rest(view, sent), trailers
+            self.waiting[stream] = _remainder(view, sent), trailers
             self.held += len(view) - sent
             return False
         if trailers:
@@ -88,7 +100,7 @@ class Outbox:
         return trailers is not None
 
     def _fitting(self, stream: int, data: memoryview, last: int) -> int:
-        """Write what the windows allow, with the flag of the last frame; how many bytes that is."""
+        """Send what the windows allow, and return how much; `last` is the flag of the frame with the last byte."""
         size = min(len(data), self._window, self._initial + self._credit.get(stream, 0))
         if size <= 0:
             return 0
@@ -100,22 +112,22 @@ class Outbox:
         return size
 
     def forget(self, stream: int) -> None:
-        """The stream has ended."""
+        """Drop what waits of a stream that has ended."""
         if self._credit:
             self._credit.pop(stream, None)
         if self.waiting and (held := self.waiting.pop(stream, None)):
             self.held -= len(held[0])
 
     def waits(self, stream: int) -> int:
-        """How many bytes of a stream wait."""
+        """Return how many bytes of a stream wait."""
         held = self.waiting.get(stream)
         return len(held[0]) if held else 0
 
     def open_window(self, stream: int, increment: int) -> list[int]:
-        """The peer takes more on one stream; return the streams that have ended by it.
+        """Send more of one stream, which the peer allows; return the streams that have ended by it.
 
         Raises:
-            StreamFault: the window grows too large.
+            StreamFault: the window is too large.
         """
         credit = self._credit.get(stream, 0) + increment
         if self._initial + credit > LARGEST_WINDOW:
@@ -124,30 +136,30 @@ class Outbox:
         return [stream] if stream in self.waiting and self._again(stream) else []
 
     def grow(self, increment: int) -> None:
-        """The peer takes more in all; `go_on` sends what waits for that.
+        """Note that the peer takes more in all; `go_on` sends what waited for that.
 
         Raises:
-            ConnectionFault: the window grows too large.
+            ConnectionFault: the window is too large.
         """
         self._window += increment
         if self._window > LARGEST_WINDOW:
-            raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "the connection's window is too large")
+            raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "the connection's window is above 2^31 - 1")
 
     def resize(self, initial: int, largest: int) -> None:
-        """Set every stream's window as the peer asks; `go_on` sends what waits for that.
+        """Change the window of every stream, as the peer asks; `go_on` sends what waited for that.
 
-        One frame may set it many times. `largest` is the largest value of the frame, `initial` the last: each stream
-        is looked at once.
+        One SETTINGS frame may set the window many times. `largest` is the largest of its values, `initial` the last:
+        this way the streams are checked once for each frame.
 
         Raises:
-            ConnectionFault: a window grows too large.
+            ConnectionFault: a stream's window is too large.
         """
         if largest + max(self._credit.values(), default=0) > LARGEST_WINDOW:
-            raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "a window is too large")
+            raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "a stream's window is above 2^31 - 1")
         self._initial = initial
 
     def go_on(self) -> list[int]:
-        """Send what waited, oldest first; the streams that have ended by it."""
+        """Send what waits, oldest first; return the streams that have ended by it."""
         ended: list[int] = []
         for stream in list(self.waiting):
             if self._window <= 0:
@@ -157,13 +169,17 @@ class Outbox:
         return ended
 
     def _again(self, stream: int) -> bool:
-        """A stream whose window is shut keeps its turn."""
+        # Return before `send` takes the stream out of `waiting` and puts it back at the end: it would lose its turn.
         if self._initial + self._credit.get(stream, 0) <= 0:
             return False
         return self.send(stream, b"", self.waiting[stream][1])
 
 
-def _rest(data: memoryview, sent: int) -> memoryview:
-    """What is left to send. Only the smaller half is copied, so that many small windows cost no more than one."""
+def _remainder(data: memoryview, sent: int) -> memoryview:
+    """Return what is left to send.
+
+    It is copied when at least half of it has been sent, so that the sent bytes can be freed. A peer that opens its
+    window byte by byte does not make us copy the whole answer each time.
+    """
     rest = data[sent:]
     return rest if 2 * len(rest) > len(cast(bytes, data.obj)) else memoryview(bytes(rest))

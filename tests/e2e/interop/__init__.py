@@ -1,1 +1,1 @@
-"""The engine of our own before the other implementations of HTTP/2 and gRPC."""
+"""The asyncio engine against other implementations of HTTP/2 and gRPC."""

@@ -1,4 +1,4 @@
-"""The apps behind the engine under test: the same in `def` and in `async def`."""
+"""The apps behind the engine under test: the same callbacks as `def` and as `async def`."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from anycable_rpc import Cable, Channel, Connection, action
 
 
 class Told(Connection):
-    """Who connects is told its headers."""
+    """A connection that transmits the request's headers to the client."""
 
     def connect(self) -> None:
         self.transmit(dict(self.headers))
 
 
 class Echo(Channel):
-    """Says again what it is told, at once or later."""
+    """A channel that transmits what it receives, at once or later."""
 
     @action
     def say(self, text: str) -> None:
@@ -29,7 +29,7 @@ class Echo(Channel):
 
 
 class AsyncEcho(Channel):
-    """The same on the event loop."""
+    """`Echo` with `async def` actions."""
 
     name = "Echo"
 

@@ -1,4 +1,4 @@
-"""gRPC clients of four makes: programs that read calls as JSON in lines, and say in the same way how they ended."""
+"""Four gRPC clients: programs that read calls as lines of JSON, and write the outcomes as lines of JSON."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ RESOURCE_EXHAUSTED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE = 8, 12, 13, 14
 
 @dataclass(frozen=True)
 class Answer:
-    """How a call has ended: gRPC's number, the text with it, the message. `more` is a message of a stream."""
+    """The outcome of a call: gRPC's status code, its text, the message. `more` is True for a message of a stream."""
 
     code: int
     text: str
@@ -35,7 +35,7 @@ class Answer:
 
 
 class Caller:
-    """A client that runs. Every wait has a deadline."""
+    """A running client. Every wait has a deadline."""
 
     def __init__(self, command: Sequence[str]) -> None:
         self._process = subprocess.Popen(
@@ -62,29 +62,28 @@ class Caller:
         self._reader.join()
 
     def call(self, path: str, data: bytes = b"", **how: Any) -> Answer:
-        """Call once."""
         return self.calls(1, path, data, **how)[0]
 
     def calls(self, times: int, path: str, data: bytes = b"", **how: Any) -> list[Answer]:
-        """Call so many times at once; all the answers, in the order in which they came."""
+        """Make so many calls at once and return all answers, in the order of their arrival."""
         return list(self.answers(times, path, data, **how))
 
     def answers(self, times: int, path: str, data: bytes = b"", **how: Any) -> Iterator[Answer]:
-        """The same, as they come. The calls are made before the first is asked for."""
+        """Make so many calls at once and yield the answers as they arrive; calls do not wait for the first `next`."""
         number = self._ask(path=path, data=data, times=times, **how)
         return (self._answer(number) for _ in range(times))
 
     def stream(self, path: str, data: bytes = b"", **how: Any) -> Iterator[Answer]:
-        """What comes, the end last. The call is made before the first is asked for."""
+        """Start a stream at once; yield its messages, and its outcome last."""
         number = self._ask(path=path, data=data, stream=True, **how)
         return self._until_the_end(number)
 
     def begin_load(self, callers: int, path: str, data: bytes = b"", **how: Any) -> int:
-        """Call all the time, so many at a time; `end_load` takes the number."""
+        """Call without a pause, so many calls at a time; return the number that `end_load` needs."""
         return self._ask(path=path, data=data, times=callers, load=True, **how)
 
     def end_load(self, number: int) -> dict[int, int]:
-        """How often each code came."""
+        """End the load and return how often each status code came."""
         self._ask(stop=number)
         return {int(code): times for code, times in self._next(number)["counts"].items()}
 
@@ -112,8 +111,8 @@ class Caller:
         yield answer
 
     def _answer(self, number: int) -> Answer:
-        said = self._next(number)
-        return Answer(said["code"], said["text"], b64decode(said["data"] or ""), bool(said.get("more")))
+        answer = self._next(number)
+        return Answer(answer["code"], answer["text"], b64decode(answer["data"] or ""), bool(answer.get("more")))
 
     def _next(self, number: int) -> dict[str, Any]:
         try:
@@ -125,5 +124,5 @@ class Caller:
         assert self._process.stdout
         with self._process.stdout as stream:
             for line in stream:
-                said = json.loads(line)
-                self._news[said["id"]].put(said)
+                answer = json.loads(line)
+                self._news[answer["id"]].put(answer)

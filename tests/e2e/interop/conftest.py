@@ -1,4 +1,4 @@
-"""What the engine of our own is proven with: programs in Go, and the server as its users start it."""
+"""Fixtures for the asyncio engine: programs in Go, and the server as its users start it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .servers import Served, calling, serving
 
 GO = Path(__file__).parent / "go"
 TOOLS = (".", "github.com/summerwind/h2spec/cmd/h2spec", "github.com/grpc-ecosystem/grpc-health-probe")
-PATIENCE = 300  # seconds; the first time everything is downloaded and compiled
+PATIENCE = 300  # seconds: the first build downloads and compiles everything
 
 Serve = Callable[..., Served]
 
@@ -55,7 +55,7 @@ def pair(request: pytest.FixtureRequest) -> tuple[Path, Path] | None:
 
 @pytest.fixture
 def serve(pair: tuple[Path, Path] | None) -> Iterator[Serve]:
-    """Starts servers with options of their own."""
+    """A function that starts a server with options of its own."""
     with ExitStack() as stack:
 
         def start(*options: str) -> Served:
@@ -83,6 +83,6 @@ def shared_server(request: pytest.FixtureRequest, pair: tuple[Path, Path] | None
 
 @pytest.fixture(scope="session")
 def caller(shared_server: Served, client: list[str]) -> Iterator[Caller]:
-    """A client of it; other tests have used it."""
+    """A client of `shared_server`, shared with other tests."""
     with calling(shared_server, client) as caller:
         yield caller

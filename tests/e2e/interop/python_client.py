@@ -1,4 +1,4 @@
-"""Makes the calls that it is told to make, as JSON in lines, with grpcio: on threads or (`aio`) on a loop.
+"""A client on grpcio that makes the calls it reads as lines of JSON: on threads, or (`aio`) on an event loop.
 
 `python -m tests.e2e.interop.python_client {sync,aio} ADDRESS [CERTIFICATE]`; see callers.py.
 """

@@ -1,4 +1,4 @@
-"""The engine of our own as a process, with an app that does what a test asks of it."""
+"""The asyncio engine as a process, with an app that the tests call."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .callers import Caller
 
 @dataclass(frozen=True)
 class Served:
-    """A server: where it listens, and the certificate that it shows, if any."""
+    """A running server: its address, and its certificate, if any."""
 
     address: str
     certificate: Path | None
@@ -34,7 +34,7 @@ class Served:
 def serving(
     pair: tuple[Path, Path] | None, *options: str, app: str = "on_a_loop", rpc_host: str = "127.0.0.1:0"
 ) -> Generator[Served]:
-    """`python -m anycable_rpc --rpc-engine=asyncio` with these options; the pair is a certificate and its key."""
+    """Run `python -m anycable_rpc --rpc-engine=asyncio` with these options; `pair` is a certificate and its key."""
     tls = [f"--rpc-tls-cert={pair[0]}", f"--rpc-tls-key={pair[1]}"] if pair else []
     command = python("anycable_rpc", f"{__package__}.app:{app}", "--rpc-engine=asyncio", "--rpc-host=127.0.0.1:0")
     with running([*command, *tls, *options], {}) as program:
@@ -43,5 +43,5 @@ def serving(
 
 
 def calling(server: Served, client: list[str]) -> Caller:
-    """A client that is told where the server is, and what it may trust."""
+    """Start a client with the address of the server, and the certificate to trust."""
     return Caller([*client, server.name, *([str(server.certificate)] if server.certificate else [])])

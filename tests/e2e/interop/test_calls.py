@@ -1,4 +1,4 @@
-"""Unary calls, health and what goes wrong, asked by grpc-go, grpc-js and both of grpcio's clients."""
+"""Unary calls, health and failures, with grpc-go, grpc-js and both clients of grpcio."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def perform(action: str, **payload: object) -> bytes:
 
 
 def message(answer: Answer) -> object:
-    """What a Command has transmitted."""
+    """Return the message that a Command has transmitted."""
     response = wire.decode_response("Command", answer.data)
     assert isinstance(response, CommandResponse)
     (text,) = response.transmissions
@@ -74,7 +74,7 @@ def serves(caller: Caller) -> bool:
 
 
 def wait_until_all_places_are_free(caller: Caller) -> None:
-    """A callback on a thread runs on when its call is cut, and keeps its place."""
+    """Wait for callbacks on threads: they run on when their calls are cut, and keep their places."""
     deadline = monotonic() + PATIENCE
     while {answer.code for answer in caller.calls(PLACES, COMMAND, waiting(0.1))} != {OK}:
         assert monotonic() < deadline
@@ -182,7 +182,7 @@ def test_many_headers(caller: Caller) -> None:
 
 
 def test_too_many_headers(caller: Caller) -> None:
-    """The server says how much it takes: grpc-go then refuses more by itself."""
+    """The server announces its limit. grpc-go then refuses more headers by itself."""
     refused = caller.call(CONNECT, b"", metadata=[*METADATA, ("x-long", "x" * 20_000)])
 
     assert refused.code in (RESOURCE_EXHAUSTED, INTERNAL)
@@ -208,12 +208,12 @@ def test_health_is_checked(caller: Caller) -> None:
     assert [answer.data for answer in answers] == [SERVING, SERVING, b""]
 
 
-@pytest.mark.parametrize(("name", "said"), [("", SERVING), ("anycable.RPC", SERVING), ("other.Service", UNKNOWN)])
-def test_health_is_watched(caller: Caller, name: str, said: bytes) -> None:
+@pytest.mark.parametrize(("name", "expected"), [("", SERVING), ("anycable.RPC", SERVING), ("other.Service", UNKNOWN)])
+def test_health_is_watched(caller: Caller, name: str, expected: bytes) -> None:
     asked = HealthCheckRequest(service=name).SerializeToString()
 
     first, end = caller.stream(WATCH, asked, cancel=1)
 
-    assert (first.more, first.data) == (True, said)
+    assert (first.more, first.data) == (True, expected)
     assert end.code == CANCELLED
     assert serves(caller)

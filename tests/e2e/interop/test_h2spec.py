@@ -1,4 +1,4 @@
-"""h2spec, the conformance suite of HTTP/2, against the engine: all of it, with and without TLS."""
+"""The whole of h2spec, the conformance suite of HTTP/2, against the engine, with and without TLS."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from xml.etree import ElementTree
 from .conftest import Serve
 
 TABLE = '{"http2.hpack_table_size.decoder": 4096}'
-"""h2spec never shrinks its table after our SETTINGS, which with one of 0 is an error (RFC 9113, 4.3.1)."""
+"""The default size is 0, and h2spec never shrinks its table to that, which is an error (RFC 9113, 4.3.1)."""
 
 CASES = {"generic": 44, "http2": 95, "hpack": 7}
-"""By section; one of them is for `--strict` alone."""
+"""The number of cases by section; one case runs with `--strict` alone."""
 
 
 def test_every_case_passes(go_tools: Path, serve: Serve, tmp_path: Path) -> None:
@@ -30,6 +30,6 @@ def test_every_case_passes(go_tools: Path, serve: Serve, tmp_path: Path) -> None
 
 
 def sections(cases: list[ElementTree.Element]) -> dict[str, int]:
-    """How many cases of each there are."""
+    """Return the number of cases by section."""
     names = [case.get("package", "").partition("/")[0] for case in cases]
     return {name: names.count(name) for name in dict.fromkeys(names)}

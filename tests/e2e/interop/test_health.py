@@ -1,4 +1,4 @@
-"""Health as a cluster asks for it: by grpc-health-probe."""
+"""Health as a cluster asks for it, with grpc-health-probe."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HEALTHY, NO_CONNECTION, NO_ANSWER, UNHEALTHY = 0, 2, 3, 4  # its exit codes
 
 
 def probed(go_tools: Path, server: Served, service: str = "") -> tuple[int, str]:
-    """Its exit code, and what it says."""
+    """Run the probe and return its exit code and its output."""
     tls = ["-tls", f"-tls-ca-cert={server.certificate}"] if server.certificate else []
     command = [str(go_tools / "grpc-health-probe"), f"-addr={server.name}", f"-service={service}", *tls]
     done = subprocess.run([*command, "-rpc-timeout=10s"], capture_output=True, text=True, timeout=60)
@@ -31,10 +31,10 @@ def test_a_server_that_runs_is_healthy(go_tools: Path, shared_server: Served, se
 
 
 def test_a_service_that_is_not_there(go_tools: Path, shared_server: Served) -> None:
-    code, said = probed(go_tools, shared_server, "other.Service")
+    code, output = probed(go_tools, shared_server, "other.Service")
 
     assert code == NO_ANSWER
-    assert "NotFound" in said
+    assert "NotFound" in output
 
 
 def test_a_server_that_drains_is_not(go_tools: Path, serve: Serve) -> None:

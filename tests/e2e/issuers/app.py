@@ -1,4 +1,4 @@
-"""An app whose clients say who they are, and are told by which text they are known."""
+"""An app whose clients bring their identifiers, and are told the identifiers string that names them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from anycable_rpc import Cable, Channel, Connection, IdentifiersCodec
 
 
 class IssuersConnection(Connection):
-    """A client that came with a foreign token, or with the same values in the URL."""
+    """A client with a token of another issuer, or with the same values in the URL."""
 
     identified_by = ("user", "tenant")
     user: Any
@@ -23,14 +23,14 @@ class IssuersConnection(Connection):
 
 
 class WhoChannel(Channel):
-    """Tells the connection's text."""
+    """A channel that transmits the identifiers string of its connection."""
 
     def subscribed(self) -> None:
         self.transmit(self.connection.identifiers["text"])
 
 
 class Witness(IdentifiersCodec):
-    """Shows the text as the server sent it, under a name of its own."""
+    """A codec that adds the identifiers string, as the server sent it, under the name `text`."""
 
     def loads(self, text: str) -> Mapping[str, Any]:
         return {**super().loads(text), "text": text}

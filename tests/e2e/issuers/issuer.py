@@ -1,4 +1,4 @@
-"""Issues a token for each line of JSON, as AnyCable's documentation does it in Python."""
+"""Issue a token for each line of JSON, as AnyCable's documentation does it in Python."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import WebSocket from "ws"
 
 import { COOKIE, EXPIRED_TOKEN, Inbox, ROOM, SOCKET, TOKEN, WAY, disconnectRemotely, publish, run } from "./steps.mjs"
 
-// What it wants from a browser.
+// The parts of a browser that it needs.
 globalThis.self = globalThis
 globalThis.document = { visibilityState: "visible" }
 globalThis.addEventListener = globalThis.removeEventListener = () => {}

@@ -1,4 +1,4 @@
-// Makes the calls that it is told to make, as JSON in lines, with @grpc/grpc-js; see interop/callers.py.
+// A client on @grpc/grpc-js that makes the calls it reads as lines of JSON; see interop/callers.py.
 import { readFileSync } from "node:fs"
 import { createInterface } from "node:readline"
 import grpc from "@grpc/grpc-js"
@@ -39,7 +39,7 @@ function stream(asked) {
   const data = Buffer.from(asked.data, "base64")
   const under = plain.makeServerStreamRequest(asked.path, same, same, data, metadataOf(asked), optionsOf(asked))
   under.on("data", (message) => say(asked.id, {}, message, true))
-  under.on("error", () => {}) // the status says it
+  under.on("error", () => {}) // the status reports it
   under.on("status", (status) => say(asked.id, status))
   if (asked.cancel) setTimeout(() => under.cancel(), asked.cancel * 1000)
 }

@@ -4,7 +4,7 @@ import { createInterface } from "node:readline"
 
 import jsonwebtoken from "jsonwebtoken"
 
-// By its path: Node cannot import the main entry of 0.1.0, which imports folders.
+// Imported by its path: Node cannot import the main entry of 0.1.0, which imports folders.
 import { identificator } from "./node_modules/@anycable/serverless-js/dist/jwt/index.js"
 
 const { SECRET } = process.env

@@ -1,4 +1,4 @@
-// What both clients need: the settings that the test gave, waiting with a deadline, and telling how it went.
+// Helpers of both clients: the settings of the test, waiting with a deadline, and reporting the steps.
 
 export const { SOCKET, BROADCAST, BROADCAST_KEY, WAY, USER_NAME } = process.env
 export const { COOKIE, TOKEN, EXPIRED_TOKEN, OTHER_COOKIE, OTHER_TOKEN } = process.env

@@ -16,7 +16,7 @@ def kept(number: int, stream: str = "s", epoch: str = "e") -> Broadcast:
 
 
 def history(messages: int = 0, stream: str = "s", **options: float) -> History:
-    """One to whose stream so many messages have been broadcast, a second apart; the last one is at NOW."""
+    """Return a history with this number of messages in the stream, a second apart; the last one is at NOW."""
     made = History("e", **options)  # type: ignore[arg-type]
     for number in range(1, messages + 1):
         made.record(Broadcast(stream, str(number)), NOW - messages + number)
@@ -27,7 +27,7 @@ def offsets(found: list[Broadcast] | None) -> list[int] | None:
     return None if found is None else [broadcast.offset for broadcast in found]
 
 
-def test_a_broadcast_is_given_its_place() -> None:
+def test_broadcast_gets_epoch_and_offset() -> None:
     made = history()
 
     broadcast = Broadcast("s", "1", "sid", "note")
@@ -36,14 +36,14 @@ def test_a_broadcast_is_given_its_place() -> None:
     assert made.record(Broadcast("s", "2"), NOW).offset == 2
 
 
-def test_what_is_kept_is_for_all() -> None:
+def test_kept_broadcasts_are_for_all_clients() -> None:
     made = history()
     made.record(Broadcast("s", "1", "sid", "note"), NOW)
 
     assert made.missed(["s"], SECOND, {}, NOW) == [kept(1)]
 
 
-def test_what_is_transient_is_not_kept() -> None:
+def test_transient_broadcasts_are_not_kept() -> None:
     made = history()
     broadcast = Broadcast("s", "1", transient=True)
 
@@ -63,7 +63,7 @@ def test_what_is_transient_is_not_kept() -> None:
         ("", 0, None),
     ],
 )
-def test_what_came_after_a_position(epoch: str, offset: int, found: list[int] | None) -> None:
+def test_broadcasts_after_a_position(epoch: str, offset: int, found: list[int] | None) -> None:
     assert offsets(history(3).missed(["s"], 0, {"s": Position(epoch, offset)}, NOW)) == found
 
 
@@ -74,7 +74,7 @@ def test_a_position_that_is_not_kept_any_more_is_not_known() -> None:
     assert made.missed(["s"], 0, {"s": Position("e", 2)}, NOW) is None
 
 
-def test_what_came_since() -> None:
+def test_broadcasts_since_a_time() -> None:
     made = history(3)
 
     assert offsets(made.missed(["s"], SECOND - 1, {}, NOW)) == [2, 3]
@@ -82,7 +82,7 @@ def test_what_came_since() -> None:
     assert offsets(made.missed(["unknown"], 1, {}, NOW)) == []
 
 
-def test_a_position_counts_before_a_time_and_where_there_is_neither_nothing_is_missed() -> None:
+def test_position_takes_precedence_over_time() -> None:
     made = history(2)
     made.record(Broadcast("t", "1"), NOW)
 
@@ -139,7 +139,7 @@ def test_the_memory_is_bounded() -> None:
     st.integers(1, 5),
     st.integers(1, 3),
 )
-def test_what_follows_a_position_has_no_gap(events: list[tuple[str, int, int]], limit: int, max_streams: int) -> None:
+def test_offsets_have_no_gap(events: list[tuple[str, int, int]], limit: int, max_streams: int) -> None:
     made = History("e", limit=limit, ttl=5, max_streams=max_streams, max_size=4000)
     sent: dict[str, list[int]] = {}
     now = NOW

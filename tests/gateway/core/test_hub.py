@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anycable_rpc.gateway.core.hub import Delivery, Hub, frame
+from anycable_rpc.gateway.core.hub import Delivery, Hub, broadcast_frame
 from anycable_rpc.gateway.core.session import Broadcast, Session, merge
 from anycable_rpc.protocol.messages import (
     CommandMessage,
@@ -25,7 +25,7 @@ def hub() -> Hub:
     return Hub()
 
 
-def come_in(hub: Hub, sid: str = "s1", identifiers: str = "{}") -> Session:
+def connect(hub: Hub, sid: str = "s1", identifiers: str = "{}") -> Session:
     session = Session(sid, "http://x/cable", {"cookie": "a=1"}, identifiers)
     hub.add(session)
     return session
@@ -41,17 +41,17 @@ def subscribe(hub: Hub, session: Session, identifier: str, *streams: str, **fiel
 
 
 def heard(hub: Hub, stream: str, **fields: Any) -> list[tuple[str, Any]]:
-    """Who hears a broadcast, by sid, and the identifier in the frame."""
+    """Return the sids that receive a broadcast, and the identifiers in the frames."""
     deliveries = hub.deliveries(Broadcast(stream, "1", **fields))
-    return [(delivery.session.sid, json.loads(delivery.text)["identifier"]) for delivery in deliveries]
+    return [(delivery.session.sid, json.loads(delivery.frame)["identifier"]) for delivery in deliveries]
 
 
 def is_empty(hub: Hub) -> bool:
     return not hub._sessions and not hub._streams  # pyright: ignore[reportPrivateUsage]
 
 
-def test_a_broadcast_reaches_who_has_the_stream(hub: Hub) -> None:
-    one, two = come_in(hub, "s1"), come_in(hub, "s2")
+def test_broadcast_reaches_the_subscribers_of_the_stream(hub: Hub) -> None:
+    one, two = connect(hub, "s1"), connect(hub, "s2")
     subscribe(hub, one, "A", "x", "y")
     subscribe(hub, two, "B", "y")
 
@@ -64,16 +64,16 @@ def test_a_broadcast_reaches_who_has_the_stream(hub: Hub) -> None:
 
 
 def test_two_subscriptions_of_a_session_hear_twice(hub: Hub) -> None:
-    session = come_in(hub)
+    session = connect(hub)
     subscribe(hub, session, "A", "x", "x")
     subscribe(hub, session, "B", "x")
 
     assert heard(hub, "x") == [("s1", "A"), ("s1", "B")]
 
 
-def test_who_is_excluded_hears_nothing(hub: Hub) -> None:
+def test_excluded_socket_receives_nothing(hub: Hub) -> None:
     for sid in ("s1", "s2", "s1"):
-        subscribe(hub, come_in(hub, sid), "A", "x")
+        subscribe(hub, connect(hub, sid), "A", "x")
 
     assert heard(hub, "x", exclude_socket="s1") == [("s2", "A")]
     assert heard(hub, "x", exclude_socket="") == [("s1", "A"), ("s2", "A"), ("s1", "A")]
@@ -95,22 +95,22 @@ def test_who_is_excluded_hears_nothing(hub: Hub) -> None:
     ids=["not JSON", "null", "empty", "deep", "type", "place"],
 )
 def test_frames(hub: Hub, broadcast: Broadcast, text: str) -> None:
-    session = come_in(hub)
+    session = connect(hub)
     subscribe(hub, session, "A", "x")
 
     assert hub.deliveries(broadcast) == [Delivery(session, text)]
-    assert frame(broadcast, "A") == text
+    assert broadcast_frame(broadcast, "A") == text
 
 
 def test_an_empty_identifier_is_left_out(hub: Hub) -> None:
-    session = come_in(hub)
+    session = connect(hub)
     subscribe(hub, session, "", "x")
 
     assert hub.deliveries(Broadcast("x", "1")) == [Delivery(session, '{"message":1}')]
 
 
 def test_stops_come_before_starts(hub: Hub) -> None:
-    session = come_in(hub)
+    session = connect(hub)
     subscribe(hub, session, "A", "a", "b")
     subscribe(hub, session, "Other", "a")
 
@@ -122,7 +122,7 @@ def test_stops_come_before_starts(hub: Hub) -> None:
 
 
 def test_an_unsubscription_ends_all_of_it(hub: Hub) -> None:
-    session = come_in(hub)
+    session = connect(hub)
     subscribe(hub, session, "A", "a", istate={"k": "1"})
 
     hub.apply(session, "unsubscribe", "A", answer(Status.FAILURE))
@@ -132,7 +132,7 @@ def test_an_unsubscription_ends_all_of_it(hub: Hub) -> None:
 
 
 def test_a_rejection_keeps_its_streams_and_state(hub: Hub) -> None:
-    session = come_in(hub)
+    session = connect(hub)
 
     subscribe(hub, session, "A", "a", status=Status.FAILURE, istate={"k": "1"}, cstate={"c": "1"})
 
@@ -142,7 +142,7 @@ def test_a_rejection_keeps_its_streams_and_state(hub: Hub) -> None:
 
 
 def test_an_error_changes_nothing(hub: Hub) -> None:
-    session = come_in(hub)
+    session = connect(hub)
     subscribe(hub, session, "A", "a", istate={"k": "1"})
 
     for command in ("subscribe", "unsubscribe", "message"):
@@ -153,14 +153,14 @@ def test_an_error_changes_nothing(hub: Hub) -> None:
 
 
 def test_an_answer_without_env(hub: Hub) -> None:
-    session = come_in(hub)
+    session = connect(hub)
 
     hub.apply(session, "subscribe", "A", CommandResponse(Status.SUCCESS))
 
     assert (session.subscriptions, session.istates) == ({"A": None}, {})
 
 
-def test_state_is_merged_and_an_empty_text_deletes() -> None:
+def test_state_is_merged_and_an_empty_string_deletes() -> None:
     state = {"a": "1", "b": "2"}
 
     merge(state, {"a": "", "b": "3", "c": "4", "no": ""})
@@ -172,7 +172,7 @@ def test_state_is_merged_and_an_empty_text_deletes() -> None:
 
 
 def test_a_whisper_reaches_the_others(hub: Hub) -> None:
-    one, two = come_in(hub, "s1"), come_in(hub, "s2")
+    one, two = connect(hub, "s1"), connect(hub, "s2")
     subscribe(hub, one, "A", "w", istate={"$w": "w"})
     subscribe(hub, two, "B", "w")
 
@@ -186,16 +186,16 @@ def test_a_whisper_reaches_the_others(hub: Hub) -> None:
 # Coming and going
 
 
-def test_sessions_are_found_by_their_identifiers_text(hub: Hub) -> None:
-    one, two, three = come_in(hub, "s1", "{}"), come_in(hub, "s1", "{}"), come_in(hub, "s3", "{ }")
+def test_sessions_are_found_by_their_identifiers(hub: Hub) -> None:
+    one, two, three = connect(hub, "s1", "{}"), connect(hub, "s1", "{}"), connect(hub, "s3", "{ }")
 
     assert hub.sessions("{}") == [one, two]
     assert hub.sessions("{ }") == [three]
     assert hub.sessions("") == []
 
 
-def test_who_has_gone_hears_nothing_and_changes_nothing(hub: Hub) -> None:
-    session = come_in(hub)
+def test_removed_session_receives_and_changes_nothing(hub: Hub) -> None:
+    session = connect(hub)
     subscribe(hub, session, "A", "a")
 
     assert hub.remove(session)
@@ -219,9 +219,9 @@ COMMANDS = st.tuples(
 
 
 @given(st.lists(COMMANDS, max_size=30))
-def test_nothing_is_kept_of_who_has_gone(commands: list[Any]) -> None:
+def test_removed_sessions_leave_nothing_behind(commands: list[Any]) -> None:
     hub = Hub()
-    sessions = [come_in(hub, str(number), str(number % 2)) for number in range(3)]
+    sessions = [connect(hub, str(number), str(number % 2)) for number in range(3)]
     for command, number, identifier, status, stop, started, stopped in commands:
         if command == "leave":
             hub.remove(sessions[number])

@@ -9,7 +9,7 @@ from anycable_rpc.settings.model import Settings
 from ..verdicts import OTHER, SECRET
 
 
-def test_the_usual_ones_are_the_usual_settings() -> None:
+def test_defaults_are_those_of_the_settings() -> None:
     assert GatewayOptions.of(Settings()) == GatewayOptions(broker="memory")
 
 
@@ -72,7 +72,7 @@ def test_keys_can_be_switched_off() -> None:
 
 
 @pytest.mark.parametrize("public", [True, False])
-def test_public_is_all_of_it(public: bool) -> None:
+def test_public_switches_on_all_three(public: bool) -> None:
     options = GatewayOptions(public=public, broadcast_key="key")
 
     assert options.lets_everybody_in is options.has_public_streams is public

@@ -17,7 +17,7 @@ NOW = 1000.0
 def presences() -> Presences:
     made = Presences(ttl=15)
     for member in ("ada", "grace"):
-        made.arrive(member)
+        made.session_started(member)
     return made
 
 
@@ -34,7 +34,7 @@ def is_empty(presences: Presences) -> bool:
     return not presences._streams and not presences._members  # pyright: ignore[reportPrivateUsage]
 
 
-def test_who_joins_is_there_until_leaving(presences: Presences) -> None:
+def test_member_is_present_from_join_to_leave(presences: Presences) -> None:
     assert presences.info("s") == NOBODY
     assert presences.join("ada", "s", "u1", '{"a":1}') == [JOINED]
     assert presences.info("s") == '{"type":"info","total":1,"records":[{"info":{"a":1},"id":"u1"}]}'
@@ -48,7 +48,7 @@ def test_info_can_be_missing_and_ids_are_escaped(presences: Presences) -> None:
     assert presences.info("s") == '{"type":"info","total":1,"records":[{"id":"\\"\\u003c"}]}'
 
 
-def test_joining_again_says_more_and_nobody_hears_of_it(presences: Presences) -> None:
+def test_joining_again_replaces_the_info_without_an_event(presences: Presences) -> None:
     presences.join("ada", "s", "u1", "1")
 
     assert presences.join("ada", "s", "u1", "2") == []
@@ -65,7 +65,7 @@ def test_only_the_first_and_the_last_member_of_an_id_are_heard(presences: Presen
     assert presences.leave("grace", "s") == [LEFT]
 
 
-def test_who_never_joined_cannot_leave(presences: Presences) -> None:
+def test_member_that_never_joined_cannot_leave(presences: Presences) -> None:
     assert presences.leave("ada", "s") == presences.leave("stranger", "s") == []
 
 
@@ -81,54 +81,54 @@ def test_streams_are_apart(presences: Presences) -> None:
 # Coming and going
 
 
-def test_who_is_gone_is_there_for_a_while(presences: Presences) -> None:
+def test_member_without_connections_stays_present_for_a_while(presences: Presences) -> None:
     presences.join("ada", "s", "u1", '{"a":1}')
     presences.join("ada", "t", "u1")
 
-    assert presences.depart("ada", NOW) == NOW + 15
+    assert presences.session_ended("ada", NOW) == NOW + 15
     assert presences.expire(NOW + 14.9) == []
     assert presences.expire(NOW + 15) == [LEFT, event('{"id":"u1","type":"leave"}', "t")]
     assert presences.expire(NOW + 16) == []
 
 
-def test_nothing_is_to_expire_of_who_was_nowhere(presences: Presences) -> None:
-    assert presences.depart("ada", NOW) is None
-    assert presences.depart("grace", NOW) is None
+def test_member_without_presence_does_not_expire(presences: Presences) -> None:
+    assert presences.session_ended("ada", NOW) is None
+    assert presences.session_ended("grace", NOW) is None
     assert is_empty(presences)
 
 
-def test_who_comes_back_in_time_was_never_away(presences: Presences) -> None:
+def test_member_that_comes_back_in_time_does_not_leave(presences: Presences) -> None:
     presences.join("ada", "s", "u1", '{"a":1}')
-    presences.depart("ada", NOW)
-    presences.arrive("ada")
+    presences.session_ended("ada", NOW)
+    presences.session_started("ada")
 
     assert presences.expire(NOW + 100) == []
     assert presences.join("ada", "s", "u1", '{"a":1}') == []
-    assert presences.depart("ada", NOW + 100) == NOW + 115
+    assert presences.session_ended("ada", NOW + 100) == NOW + 115
     assert presences.expire(NOW + 114) == []
     assert presences.expire(NOW + 115) == [LEFT]
 
 
 def test_an_old_connection_may_end_after_the_new_one_has_come(presences: Presences) -> None:
     presences.join("ada", "s", "u1", '{"a":1}')
-    presences.arrive("ada")
+    presences.session_started("ada")
 
-    assert presences.depart("ada", NOW) is None
+    assert presences.session_ended("ada", NOW) is None
     assert presences.expire(NOW + 100) == []
-    assert presences.depart("ada", NOW) == NOW + 15
+    assert presences.session_ended("ada", NOW) == NOW + 15
 
 
 def test_leaving_is_possible_from_afar(presences: Presences) -> None:
     presences.join("ada", "s", "u1", '{"a":1}')
     presences.join("grace", "s", "u1")
-    presences.depart("ada", NOW)
+    presences.session_ended("ada", NOW)
 
     assert presences.leave("grace", "s") == []
     assert presences.expire(NOW + 15) == [LEFT]
 
 
 STEPS = st.tuples(
-    st.sampled_from(["join", "leave", "arrive", "depart", "expire"]),
+    st.sampled_from(["join", "leave", "session_started", "session_ended", "expire"]),
     st.sampled_from(["m1", "m2", "m3"]),
     st.sampled_from("st"),
     st.sampled_from(["u1", "u2"]),
@@ -136,14 +136,14 @@ STEPS = st.tuples(
 
 
 @given(st.lists(STEPS, max_size=60))
-def test_events_tell_who_is_there(steps: list[tuple[str, str, str, str]]) -> None:
+def test_events_and_info_agree(steps: list[tuple[str, str, str, str]]) -> None:
     presences, connections, now = Presences(ttl=2), dict[str, int](), 0.0
     told: dict[str, set[str]] = {"s": set(), "t": set()}
     for step, member, stream, id_ in steps:
         now += 1
         events: list[Broadcast] = []
-        if step == "arrive":
-            presences.arrive(member)
+        if step == "session_started":
+            presences.session_started(member)
             connections[member] = connections.get(member, 0) + 1
         elif step == "expire":
             events = presences.expire(now)
@@ -153,7 +153,7 @@ def test_events_tell_who_is_there(steps: list[tuple[str, str, str, str]]) -> Non
             elif step == "leave":
                 events = presences.leave(member, stream)
             else:
-                presences.depart(member, now)
+                presences.session_ended(member, now)
                 connections[member] -= 1
         _hear(told, events)
         for name, ids in told.items():
@@ -162,7 +162,7 @@ def test_events_tell_who_is_there(steps: list[tuple[str, str, str, str]]) -> Non
 
     for member, count in connections.items():
         for _ in range(count):
-            presences.depart(member, now)
+            presences.session_ended(member, now)
     _hear(told, presences.expire(now + 10))
     assert told == {"s": set(), "t": set()}
     assert is_empty(presences)

@@ -13,13 +13,13 @@ import pytest
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
 from anycable_rpc.transports import threads
-from anycable_rpc.transports.asyncio.calls import Call, Calls
+from anycable_rpc.transports.asyncio.calls import CallQueue, PendingCall
 from anycable_rpc.transports.asyncio.health import Health
-from anycable_rpc.transports.http2.grpc_framing import Refused, Status
+from anycable_rpc.transports.http2.grpc_framing import GrpcError, GrpcStatus
 
 
 class Service:
-    """Answers with what it was asked, once its gate is open."""
+    """A service that returns its request, once its gate is open."""
 
     class threads:  # noqa: N801 - as that of a real one
         busy = 0
@@ -53,17 +53,17 @@ class Service:
 
 
 class Asked:
-    """Calls of one service, and their answers by number."""
+    """The calls of one service, and their answers by number."""
 
     def __init__(self, service: Service, limit: int) -> None:
         self.service = service
-        self.calls = Calls(service, limit)  # type: ignore[arg-type]
+        self.calls = CallQueue(service, limit)  # type: ignore[arg-type]
         self.answers: dict[int, Any] = {}
 
-    def ask(self, number: int, data: bytes = b"hi", timeout: float = 20) -> Call:
-        call = Call(number, "Connect", data, {}, timeout, self.answers.__setitem__)
-        self.calls.start(call)
-        self.calls.go()
+    def ask(self, number: int, data: bytes = b"hi", timeout: float = 20) -> PendingCall:
+        call = PendingCall(number, "Connect", data, {}, timeout, self.answers.__setitem__)
+        self.calls.admit(call)
+        self.calls.start_admitted()
         return call
 
     async def until(self, condition: Callable[[], bool]) -> None:
@@ -84,13 +84,13 @@ def on_a_loop(test: Callable[[Asked], Any], asynchronous: bool, limit: int = 2) 
             await test(asked)
         finally:
             asked.service.gate.set()
-            asked.calls.end()
+            asked.calls.cancel_all()
 
     asyncio.run(main())
 
 
 class TestCalls:
-    def test_they_are_answered(self, asynchronous: bool) -> None:
+    def test_calls_are_answered(self, asynchronous: bool) -> None:
         async def test(asked: Asked) -> None:
             asked.service.gate.set()
             asked.ask(1, b"one")
@@ -100,17 +100,17 @@ class TestCalls:
 
         on_a_loop(test, asynchronous)
 
-    def test_those_beyond_the_limit_are_refused_until_one_has_ended(self, asynchronous: bool) -> None:
+    def test_calls_above_the_limit_are_refused_until_one_ends(self, asynchronous: bool) -> None:
         async def test(asked: Asked) -> None:
             asked.ask(1)
             asked.ask(3)
-            with pytest.raises(Refused) as refused:
+            with pytest.raises(GrpcError) as refused:
                 asked.ask(5)
             asked.service.gate.set()
             await asked.until(lambda: len(asked.answers) == 2)
             asked.ask(7)
             await asked.until(lambda: len(asked.answers) == 3)
-            assert refused.value.status is Status.RESOURCE_EXHAUSTED
+            assert refused.value.status is GrpcStatus.RESOURCE_EXHAUSTED
             assert asked.service.started == 3
 
         on_a_loop(test, asynchronous)
@@ -118,21 +118,21 @@ class TestCalls:
     def test_a_callback_that_outlives_its_call_counts(self, asynchronous: bool) -> None:
         async def test(asked: Asked) -> None:
             asked.service.threads.busy = 2
-            with pytest.raises(Refused):
+            with pytest.raises(GrpcError):
                 asked.ask(1)
             asked.service.threads.busy = 0
 
         on_a_loop(test, asynchronous)
 
-    def test_after_the_deadline_there_is_an_answer_all_the_same(self, asynchronous: bool) -> None:
+    def test_late_call_is_answered_with_deadline_exceeded(self, asynchronous: bool) -> None:
         async def test(asked: Asked) -> None:
             asked.ask(1, timeout=0.05)
             asked.ask(3, timeout=float("inf"))
             await asked.until(lambda: 1 in asked.answers)
-            assert asked.answers[1].status is Status.DEADLINE_EXCEEDED
-            with pytest.raises(Refused) as refused:
+            assert asked.answers[1].status is GrpcStatus.DEADLINE_EXCEEDED
+            with pytest.raises(GrpcError) as refused:
                 asked.ask(5, timeout=0)
-            assert refused.value.status is Status.DEADLINE_EXCEEDED
+            assert refused.value.status is GrpcStatus.DEADLINE_EXCEEDED
 
         on_a_loop(test, asynchronous, limit=3)
 
@@ -141,11 +141,11 @@ class TestCalls:
             asked.ask(1, timeout=0.02)
             asked.ask(3, timeout=0.06)
             await asked.until(lambda: len(asked.answers) == 2)
-            assert {answer.status for answer in asked.answers.values()} == {Status.DEADLINE_EXCEEDED}
+            assert {answer.status for answer in asked.answers.values()} == {GrpcStatus.DEADLINE_EXCEEDED}
 
         on_a_loop(test, asynchronous)
 
-    def test_a_cancelled_one_is_not_answered_and_its_place_is_free_when_it_has_ended(self, asynchronous: bool) -> None:
+    def test_cancelled_call_is_not_answered_and_keeps_its_place_until_it_ends(self, asynchronous: bool) -> None:
         async def test(asked: Asked) -> None:
             running, waiting = asked.ask(1), asked.ask(3)
             await asked.until(lambda: asked.service.started == 2)
@@ -159,10 +159,8 @@ class TestCalls:
 
         on_a_loop(test, asynchronous)
 
-    def test_one_that_is_cancelled_while_it_waits_for_a_thread_gives_its_place_back(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(threads, "adjusted", lambda wanted, most, share: wanted)
+    def test_call_cancelled_while_it_waits_for_a_thread_frees_its_place(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(threads, "next_size", lambda target, limit, share: target)
 
         async def test(asked: Asked) -> None:
             asked.ask(1)
@@ -177,12 +175,12 @@ class TestCalls:
 
         on_a_loop(test, asynchronous=False, limit=3)
 
-    def test_one_that_is_cancelled_before_it_begins_never_does(self, asynchronous: bool) -> None:
+    def test_call_cancelled_before_it_begins_never_runs(self, asynchronous: bool) -> None:
         async def test(asked: Asked) -> None:
-            call = Call(1, "Connect", b"", {}, 20, asked.answers.__setitem__)
-            asked.calls.start(call)
+            call = PendingCall(1, "Connect", b"", {}, 20, asked.answers.__setitem__)
+            asked.calls.admit(call)
             asked.calls.cancel(call)
-            asked.calls.go()
+            asked.calls.start_admitted()
             asked.calls.close()
             assert await asked.calls.wait_idle(10)
             assert (asked.service.started, asked.answers) == (0, {})
@@ -190,28 +188,28 @@ class TestCalls:
         on_a_loop(test, asynchronous)
 
     @pytest.mark.parametrize("data", [b"at once", b"exit"])
-    def test_whatever_is_raised_is_an_answer(self, asynchronous: bool, data: bytes) -> None:
+    def test_any_exception_becomes_an_answer(self, asynchronous: bool, data: bytes) -> None:
         async def test(asked: Asked) -> None:
             asked.service.gate.set()
             asked.ask(1, data)
             await asked.until(lambda: 1 in asked.answers)
             asked.ask(3)
             await asked.until(lambda: 3 in asked.answers)
-            assert asked.answers[1].status is Status.INTERNAL
+            assert asked.answers[1].status is GrpcStatus.INTERNAL
             assert asked.answers[3] == b"hi"
 
         on_a_loop(test, asynchronous)
 
-    def test_once_closed_none_is_let_in_and_the_last_is_waited_for(self, asynchronous: bool) -> None:
+    def test_closed_queue_admits_no_call_and_waits_for_the_last(self, asynchronous: bool) -> None:
         async def test(asked: Asked) -> None:
             asked.ask(1)
             asked.calls.close()
-            with pytest.raises(Refused) as refused:
+            with pytest.raises(GrpcError) as refused:
                 asked.ask(3)
             assert not await asked.calls.wait_idle(0.01)
             asked.service.gate.set()
             assert await asked.calls.wait_idle(10)
-            assert refused.value.status is Status.UNAVAILABLE
+            assert refused.value.status is GrpcStatus.UNAVAILABLE
 
         on_a_loop(test, asynchronous)
 
@@ -227,26 +225,26 @@ class TestHealth:
         health = Health()
         for name in ("", "anycable.RPC"):
             assert self.status(health.check(self.ask(name))) == "SERVING"
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(GrpcError) as refused:
             health.check(self.ask("other"))
-        assert refused.value.status is Status.NOT_FOUND
-        with pytest.raises(Refused) as refused:
+        assert refused.value.status is GrpcStatus.NOT_FOUND
+        with pytest.raises(GrpcError) as refused:
             health.check(b"\xff")
-        assert refused.value.status is Status.INTERNAL
+        assert refused.value.status is GrpcStatus.INTERNAL
 
-    def test_who_watches_is_told_until_he_leaves(self) -> None:
+    def test_watchers_are_told_until_they_leave(self) -> None:
         health, heard, others = Health(), list[bytes](), list[bytes]()
         health.watch(self.ask(""), 1, heard.append)
         health.watch(self.ask("anycable.RPC"), 2, others.append)
-        health.leave(2)
-        health.leave(3)
+        health.unwatch(2)
+        health.unwatch(3)
         health.end()
 
         assert [self.status(one) for one in heard] == ["SERVING", "NOT_SERVING"]
         assert [self.status(one) for one in others] == ["SERVING"]
         assert self.status(health.check(self.ask(""))) == "NOT_SERVING"
 
-    def test_it_turns_and_turns_back_until_the_end(self) -> None:
+    def test_health_changes_until_the_end(self) -> None:
         health, heard = Health(), list[bytes]()
         health.watch(self.ask(""), 1, heard.append)
         health.turn(False)
@@ -256,7 +254,7 @@ class TestHealth:
 
         assert [self.status(one) for one in heard] == ["SERVING", "NOT_SERVING", "SERVING", "NOT_SERVING"]
 
-    def test_a_service_that_is_not_there_may_be_watched(self) -> None:
+    def test_unknown_service_may_be_watched(self) -> None:
         health, heard = Health(), list[bytes]()
         health.watch(self.ask("other"), 1, heard.append)
         health.end()
@@ -268,7 +266,7 @@ STEP: ContextVar[str] = ContextVar("step", default="none")
 
 
 class Waiting:
-    """Answers as its message says: at once, after a turn of the loop, having cancelled itself, …"""
+    """A service that does as its message says: at once, after a turn of the event loop, or after cancelling itself"""
 
     is_async = True
 
@@ -302,7 +300,7 @@ class Waiting:
 
 
 class TestCallsOfOneRead:
-    """They begin in one task, which only the first that waits may keep."""
+    """The calls of one read begin in one task. The first that suspends keeps it."""
 
     def answers(self, *messages: bytes) -> tuple[dict[int, Any], Waiting]:
         service = Waiting()
@@ -310,8 +308,8 @@ class TestCallsOfOneRead:
         async def main() -> dict[int, Any]:
             asked = Asked(service, 20)  # type: ignore[arg-type]
             for number, message in enumerate(messages):
-                asked.calls.start(Call(number, "Connect", message, {}, 20, asked.answers.__setitem__))
-            asked.calls.go()
+                asked.calls.admit(PendingCall(number, "Connect", message, {}, 20, asked.answers.__setitem__))
+            asked.calls.start_admitted()
             await asked.until(lambda: len(asked.answers) == len(messages))
             asked.calls.close()
             assert await asked.calls.wait_idle(5)
@@ -326,19 +324,19 @@ class TestCallsOfOneRead:
         assert answers == dict(enumerate(messages))
         assert service.seen == [(message, "none") for message in messages]
 
-    def test_those_that_wait_have_tasks_of_their_own(self) -> None:
+    def test_calls_that_suspend_have_their_own_tasks(self) -> None:
         _, service = self.answers(b"1 wait", b"2", b"3 wait", b"4 late")
 
         assert len({service.tasks[message] for message in (b"1 wait", b"3 wait", b"4 late")}) == 3
 
-    def test_they_all_begin_at_once_when_the_first_waits(self) -> None:
+    def test_all_calls_begin_at_once_when_the_first_suspends(self) -> None:
         service = Waiting()
 
         async def main() -> int:
             asked = Asked(service, 20)  # type: ignore[arg-type]
             for number in range(10):
-                asked.calls.start(Call(number, "Connect", b"wait", {}, 20, asked.answers.__setitem__))
-            asked.calls.go()
+                asked.calls.admit(PendingCall(number, "Connect", b"wait", {}, 20, asked.answers.__setitem__))
+            asked.calls.start_admitted()
             await asyncio.sleep(0)
             await asyncio.sleep(0)
             begun = len(service.seen)
@@ -348,13 +346,13 @@ class TestCallsOfOneRead:
         assert asyncio.run(main()) == 10
 
     @pytest.mark.parametrize("first", [b"cancel", b"cancel wait"])
-    def test_one_that_cancels_itself_does_not_cancel_the_next(self, first: bytes) -> None:
+    def test_call_that_cancels_itself_does_not_cancel_the_next(self, first: bytes) -> None:
         answers, _ = self.answers(first, b"2 wait", b"3")
 
         assert (answers[1], answers[2]) == (b"2 wait", b"3")
-        assert answers[0] == first if first == b"cancel" else answers[0].status is Status.INTERNAL
+        assert answers[0] == first if first == b"cancel" else answers[0].status is GrpcStatus.INTERNAL
 
-    def test_one_that_is_cancelled_while_it_waits_can_clean_up(self) -> None:
+    def test_cancelled_call_can_clean_up(self) -> None:
         cleaned = list[str]()
 
         class Cleaning(Waiting):

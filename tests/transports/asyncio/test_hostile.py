@@ -1,4 +1,4 @@
-"""Peers that mean no good, over real sockets: each is sent away, and another one is served meanwhile."""
+"""Hostile peers over real sockets: each one is disconnected, and another peer is served meanwhile."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ from anycable_rpc.transports import asyncio as http2
 from anycable_rpc.transports.asyncio.server import limits
 from anycable_rpc.transports.http2 import frames
 from anycable_rpc.transports.http2.frames import PREFACE, Type, frame, window_update
+from anycable_rpc.transports.http2.limits import Limits
 from anycable_rpc.transports.service import Service
 
 from ...contract.transports import METADATA, LoopThread, self_signed, unary
 from ...support.both_ways import settings
-from ..http2.frames import ACKNOWLEDGED, HELLO, SETTINGS, block, call, data, headers, resized, said
+from ..http2.frames import ACKNOWLEDGED, HELLO, SETTINGS, block, call, data, describe, headers, resized
 
 Serve = Callable[..., http2.Server]
 
@@ -62,12 +63,12 @@ def connected(server: http2.Server) -> socket.socket:
 
 
 def last_words(one: socket.socket) -> list[str]:
-    """What it hears until it is sent away."""
+    """Read until the server disconnects; return the names of the frames."""
     heard = b""
     with suppress(ConnectionError):
         while piece := one.recv(65_536):
             heard += piece
-    return said(heard)
+    return describe(heard)
 
 
 def is_served(server: http2.Server) -> bool:
@@ -105,7 +106,7 @@ def test_a_flood_ends_with_the_connection_and_another_is_served(serve: Serve, fl
     "garbage",
     [b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1", bytes(99), PREFACE + b"x" * 99],
 )
-def test_what_is_no_http2_is_sent_away(serve: Serve, garbage: bytes) -> None:
+def test_other_protocols_are_disconnected(serve: Serve, garbage: bytes) -> None:
     server = serve()
     with closing(connected(server)) as one:
         one.sendall(garbage)
@@ -115,7 +116,7 @@ def test_what_is_no_http2_is_sent_away(serve: Serve, garbage: bytes) -> None:
     assert not words or words[-1].startswith("GoAway 0")
 
 
-def test_who_never_reads_is_read_no_more_and_others_are_served(serve: Serve) -> None:
+def test_peer_that_never_reads_does_not_stop_others(serve: Serve) -> None:
     server = serve()
     with closing(connected(server)) as one:
         one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -129,27 +130,25 @@ def test_who_never_reads_is_read_no_more_and_others_are_served(serve: Serve) -> 
     assert is_served(server)
 
 
-def test_calls_of_who_hangs_up_leave_nothing(serve: Serve) -> None:
+def test_disconnected_peers_leave_nothing_behind(serve: Serve) -> None:
     server = serve()
     for _ in range(20):
         with closing(connected(server)) as one:
             one.sendall(HELLO + call(1) + headers(3))
     assert is_served(server)
     deadline = time.monotonic() + 10
-    while server._shared.peers and time.monotonic() < deadline:
+    while server.statistics().connections and time.monotonic() < deadline:
         time.sleep(0.01)
 
-    assert not server._shared.peers
-    assert not server._shared.calls.admission.under_way
+    assert server.statistics() == (0, 0, 0)
 
 
-def test_unfinished_requests_of_many_connections_are_bounded_and_forgotten_with_them(
+def test_incomplete_requests_of_many_connections_are_bounded_and_freed(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trimmed = threading.Event()
     monkeypatch.setattr("anycable_rpc.transports.asyncio.server.trim", trimmed.set)
     server = serve()
-    budget = server._shared.budget
     request = b"".join(
         headers(stream) + data(stream, b"\0\0\x40\0\0", 0) + data(stream, bytes(16_000), 0) * 240
         for stream in (1, 3, 5)
@@ -157,19 +156,19 @@ def test_unfinished_requests_of_many_connections_are_bounded_and_forgotten_with_
     peers = [connected(server) for _ in range(8)]
     for one in peers:
         one.sendall(HELLO + ACKNOWLEDGED + request)
-        assert budget.held <= budget.most + 2**20  # a read is counted when it has been taken
+        assert server.statistics().buffered <= Limits().budget + 2**20  # a read is counted when it has been taken
     assert is_served(server)
     for one in peers:
         one.close()
     deadline = time.monotonic() + 10
-    while budget.held and time.monotonic() < deadline:
+    while server.statistics().buffered and time.monotonic() < deadline:
         time.sleep(0.01)
 
-    assert budget.held == 0
+    assert server.statistics().buffered == 0
     assert trimmed.wait(10)
 
 
-def test_a_call_that_stays_open_is_refused_at_once_when_nobody_serves_it(serve: Serve) -> None:
+def test_unknown_streaming_call_is_refused_at_once(serve: Serve) -> None:
     server, ended = serve(), threading.Event()
 
     def requests() -> Iterator[bytes]:
@@ -185,7 +184,7 @@ def test_a_call_that_stays_open_is_refused_at_once_when_nobody_serves_it(serve: 
     assert error.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
-def test_who_ends_his_half_is_answered(serve: Serve) -> None:
+def test_half_closed_connection_is_answered(serve: Serve) -> None:
     server = serve()
     with closing(connected(server)) as one:
         one.sendall(HELLO + ACKNOWLEDGED + call(1, b""))
@@ -195,7 +194,7 @@ def test_who_ends_his_half_is_answered(serve: Serve) -> None:
     assert "Headers 1 END_HEADERS END_STREAM" in words
 
 
-def test_an_old_connection_is_told_to_go_and_its_calls_are_answered(serve: Serve) -> None:
+def test_old_connection_is_drained(serve: Serve) -> None:
     server = serve(rpc_max_connection_age=1)
     with closing(connected(server)) as one:
         one.sendall(HELLO + ACKNOWLEDGED)
@@ -209,7 +208,7 @@ def test_an_old_connection_is_told_to_go_and_its_calls_are_answered(serve: Serve
     assert "GoAway 0 NO_ERROR" in words
 
 
-def test_a_browser_is_told_what_this_is(serve: Serve) -> None:
+def test_browser_gets_plain_text(serve: Serve) -> None:
     server = serve()
     request = block([(":method", "GET"), (":scheme", "http"), (":path", "/"), (":authority", "x")])
     with closing(connected(server)) as one:
@@ -238,7 +237,7 @@ def test_without_alpn_there_is_no_tls_connection(serve: Serve, tmp_path: Path) -
 
 
 class TestArguments:
-    def test_those_that_mean_the_same_here(self) -> None:
+    def test_known_arguments(self) -> None:
         args = {"grpc.max_receive_message_length": 100, "max_metadata_size": 200, "max_concurrent_streams": 3}
         changed = limits(settings(rpc_server_args=args))
 
@@ -249,11 +248,11 @@ class TestArguments:
         with pytest.raises(ConfigurationError, match="max_metadata_size must be a number from 1"):
             limits(settings(rpc_server_args={"max_metadata_size": value}))
 
-    def test_others_are_refused_with_those_that_there_are(self) -> None:
+    def test_unknown_arguments_are_refused_with_the_known_ones(self) -> None:
         with pytest.raises(ConfigurationError, match=r"knows max_receive_message_length, .*; leave out others"):
             limits(settings(rpc_server_args={"so_reuseport": 1}))
 
-    def test_a_key_that_does_not_fit(self, tmp_path: Path) -> None:
+    def test_key_of_another_certificate(self, tmp_path: Path) -> None:
         one, other = tmp_path / "one", tmp_path / "other"
         one.mkdir()
         other.mkdir()

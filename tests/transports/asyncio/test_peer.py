@@ -1,4 +1,4 @@
-"""A connection on the loop, with a transport that only notes what is written."""
+"""A connection on the event loop, with a transport that only notes what is written."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Any
 
 import pytest
 
-from anycable_rpc.transports.asyncio.calls import Calls
+from anycable_rpc.transports.asyncio.calls import CallQueue
 from anycable_rpc.transports.asyncio.health import Health
-from anycable_rpc.transports.asyncio.peer import Peer, Shared
+from anycable_rpc.transports.asyncio.peer import Peer, ServerContext
 from anycable_rpc.transports.http2 import frames
 from anycable_rpc.transports.http2.budget import Budget
 from anycable_rpc.transports.http2.limits import Limits
 
-from ..http2.frames import ACKNOWLEDGED, CALL, HELLO, block, call, data, framed, headers, said
+from ..http2.frames import ACKNOWLEDGED, CALL, HELLO, block, call, data, describe, framed, headers
 
 
 class Transport:
-    """What a socket would get."""
+    """A transport that keeps the bytes of the socket."""
 
     def __init__(self) -> None:
         self.written = b""
@@ -32,7 +32,7 @@ class Transport:
         self.written += data
 
     def get_extra_info(self, name: str) -> None:
-        """There is no TLS."""
+        """Return None: the connection has no TLS."""
 
     def is_closing(self) -> bool:
         return self.is_closed
@@ -54,7 +54,7 @@ class Transport:
 
 
 class Service:
-    """Answers with what it was asked."""
+    """A service that returns its request."""
 
     is_async = True
 
@@ -69,10 +69,19 @@ class Service:
 
 
 def connected(limits: Limits | None = None, budget: Budget | None = None) -> tuple[Peer, Transport]:
-    """A peer that has been greeted."""
+    """Return a peer that has sent its greeting."""
     service: Any = Service()
     transport: Any = Transport()
-    peer = Peer(Shared(Calls(service, 2), Health(), limits or Limits(), budget or Budget(2**26), set(), lambda: inf))
+    peer = Peer(
+        ServerContext(
+            calls=CallQueue(service, 2),
+            health=Health(),
+            limits=limits or Limits(),
+            budget=budget or Budget(2**26),
+            peers=set(),
+            max_age=lambda: inf,
+        )
+    )
     peer.connection_made(transport)
     transport.written = b""
     return peer, transport
@@ -90,7 +99,7 @@ def test_an_answer_that_is_ready_leaves_before_the_half_closed_connection_ends()
 
     assert not stays_open
     assert framed(b"hi") in written
-    assert said(written)[-1] == "Headers 1 END_HEADERS END_STREAM"
+    assert describe(written)[-1] == "Headers 1 END_HEADERS END_STREAM"
 
 
 def test_a_call_that_breaks_is_refused() -> None:
@@ -102,10 +111,10 @@ def test_a_call_that_breaks_is_refused() -> None:
                 await asyncio.sleep(0)
         return transport.written
 
-    assert said(asyncio.run(main()))[-1] == "Headers 1 END_HEADERS END_STREAM"
+    assert describe(asyncio.run(main()))[-1] == "Headers 1 END_HEADERS END_STREAM"
 
 
-def test_who_has_ended_his_half_is_answered_and_then_left() -> None:
+def test_half_closed_connection_is_answered_and_then_closed() -> None:
     async def main() -> tuple[bool, list[bool], bytes]:
         peer, transport = connected()
         peer.data_received(HELLO + ACKNOWLEDGED + call(1, b"hi"))
@@ -122,14 +131,14 @@ def test_who_has_ended_his_half_is_answered_and_then_left() -> None:
     assert framed(b"hi") in written
 
 
-def test_who_does_not_read_is_not_read_until_he_does_and_not_kept_for_long() -> None:
+def test_peer_that_does_not_read_is_not_read_and_finally_dropped() -> None:
     async def main() -> list[tuple[bool, bool]]:
         peer, transport = connected()
         seen: list[tuple[bool, bool]] = []
 
         def after(seconds: int) -> None:
             for _ in range(seconds):
-                peer.a_second_passed()
+                peer.tick()
             seen.append((transport.is_reading, transport.is_aborted))
 
         peer.pause_writing()
@@ -144,14 +153,14 @@ def test_who_does_not_read_is_not_read_until_he_does_and_not_kept_for_long() -> 
     assert asyncio.run(main()) == [(False, False), (True, False), (False, False), (False, True)]
 
 
-def test_last_words_that_do_not_leave_are_not_waited_for_long() -> None:
+def test_closing_does_not_wait_long_for_unread_bytes() -> None:
     async def main() -> list[bool]:
         peer, transport = connected()
         peer.close()
         seen = [transport.is_closed]
         for seconds in (10, 1):
             for _ in range(seconds):
-                peer.a_second_passed()
+                peer.tick()
             seen.append(transport.is_aborted)
         return seen
 
@@ -180,7 +189,7 @@ UNKNOWN = {
 
 
 @pytest.mark.parametrize("unknown", UNKNOWN)
-def test_what_is_not_served_is_refused_when_its_headers_are_read_and_its_data_is_let_pass(unknown: str) -> None:
+def test_unknown_calls_are_refused_after_their_headers_and_their_data_is_ignored(unknown: str) -> None:
     changed, answer = UNKNOWN[unknown]
 
     async def main() -> tuple[bytes, bytes]:
@@ -199,12 +208,12 @@ def test_what_is_not_served_is_refused_when_its_headers_are_read_and_its_data_is
     refusal, later = asyncio.run(main())
 
     assert answer in refusal
-    assert said(refusal)[-1] in ("Data 1 END_STREAM", "Headers 1 END_HEADERS END_STREAM")
+    assert describe(refusal)[-1] in ("Data 1 END_STREAM", "Headers 1 END_HEADERS END_STREAM")
     assert framed(b"hi") in later
-    assert "GoAway" not in str(said(later))
+    assert "GoAway" not in str(describe(later))
 
 
-def test_answers_that_are_written_and_not_read_count_and_the_greediest_is_cut() -> None:
+def test_unread_answers_count_and_the_largest_connection_is_dropped() -> None:
     async def main() -> list[tuple[int, bool]]:
         budget = Budget(1000)
         seen: list[tuple[int, bool]] = []
@@ -215,7 +224,7 @@ def test_answers_that_are_written_and_not_read_count_and_the_greediest_is_cut() 
             transport.written = bytes(size)
             peer.pause_writing()
             peer._answer(1, b"late")
-            peer._connection._out.add(b"more")
+            peer._connection._send_queue.add(b"more")
             peer._flush()
             seen.append((budget.held, transport.is_aborted))
         peers[0][0].resume_writing()

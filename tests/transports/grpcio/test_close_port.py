@@ -1,4 +1,4 @@
-"""What is open at a port is closed, and nothing else."""
+"""Close the sockets of one port, and no others."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from anycable_rpc.transports.grpcio.close_port import hang_up
+from anycable_rpc.transports.grpcio.close_port import close_port
 
 
 class Pair:
@@ -45,10 +45,10 @@ def pairs(request: pytest.FixtureRequest) -> Iterator[tuple[Pair, Pair]]:
         yield both[0], both[1]
 
 
-def test_connections_end_and_no_new_ones_come(pairs: tuple[Pair, Pair]) -> None:
+def test_connections_end_and_new_ones_are_refused(pairs: tuple[Pair, Pair]) -> None:
     pair, other = pairs
 
-    hang_up(pair.port)
+    close_port(pair.port)
 
     assert pair.client.recv(1) == b""
     with pytest.raises(ConnectionRefusedError):
@@ -58,18 +58,18 @@ def test_connections_end_and_no_new_ones_come(pairs: tuple[Pair, Pair]) -> None:
 
 
 def test_the_descriptor_of_the_listener_stays_taken(pairs: tuple[Pair, Pair]) -> None:
-    """The library that closes it later must not meet somebody else's."""
+    """The library closes this descriptor later, so that no other file may have it by then."""
     listener = pairs[0].listener.fileno()
 
-    hang_up(pairs[0].port)
+    close_port(pairs[0].port)
 
     os.fstat(listener)
     assert not os.get_inheritable(listener)
 
 
-def test_closing_twice_is_nothing(pairs: tuple[Pair, Pair]) -> None:
-    hang_up(pairs[0].port)
-    hang_up(pairs[0].port)
+def test_closing_twice_is_harmless(pairs: tuple[Pair, Pair]) -> None:
+    close_port(pairs[0].port)
+    close_port(pairs[0].port)
 
     assert pairs[1].answers()
 
@@ -82,7 +82,7 @@ def test_without_a_list_of_descriptors_nothing_is_closed(
 
     monkeypatch.setattr(os, "listdir", missing)
 
-    hang_up(pairs[0].port)
+    close_port(pairs[0].port)
 
     assert pairs[0].answers()
 
@@ -90,6 +90,6 @@ def test_without_a_list_of_descriptors_nothing_is_closed(
 def test_no_descriptor_is_left_over(pairs: tuple[Pair, Pair]) -> None:
     before = os.listdir("/dev/fd")
 
-    hang_up(pairs[0].port)
+    close_port(pairs[0].port)
 
     assert os.listdir("/dev/fd") == before

@@ -1,1 +1,1 @@
-"""The engine of our own, on data and over sockets."""
+"""The HTTP/2 code of the asyncio engine, on data."""

@@ -1,4 +1,4 @@
-"""Frames as a client writes them, and what a server answered in words."""
+"""Frames as a client writes them, and the frames of a server by name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from hpack import Encoder
 from hyperframe.frame import Frame
 
 from anycable_rpc.transports.http2 import frames
-from anycable_rpc.transports.http2.connection import Connection
+from anycable_rpc.transports.http2.connection import H2Connection
+from anycable_rpc.transports.http2.events import Cancelled, CompleteRequest
 from anycable_rpc.transports.http2.frames import (
     ACK,
     END_HEADERS,
@@ -20,8 +21,7 @@ from anycable_rpc.transports.http2.frames import (
     window_update,
 )
 from anycable_rpc.transports.http2.limits import Limits
-from anycable_rpc.transports.http2.request_headers import Line
-from anycable_rpc.transports.http2.streams import Cancelled, Request
+from anycable_rpc.transports.http2.request_headers import RequestLine
 
 CALL = {
     ":method": "POST",
@@ -37,34 +37,34 @@ ACKNOWLEDGED = frame(Type.SETTINGS, ACK, 0)
 
 
 def block(headers: Iterable[tuple[str, str]] = tuple(CALL.items()), *, huffman: bool = True) -> bytes:
-    """A header block of a peer without a table, which says so each time."""
+    """Return a header block of a peer without a table, which begins with saying so."""
     encoder = Encoder()
     encoder.header_table_size = 0
     return encoder.encode(headers, huffman=huffman)
 
 
 def headers(stream: int, data: bytes | None = None, flags: int = END_HEADERS) -> bytes:
-    """HEADERS."""
+    """Return a HEADERS frame."""
     return frame(Type.HEADERS, flags, stream, block() if data is None else data)
 
 
 def data(stream: int, payload: bytes, flags: int = END_STREAM) -> bytes:
-    """DATA."""
+    """Return a DATA frame."""
     return frame(Type.DATA, flags, stream, payload)
 
 
 def call(stream: int, message: bytes = b"hi") -> bytes:
-    """A whole call."""
+    """Return the frames of a whole call."""
     return headers(stream) + data(stream, framed(message))
 
 
 def framed(message: bytes) -> bytes:
-    """A message with gRPC's prefix."""
+    """Return a message with gRPC's prefix."""
     return b"\0" + len(message).to_bytes(4, "big") + message
 
 
 def parsed(output: bytes) -> list[Frame]:
-    """What a server wrote, by another reader than ours."""
+    """Parse a server's bytes with another library than ours."""
     read: list[Frame] = []
     while output:
         one, length = Frame.parse_frame_header(memoryview(output[:9]))
@@ -75,8 +75,8 @@ def parsed(output: bytes) -> list[Frame]:
     return read
 
 
-def said(output: bytes) -> list[str]:
-    """Its frames in words, without those of the greeting: `RST_STREAM 1 CANCEL`, `GOAWAY PROTOCOL_ERROR`, …"""
+def describe(output: bytes) -> list[str]:
+    """Return the frames by name: `RstStream 1 CANCEL`, `GoAway 0 PROTOCOL_ERROR`, …"""
     return [_word(one) for one in parsed(output)]
 
 
@@ -89,43 +89,57 @@ def _word(one: Frame) -> str:
 
 
 class Peer:
-    """A connection after its greeting, with what it has said and asked since."""
+    """A connection after its greeting, with its events since then."""
 
     def __init__(
         self,
         limits: Limits | None = None,
         hello: bytes = HELLO + ACKNOWLEDGED,
-        serves: Callable[[Line], bool] = lambda line: True,
+        serves: Callable[[RequestLine], bool] = lambda line: True,
     ) -> None:
-        self.connection = Connection(limits, serves=serves)
+        self.connection = H2Connection(limits, serves=serves)
         self.greeting = self.connection.take()
-        self.events: list[Request | Cancelled] = list(self.connection.receive(hello))
+        self.events: list[CompleteRequest | Cancelled] = list(self.connection.receive(hello))
         self.connection.take()
 
     def send(self, *pieces: bytes) -> list[str]:
-        """Its answer in words; events are added to `events`."""
+        """Send frames, add the events to `events`, and return the answer's frames by name."""
         self.events += self.connection.receive(b"".join(pieces))
-        return said(self.connection.take())
+        return describe(self.connection.take())
 
     def seconds(self, count: int) -> list[str]:
-        """Let time pass."""
+        """Let seconds pass, and return the frames that are sent meanwhile."""
         for _ in range(count):
-            self.events += self.connection.a_second_passed()
-        return said(self.connection.take())
+            self.events += self.connection.tick()
+        return describe(self.connection.take())
 
     @property
     def is_clean(self) -> bool:
-        """Whether nothing is left of streams that have ended."""
-        streams, out = self.connection.streams, self.connection._out
+        """Return whether nothing is left of streams that have ended."""
+        streams, out = self.connection.streams, self.connection._send_queue
         return not (streams.open or streams.buffered or out.waiting or out.held or out._credit)
 
 
 def resized(size: int) -> bytes:
-    """SETTINGS with another window for streams."""
+    """Return SETTINGS with another window for streams."""
     return frames.settings({Setting.INITIAL_WINDOW_SIZE: size})
 
 
 __all__ = [
-    "ACKNOWLEDGED", "CALL", "END_HEADERS", "END_STREAM", "HELLO", "SETTINGS", "Peer", "block", "call", "data", "framed",
-    "headers", "parsed", "resized", "said", "window_update",
+    "ACKNOWLEDGED",
+    "CALL",
+    "END_HEADERS",
+    "END_STREAM",
+    "HELLO",
+    "SETTINGS",
+    "Peer",
+    "block",
+    "call",
+    "data",
+    "describe",
+    "framed",
+    "headers",
+    "parsed",
+    "resized",
+    "window_update",
 ]  # fmt: skip

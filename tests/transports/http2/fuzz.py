@@ -1,7 +1,7 @@
-"""Change what clients send, and look for what must never be.
+"""Feed a connection with changed bytes of real clients, and look for broken rules.
 
 `python -m tests.transports.http2.fuzz --seconds N [--seed S]` runs it. An input that breaks a rule is
-written as hex to `fuzz-found.hex`; it joins the corpus.
+written as hex to `fuzz-found.hex`; add it to the corpus.
 """
 
 from __future__ import annotations
@@ -16,50 +16,50 @@ from time import monotonic
 from hpack import Encoder
 from hyperframe.frame import GoAwayFrame
 
-from anycable_rpc.transports.http2.connection import Connection
-from anycable_rpc.transports.http2.grpc_framing import HEADERS, OK, framed
+from anycable_rpc.transports.http2.connection import H2Connection
+from anycable_rpc.transports.http2.events import Cancelled, CompleteRequest
+from anycable_rpc.transports.http2.grpc_framing import HEADERS, OK, frame_message
 from anycable_rpc.transports.http2.limits import Limits
-from anycable_rpc.transports.http2.request_headers import Line
-from anycable_rpc.transports.http2.streams import Cancelled, Request
+from anycable_rpc.transports.http2.request_headers import RequestLine
 
 from .frames import CALL, HELLO, parsed
 
 CORPUS = Path(__file__).parent / "corpus"
 FOUND = Path("fuzz-found.hex")
-LIMITS = Limits(message=5_000, streams=10, buffered=20_000, noise=200)
+LIMITS = Limits(message=5_000, streams=10, buffered=20_000, unproductive_frames=200)
 
 
 def corpus() -> list[bytes]:
-    """What real clients have sent, and calls of our own."""
+    """Return the recorded bytes of real clients."""
     return [bytes.fromhex(path.read_text()) for path in sorted(CORPUS.glob("*.hex"))]
 
 
 def check(data: bytes, chooser: random.Random) -> None:
-    """Feed a connection with it, in pieces.
+    """Feed a connection with bytes, in pieces.
 
     Raises:
-        AssertionError: a rule is broken; anything else that is raised is a defect too.
+        AssertionError: a rule is broken. Any other exception is a defect too.
     """
-    connection = Connection(LIMITS, serves=_is_grpc)
+    connection = H2Connection(LIMITS, serves=_is_grpc)
     output = bytearray(connection.take())
     asked: set[int] = set()
     seen: set[int] = set()
     for piece in _pieces(data, chooser):
         was_closed = connection.is_closed
         events = connection.receive(piece)
-        assert connection._budget.held == connection.streams.buffered + connection._out.held + _begun(connection)
+        assert connection._budget.held == connection.streams.buffered + connection._send_queue.held + _begun(connection)
         assert not (was_closed and events), "a closed connection asks for something"
         for event in events:
             _note(event, asked, seen)
         _answer(connection, asked, chooser)
         if chooser.random() < 0.1:
-            for event in connection.a_second_passed():
+            for event in connection.tick():
                 _note(event, asked, seen)
         if chooser.random() < 0.02:
             connection.drain()
-        said = connection.take()
-        assert not (was_closed and said), "something after the end"
-        output += said
+        written = connection.take()
+        assert not (was_closed and written), "bytes after the end"
+        output += written
         _check_bounds(connection)
         assert connection.is_closed or not was_closed, "a closed connection is open again"
     _check_output(bytes(output))
@@ -68,28 +68,30 @@ def check(data: bytes, chooser: random.Random) -> None:
     assert _unanswered([data]) == _unanswered(_pieces(data, chooser)), "pieces mean something else than the whole"
 
 
-def _is_grpc(line: Line) -> bool:
+def _is_grpc(line: RequestLine) -> bool:
     return line.is_grpc
 
 
-def _is_served(event: Request | Cancelled) -> bool:
-    return isinstance(event, Request) and _is_grpc(event.head.line)
+def _is_served(event: CompleteRequest | Cancelled) -> bool:
+    return isinstance(event, CompleteRequest) and _is_grpc(event.head.line)
 
 
-def _begun(connection: Connection) -> int:
+def _begun(connection: H2Connection) -> int:
     return len(connection._block[2]) if connection._block else 0
 
 
-def _unanswered(pieces: Iterable[bytes]) -> tuple[list[Request | Cancelled], bytes]:
-    """What is asked and said when nobody answers. What nobody serves is asked before its end, or with its data."""
-    connection, events = Connection(LIMITS, serves=_is_grpc), list[Request | Cancelled]()
+def _unanswered(pieces: Iterable[bytes]) -> tuple[list[CompleteRequest | Cancelled], bytes]:
+    """Return events and output when no request is answered. Of requests that are not served, only the stream counts:
+    such an event may come before the end of the request, or with its data.
+    """
+    connection, events = H2Connection(LIMITS, serves=_is_grpc), list[CompleteRequest | Cancelled]()
     for piece in pieces:
         events += connection.receive(piece)
     return [event if _is_served(event) else Cancelled(event.stream) for event in events], connection.take()
 
 
-def _note(event: Request | Cancelled, asked: set[int], seen: set[int]) -> None:
-    if isinstance(event, Request):
+def _note(event: CompleteRequest | Cancelled, asked: set[int], seen: set[int]) -> None:
+    if isinstance(event, CompleteRequest):
         assert event.stream % 2, "an even stream"
         assert event.stream not in seen, "asked twice"
         seen.add(event.stream)
@@ -99,11 +101,13 @@ def _note(event: Request | Cancelled, asked: set[int], seen: set[int]) -> None:
         asked.discard(event.stream)
 
 
-def _answer(connection: Connection, asked: set[int], chooser: random.Random) -> None:
+def _answer(connection: H2Connection, asked: set[int], chooser: random.Random) -> None:
     for stream in [stream for stream in asked if chooser.random() < 0.7]:
         how: Callable[[], None] = chooser.choice(
             [
-                lambda stream=stream: connection.respond(stream, HEADERS, framed(bytes(chooser.randrange(40_000))), OK),
+                lambda stream=stream: connection.respond(
+                    stream, HEADERS, frame_message(bytes(chooser.randrange(40_000))), OK
+                ),
                 lambda stream=stream: connection.refuse(stream, HEADERS + OK),
                 lambda stream=stream: connection.respond(stream, HEADERS, b"text", b""),
             ]
@@ -112,26 +116,26 @@ def _answer(connection: Connection, asked: set[int], chooser: random.Random) -> 
         asked.discard(stream)
 
 
-def _check_bounds(connection: Connection) -> None:
-    streams, out = connection.streams, connection._out
+def _check_bounds(connection: H2Connection) -> None:
+    streams, out = connection.streams, connection._send_queue
     assert len(streams.open) <= LIMITS.streams
     assert streams.buffered == sum(one.kept for one in streams.open.values())
     assert all(len(one.body) <= one.kept for one in streams.open.values()), "bytes that nobody counts"
     assert streams.buffered <= LIMITS.buffered + 16_384
     assert out.held == sum(len(held) for held, _ in out.waiting.values())
     assert set(out.waiting) <= set(streams.open) or connection.is_closed
-    assert max(len(streams._skipped), len(streams._cut), len(streams._refused)) <= 128
-    assert not set(streams._refused) & {*streams.open, *streams._cut}
-    assert len(connection._rest) <= 16_384 + 9 or connection.is_closed
+    assert max(len(streams.closed.skipped), len(streams.closed.cut), len(streams.closed.refused)) <= 128
+    assert not set(streams.closed.refused) & {*streams.open, *streams.closed.cut}
+    assert len(connection._unparsed) <= 16_384 + 9 or connection.is_closed
 
 
 def _check_output(output: bytes) -> None:
-    """It is HTTP/2, and at most one GOAWAY is for a fault."""
-    said = parsed(output)
-    faults = [one for one in said if isinstance(one, GoAwayFrame) and one.error_code]
+    """Check that the output is HTTP/2, and that at most one GOAWAY is for a fault."""
+    written = parsed(output)
+    faults = [one for one in written if isinstance(one, GoAwayFrame) and one.error_code]
     assert len(faults) <= 1, "two faults"
     if faults:
-        assert said[-1] is faults[0], "something after the last word"
+        assert written[-1] is faults[0], "frames after the last GOAWAY"
 
 
 def _pieces(data: bytes, chooser: random.Random) -> Iterator[bytes]:
@@ -142,7 +146,7 @@ def _pieces(data: bytes, chooser: random.Random) -> Iterator[bytes]:
 
 
 def changed(data: bytes, others: list[bytes], chooser: random.Random) -> bytes:
-    """The bytes with a few changes, some that know about frames and some that do not."""
+    """Return the bytes with a few changes: some respect frames, others do not."""
     for _ in range(chooser.randrange(1, 8)):
         data = chooser.choice(_CHANGES)(data, others, chooser)
     return data[:60_000]
@@ -191,7 +195,7 @@ def _double(data: bytes, _: list[bytes], chooser: random.Random) -> bytes:
 
 
 def _header(data: bytes, _: list[bytes], chooser: random.Random) -> bytes:
-    """Another type, other flags, another stream, or another length."""
+    """Change the type, the flags, the stream or the length of a frame."""
     pieces = _frames(data)
     place = chooser.randrange(len(pieces))
     one = bytearray(pieces[place])
@@ -203,7 +207,7 @@ def _header(data: bytes, _: list[bytes], chooser: random.Random) -> bytes:
 
 
 def _frame(data: bytes, _: list[bytes], chooser: random.Random) -> bytes:
-    """A frame of any kind with any content."""
+    """Insert a frame of any kind with any content."""
     payload = chooser.choice([b"", bytes(4), b"\xff" * 4, bytes(8), chooser.randbytes(chooser.randrange(30))])
     if chooser.random() < 0.3:
         payload = Encoder().encode([*CALL.items(), ("x", "y" * chooser.randrange(50))], huffman=chooser.random() < 0.5)
@@ -219,7 +223,7 @@ _CHANGES = (_bit, _cut, _insert, _splice, _shuffle, _double, _header, _frame, _f
 
 
 def run(seconds: float, seed: int, most: float = float("inf")) -> int:
-    """How many inputs were tried; the one that breaks a rule is written to a file."""
+    """Return how many inputs were tried. An input that breaks a rule is written to a file."""
     inputs = [*corpus(), HELLO]
     ends, tried = monotonic() + seconds, 0
     while monotonic() < ends and tried < most:
@@ -236,7 +240,7 @@ def run(seconds: float, seed: int, most: float = float("inf")) -> int:
 
 
 def main() -> None:
-    """From the command line."""
+    """Run from the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.transports.http2.fuzz", description=__doc__)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anycable_rpc.transports.http2.connection import Connection
+from anycable_rpc.transports.http2.connection import H2Connection
+from anycable_rpc.transports.http2.events import Cancelled, CompleteRequest
 from anycable_rpc.transports.http2.grpc_framing import HEADERS, OK
-from anycable_rpc.transports.http2.streams import Cancelled, Request
 
 from .frames import CALL, HELLO, call, framed, headers
 
@@ -24,7 +24,7 @@ class Client:
     """`h2` at one end and ours at the other; bytes go between them in random pieces."""
 
     random: random.Random
-    server: Connection = field(default_factory=Connection)
+    server: H2Connection = field(default_factory=H2Connection)
     asked: dict[int, bytes] = field(default_factory=dict[int, bytes])
     heard: dict[int, bytes] = field(default_factory=dict[int, bytes])
     answers: dict[int, bytes] = field(default_factory=dict[int, bytes])
@@ -37,7 +37,7 @@ class Client:
         self.client.initiate_connection()
 
     def ask(self) -> None:
-        """One more request; its body goes as far as windows allow."""
+        """Start a request."""
         stream = self.client.get_next_available_stream_id()
         extra = [(f"x-{number}", "v" * self.random.randrange(300)) for number in range(self.random.randrange(4))]
         self.client.send_headers(stream, [*CALL.items(), *extra])
@@ -46,7 +46,7 @@ class Client:
         )
 
     def push(self) -> None:
-        """Bodies, as far as windows allow."""
+        """Send request bodies as far as the windows allow."""
         for stream, body in list(self.waiting.items()):
             size = min(self.client.local_flow_control_window(stream), self.client.max_outbound_frame_size)
             size = min(size, self.random.choice([1, 100, 100_000]), len(body))
@@ -57,18 +57,18 @@ class Client:
                 self.client.send_data(stream, self.waiting.pop(stream), end_stream=True)
 
     def answer(self) -> None:
-        """The server answers some of what it has got."""
+        """Let the server answer some of its requests."""
         for stream in [stream for stream in self.got if stream not in self.answers and self.random.random() < 0.5]:
             self.answers[stream] = framed(self.random.randbytes(self.random.choice([0, 50, 20_000, 200_000])))
             self.server.respond(stream, HEADERS, self.answers[stream], OK)
 
     def exchange(self) -> None:
-        """Bytes go both ways, in pieces."""
+        """Exchange bytes in both directions, in pieces."""
         sent = self.client.data_to_send()
         while sent:
             size = self.random.choice([1, 9, 50, 5_000, len(sent)])
             for event in self.server.receive(sent[:size]):
-                assert isinstance(event, Request)
+                assert isinstance(event, CompleteRequest)
                 assert event.stream not in self.got
                 self.got[event.stream] = event.body
             sent = sent[size:]
@@ -103,7 +103,7 @@ def test_every_request_and_every_answer_arrives_whole_and_nothing_is_left(seed: 
     assert one.got == one.asked
     assert one.heard == one.answers
     assert one.ended == set(one.asked)
-    streams, out = one.server.streams, one.server._out
+    streams, out = one.server.streams, one.server._send_queue
     assert [streams.open, streams.buffered, out.waiting, out.held, out._credit] == [{}, 0, {}, 0, {}]
 
 
@@ -113,8 +113,8 @@ STREAM = HELLO + call(1) + headers(3)[:-1] + headers(3)[-1:] + call(5, b"x" * 50
 @settings(max_examples=150, derandomize=True, deadline=None)
 @given(st.lists(st.integers(0, len(STREAM)), max_size=12), st.binary(max_size=30))
 def test_any_pieces_of_the_same_bytes_mean_the_same(places: list[int], tail: bytes) -> None:
-    def outcome(cuts: list[int]) -> tuple[list[Request | Cancelled], bytes]:
-        connection, events = Connection(), list[Request | Cancelled]()
+    def outcome(cuts: list[int]) -> tuple[list[CompleteRequest | Cancelled], bytes]:
+        connection, events = H2Connection(), list[CompleteRequest | Cancelled]()
         whole = STREAM + tail
         for start, end in zip([0, *cuts], [*cuts, len(whole)], strict=True):
             events += connection.receive(whole[start:end])

@@ -1,15 +1,16 @@
-"""A connection: sequences of frames and what comes of them, each rule of RFC 9113 that a server has to hold."""
+"""A connection: sequences of frames and their results, with a case for each rule of RFC 9113 for servers."""
 
 from __future__ import annotations
 
 import pytest
 
 from anycable_rpc.transports.http2 import frames
-from anycable_rpc.transports.http2.connection import Connection
+from anycable_rpc.transports.http2.connection import H2Connection
+from anycable_rpc.transports.http2.events import Cancelled, CompleteRequest
 from anycable_rpc.transports.http2.frames import ACK, PADDED, PREFACE, PRIORITIZED, Setting, Type, frame, window_update
 from anycable_rpc.transports.http2.grpc_framing import HEADERS, OK
 from anycable_rpc.transports.http2.limits import Limits
-from anycable_rpc.transports.http2.streams import Cancelled, Request
+from anycable_rpc.transports.http2.request_headers import RequestHeadReader
 
 from .frames import (
     ACKNOWLEDGED,
@@ -22,11 +23,11 @@ from .frames import (
     block,
     call,
     data,
+    describe,
     framed,
     headers,
     parsed,
     resized,
-    said,
 )
 
 WHOLE = END_HEADERS | END_STREAM
@@ -44,30 +45,30 @@ def goaway(*, last: int = 0, code: frames.ErrorCode = frames.ErrorCode.NO_ERROR)
 
 class TestGreeting:
     def test_our_settings_come_first(self) -> None:
-        settings, window = parsed(Connection().take())
+        settings, window = parsed(H2Connection().take())
 
         assert settings.settings == {1: 0, 3: 1000, 4: 4 * 2**20 + 5, 6: 16_384}  # type: ignore[attr-defined]
         assert window.window_increment == 16 * 2**20 - 65_535  # type: ignore[attr-defined]
 
     def test_the_peers_are_acknowledged(self) -> None:
-        connection = Connection()
+        connection = H2Connection()
         connection.take()
 
         connection.receive(HELLO)
 
-        assert said(connection.take()) == ["Settings 0 ACK"]
+        assert describe(connection.take()) == ["Settings 0 ACK"]
 
     @pytest.mark.parametrize(
         "garbage",
         [b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x02\x00", b"\0" * 100, PREFACE[:-1] + b"x", b"PRI * HTTP/1"],
     )
-    def test_what_is_no_http2_ends_at_once(self, garbage: bytes) -> None:
-        connection = Connection()
+    def test_other_protocols_end_at_once(self, garbage: bytes) -> None:
+        connection = H2Connection()
         connection.take()
 
         connection.receive(garbage)
 
-        assert said(connection.take()) == ["GoAway 0 PROTOCOL_ERROR"]
+        assert describe(connection.take()) == ["GoAway 0 PROTOCOL_ERROR"]
         assert connection.is_closed
         assert connection.receive(HELLO) == []
 
@@ -81,11 +82,15 @@ class TestRequests:
         peer = Peer()
         peer.send(call(1))
         request = peer.events[0]
-        assert isinstance(request, Request)
+        assert isinstance(request, CompleteRequest)
         peer.connection.respond(1, HEADERS, framed(b"yes"), OK)
 
         assert (request.stream, request.head.line.path, request.body) == (1, PATH, framed(b"hi"))
-        assert said(peer.connection.take()) == ["Headers 1 END_HEADERS", "Data 1", "Headers 1 END_HEADERS END_STREAM"]
+        assert describe(peer.connection.take()) == [
+            "Headers 1 END_HEADERS",
+            "Data 1",
+            "Headers 1 END_HEADERS END_STREAM",
+        ]
         assert peer.is_clean
 
     def test_padding_priority_continuation_and_trailers(self) -> None:
@@ -101,30 +106,30 @@ class TestRequests:
         )
 
         assert answers == ["WindowUpdate 1"]  # what padding has taken
-        assert [one.body for one in peer.events if isinstance(one, Request)] == [framed(b"hello")]
+        assert [one.body for one in peer.events if isinstance(one, CompleteRequest)] == [framed(b"hello")]
 
     def test_a_message_in_many_frames(self) -> None:
         peer, message = Peer(), bytes(range(256)) * 200
         pieces = [framed(message)[start : start + 1000] for start in range(0, len(message) + 5, 1000)]
         peer.send(headers(1), *[data(1, piece, 0) for piece in pieces[:-1]], data(1, pieces[-1]))
 
-        assert [one.body for one in peer.events if isinstance(one, Request)] == [framed(message)]
+        assert [one.body for one in peer.events if isinstance(one, CompleteRequest)] == [framed(message)]
         assert peer.connection.streams.buffered == 0
 
-    def test_an_unknown_frame_is_no_matter(self) -> None:
+    def test_unknown_frame_is_ignored(self) -> None:
         assert Peer().send(frame(99, 0, 7, b"x")) == []
 
-    def test_a_length_that_is_kept(self) -> None:
+    def test_matching_content_length(self) -> None:
         peer = Peer()
         peer.send(headers(1, block([*CALL.items(), ("content-length", "7")])), data(1, framed(b"hi")))
 
         assert len(peer.events) == 1
 
-    def test_headers_beyond_what_we_said_are_told_from_the_rest(self) -> None:
+    def test_headers_above_the_limit_are_marked_too_large(self) -> None:
         peer = Peer()
         peer.send(headers(1, block([*CALL.items(), ("x", "y" * 16_150)], huffman=False), WHOLE))
 
-        assert [one.is_too_large for one in peer.events if isinstance(one, Request)] == [True]
+        assert [one.is_too_large for one in peer.events if isinstance(one, CompleteRequest)] == [True]
 
     @pytest.mark.parametrize(("size", "is_too_large"), [(100, False), (101, True)])
     def test_a_message_at_the_limit_and_beyond(self, size: int, is_too_large: bool) -> None:
@@ -133,18 +138,18 @@ class TestRequests:
         if not is_too_large:
             peer.send(data(1, framed(bytes(size))[60:]))
 
-        assert [one.is_too_large for one in peer.events if isinstance(one, Request)] == [is_too_large]
+        assert [one.is_too_large for one in peer.events if isinstance(one, CompleteRequest)] == [is_too_large]
 
-    def test_what_comes_after_too_large_a_message_is_let_pass(self) -> None:
+    def test_rest_of_too_large_message_is_ignored(self) -> None:
         peer = Peer(Limits(message=100))
         peer.send(headers(1), data(1, framed(bytes(200))[:60], 0))
         peer.connection.refuse(1, HEADERS + OK)
 
-        assert said(peer.connection.take()) == ["Headers 1 END_HEADERS END_STREAM", "RstStream 1 NO_ERROR"]
+        assert describe(peer.connection.take()) == ["Headers 1 END_HEADERS END_STREAM", "RstStream 1 NO_ERROR"]
         assert peer.send(data(1, b"more", 0), headers(1, block([("x", "y")]), WHOLE)) == []
         assert peer.is_clean
 
-    def test_so_it_is_however_many_calls_end_meanwhile(self) -> None:
+    def test_rest_is_ignored_even_after_many_other_calls(self) -> None:
         peer = Peer(Limits(message=100))
         peer.send(headers(1), data(1, framed(bytes(200))[:60], 0))
         peer.connection.refuse(1, HEADERS + OK)
@@ -155,19 +160,19 @@ class TestRequests:
 
         assert peer.send(data(1, b"more", 0)) == []
 
-    def test_what_all_streams_hold_together_is_bounded(self) -> None:
+    def test_bytes_of_all_streams_are_bounded(self) -> None:
         peer = Peer(Limits(buffered=2000))
         peer.send(*[headers(stream) + data(stream, framed(bytes(600))[:500], 0) for stream in (1, 3, 5)])
-        kept = 500 + Connection()._heads.read(block()).size
+        kept = 500 + RequestHeadReader(16_384).read(block()).size
 
-        assert [one.stream for one in peer.events if isinstance(one, Request) and one.is_too_large] == [5]
+        assert [one.stream for one in peer.events if isinstance(one, CompleteRequest) and one.is_too_large] == [5]
         assert peer.connection.streams.buffered == 2 * kept
 
-    def test_headers_of_requests_that_do_not_end_count(self) -> None:
+    def test_headers_of_incomplete_requests_count(self) -> None:
         peer = Peer(Limits(buffered=1000))
         peer.send(headers(1, LONG), headers(3, LONG))
 
-        assert [one.stream for one in peer.events if isinstance(one, Request) and one.is_too_large] == [3]
+        assert [one.stream for one in peer.events if isinstance(one, CompleteRequest) and one.is_too_large] == [3]
 
     def test_a_stream_above_the_limit_is_refused(self) -> None:
         peer = Peer(Limits(streams=2))
@@ -176,7 +181,7 @@ class TestRequests:
         assert peer.send(data(5, b"x", 0)) == []
 
     def test_the_connections_window_is_opened_again(self) -> None:
-        peer = Peer(Limits(message=2**30, buffered=2**30, noise=10**6))
+        peer = Peer(Limits(message=2**30, buffered=2**30, unproductive_frames=10**6))
         frames_of_16k = 16 * 2**20 // 2 // 16_384 + 1
         answers = peer.send(headers(1), *[data(1, bytes(16_384), 0)] * frames_of_16k)
 
@@ -274,23 +279,23 @@ def test_a_broken_rule_has_its_code(sent: bytes, answer: str) -> None:
         pytest.param([call(3), b"\0\x40\x01\1\4\0\0\0\5" + bytes(16_385) + data(5, b"x")], id="too large a frame"),
     ],
 )  # fmt: skip
-def test_how_the_bytes_come_changes_nothing(pieces: list[bytes]) -> None:
-    def outcome(*parts: bytes) -> tuple[list[Request | Cancelled], bytes, int]:
-        peer, said = Peer(Limits(message=100, streams=6, headers=500)), b""
+def test_fast_path_and_slow_path_agree(pieces: list[bytes]) -> None:
+    def outcome(*parts: bytes) -> tuple[list[CompleteRequest | Cancelled], bytes, int]:
+        peer, output = Peer(Limits(message=100, streams=6, headers=500)), b""
         peer.send(call(1))
         peer.connection.respond(1, HEADERS, b"x", OK)
-        peer.connection.streams._window = 9 * 2**20  # one half of it is not far
+        peer.connection._requests._window = 9 * 2**20  # one half of it is not far
         for part in parts:
             peer.events += peer.connection.receive(part)
-            said += peer.connection.take()
-        return peer.events, said, peer.connection.streams._window
+            output += peer.connection.take()
+        return peer.events, output, peer.connection._requests._window
 
     whole = b"".join(pieces)
 
     assert outcome(whole) == outcome(*pieces) == outcome(*[whole[place : place + 1] for place in range(len(whole))])
 
 
-def test_a_stream_that_was_reset_before_it_came_is_let_pass() -> None:
+def test_stream_reset_before_it_was_opened_is_ignored() -> None:
     peer = Peer()
     peer.send(call(1))
 
@@ -299,7 +304,7 @@ def test_a_stream_that_was_reset_before_it_came_is_let_pass() -> None:
     assert set(peer.connection.streams.open) == {1, 5}
 
 
-def test_who_begins_a_request_and_sends_a_byte_now_and_then_is_ended() -> None:
+def test_connection_ends_if_a_request_trickles_in() -> None:
     peer = Peer()
     peer.send(call(1))
     peer.connection.respond(1, HEADERS, b"x", OK)
@@ -320,10 +325,10 @@ def test_the_window_is_opened_again_before_it_is_used_up() -> None:
         peer.connection.respond(stream, HEADERS, b"x", OK)
 
     assert answers.count("WindowUpdate 0") == 1
-    assert 8 * 2**20 <= peer.connection.streams._window <= 16 * 2**20
+    assert 8 * 2**20 <= peer.connection._requests._window <= 16 * 2**20
 
 
-def test_a_number_that_was_left_out_is_not_one_that_has_ended() -> None:
+def test_skipped_stream_number_differs_from_ended_stream() -> None:
     left_out, ended = Peer(), Peer()
     for peer in (left_out, ended):
         for stream in range(1, 9000, 4):
@@ -333,7 +338,7 @@ def test_a_number_that_was_left_out_is_not_one_that_has_ended() -> None:
 
     assert left_out.send(headers(8995)) == ["GoAway 0 PROTOCOL_ERROR"]
     assert ended.send(headers(8997)) == ["GoAway 0 STREAM_CLOSED"]
-    assert len(ended.connection.streams._skipped) <= 128
+    assert len(ended.connection.streams.closed.skipped) <= 128
 
 
 def test_more_than_the_streams_window_ends_the_stream() -> None:
@@ -347,7 +352,7 @@ def test_more_than_the_streams_window_ends_the_stream() -> None:
 
 def test_more_than_the_connections_window_ends_it() -> None:
     peer = Peer()
-    peer.connection.streams._window = 10
+    peer.connection._requests._window = 10
 
     assert peer.send(headers(1), data(1, bytes(11), 0)) == ["GoAway 0 FLOW_CONTROL_ERROR"]
 
@@ -358,8 +363,8 @@ AFTER = {
     "its data": (data(1, b"7 bytes"), []),
     "its data, in two frames": (data(1, b"7", 0) + data(1, b" bytes"), []),
     "its trailers": (data(1, b"7 bytes", 0) + headers(1, TRAILERS, WHOLE), []),
-    "less than it said": (data(1, b"6 byte"), ["RstStream 1 PROTOCOL_ERROR"]),
-    "more than it said": (data(1, b"8", 0) + data(1, b"7 bytes"), ["RstStream 1 PROTOCOL_ERROR"]),
+    "less than its content-length": (data(1, b"6 byte"), ["RstStream 1 PROTOCOL_ERROR"]),
+    "more than its content-length": (data(1, b"8", 0) + data(1, b"7 bytes"), ["RstStream 1 PROTOCOL_ERROR"]),
     "other headers": (headers(1, TRAILERS), ["RstStream 1 PROTOCOL_ERROR"]),
     "a path in its trailers": (headers(1, NONE, WHOLE), ["RstStream 1 PROTOCOL_ERROR"]),
     "data after its end": (data(1, b"7 bytes") + data(1, b"8"), ["GoAway 0 STREAM_CLOSED"]),
@@ -373,41 +378,41 @@ AFTER = {
 
 
 class TestRefusedByItsHeaders:
-    """A request that nobody serves is answered before its end; what comes until then is checked, but not kept."""
+    """A request that is not served is answered before its end. Its further frames are checked, but not kept."""
 
     @pytest.mark.parametrize("after", AFTER)
-    def test_what_comes_after_the_answer(self, after: str) -> None:
+    def test_frames_after_the_answer(self, after: str) -> None:
         peer = Peer(Limits(message=100), serves=lambda line: False)
         peer.send(headers(1, OF_SEVEN))
         peer.connection.refuse(1, HEADERS + OK)
-        answer = said(peer.connection.take())
+        answer = describe(peer.connection.take())
         pieces, faults = AFTER[after]
 
         assert answer == ["Headers 1 END_HEADERS END_STREAM"]
         assert peer.send(pieces) == faults
-        assert [type(event) for event in peer.events] == [Request]
+        assert [type(event) for event in peer.events] == [CompleteRequest]
         assert not peer.connection.streams.open
 
     @pytest.mark.parametrize("after", [name for name, (_, faults) in AFTER.items() if faults])
-    def test_what_comes_before_the_answer(self, after: str) -> None:
-        """It may come in the same read as the headers."""
+    def test_frames_before_the_answer(self, after: str) -> None:
+        """Frames may come in the same read as the headers."""
         peer = Peer(Limits(message=100), serves=lambda line: False)
         pieces, faults = AFTER[after]
         words = peer.send(headers(1, OF_SEVEN), pieces)
         peer.connection.refuse(1, HEADERS + OK)
-        words += said(peer.connection.take())
+        words += describe(peer.connection.take())
 
         expected = ["RstStream 1 STREAM_CLOSED"] if after == "data after its end" else faults
         assert [word for word in words if not word.startswith("Headers")] == expected
 
-    def test_only_so_many_are_remembered(self) -> None:
+    def test_number_of_remembered_streams_is_bounded(self) -> None:
         peer = Peer(serves=lambda line: False)
         streams = range(1, 301, 2)
         words: list[str] = []
         for stream in streams:
             peer.send(headers(stream))
             peer.connection.refuse(stream, HEADERS + OK)
-            words += said(peer.connection.take())
+            words += describe(peer.connection.take())
 
         assert [word for word in words if "Rst" in word] == [f"RstStream {stream} NO_ERROR" for stream in streams[128:]]
 
@@ -415,9 +420,9 @@ class TestRefusedByItsHeaders:
 class TestAnswers:
     def answered(self, peer: Peer, size: int) -> list[str]:
         peer.connection.respond(1, HEADERS, framed(bytes(size)), OK)
-        return said(peer.connection.take())
+        return describe(peer.connection.take())
 
-    def test_a_large_one_goes_as_far_as_the_windows(self) -> None:
+    def test_large_answer_is_sent_as_far_as_the_windows_allow(self) -> None:
         peer = Peer()
         peer.send(call(1))
 
@@ -427,7 +432,7 @@ class TestAnswers:
         assert peer.send(window_update(1, 50_000)) == ["Data 1", "Data 1", "Data 1", "Headers 1 END_HEADERS END_STREAM"]
         assert peer.is_clean
 
-    def test_in_the_frames_that_the_peer_takes(self) -> None:
+    def test_frame_size_follows_the_peers_setting(self) -> None:
         peer = Peer()
         peer.send(frames.settings({Setting.MAX_FRAME_SIZE: 65_536}), call(1))
 
@@ -442,7 +447,7 @@ class TestAnswers:
         assert peer.send(window_update(1, 65_000)) == []
         assert peer.send(window_update(1, 10**6)) == ["Data 1", "Headers 1 END_HEADERS END_STREAM"]
 
-    def test_settings_may_let_it_go(self) -> None:
+    def test_settings_may_open_the_window(self) -> None:
         peer = Peer(hello=PREFACE + resized(0) + ACKNOWLEDGED)
         peer.send(call(1), call(3))
         self.answered(peer, 10)
@@ -460,24 +465,24 @@ class TestAnswers:
         ]
         assert peer.is_clean
 
-    def test_one_that_goes_on_ends_with_its_trailers(self) -> None:
+    def test_streamed_answer_ends_with_trailers(self) -> None:
         peer = Peer()
         peer.send(call(1))
         for _ in range(2):
             peer.connection.respond(1, HEADERS, b"more", None)
         peer.connection.respond(1, HEADERS, b"last", OK)
 
-        answers = said(peer.connection.take())
+        answers = describe(peer.connection.take())
         assert answers == ["Headers 1 END_HEADERS", *["Data 1"] * 3, "Headers 1 END_HEADERS END_STREAM"]
 
-    def test_one_without_trailers_ends_with_its_data(self) -> None:
+    def test_answer_without_trailers_ends_with_its_data(self) -> None:
         peer = Peer()
         peer.send(call(1))
         peer.connection.respond(1, HEADERS, b"text", b"")
 
-        assert said(peer.connection.take()) == ["Headers 1 END_HEADERS", "Data 1 END_STREAM"]
+        assert describe(peer.connection.take()) == ["Headers 1 END_HEADERS", "Data 1 END_STREAM"]
 
-    def test_to_a_stream_that_is_gone_nothing_is_said(self) -> None:
+    def test_answer_to_a_cancelled_stream_is_dropped(self) -> None:
         peer = Peer()
         peer.send(call(1), CANCEL)
         peer.connection.respond(1, HEADERS, b"x", OK)
@@ -487,16 +492,16 @@ class TestAnswers:
         assert peer.events[-1] == Cancelled(1)
         assert peer.send(window_update(1, 5)) == []
 
-    def test_those_that_nobody_takes_are_bounded(self) -> None:
+    def test_unread_answers_are_bounded(self) -> None:
         peer = Peer(Limits(buffered=1000), PREFACE + resized(0) + ACKNOWLEDGED)
         peer.send(call(1), call(3), call(5))
         for stream in (1, 3, 5):
             peer.connection.respond(stream, HEADERS, bytes(400), OK)
 
         assert peer.connection.is_closed
-        assert said(peer.connection.take())[-1] == "GoAway 0 ENHANCE_YOUR_CALM"
+        assert describe(peer.connection.take())[-1] == "GoAway 0 ENHANCE_YOUR_CALM"
 
-    def test_a_reset_forgets_what_waits(self) -> None:
+    def test_reset_drops_waiting_data(self) -> None:
         peer = Peer(hello=PREFACE + resized(0) + ACKNOWLEDGED)
         peer.send(call(1))
         self.answered(peer, 10)
@@ -506,7 +511,7 @@ class TestAnswers:
 
 
 class TestDrain:
-    def test_the_peer_hears_it_twice_and_streams_on_their_way_are_served(self) -> None:
+    def test_peer_gets_goaway_twice_and_open_streams_are_served(self) -> None:
         peer = Peer()
         peer.send(call(1))
         peer.connection.drain()
@@ -522,10 +527,10 @@ class TestDrain:
         assert [type(one).__name__ for one in announced] == ["GoAwayFrame", "PingFrame"]
         assert announced[0].last_stream_id == 2**31 - 1  # type: ignore[attr-defined]
         assert (final, late) == (["GoAway 0 NO_ERROR"], [])
-        assert [one.stream for one in peer.events if isinstance(one, Request)] == [1, 3]
+        assert [one.stream for one in peer.events if isinstance(one, CompleteRequest)] == [1, 3]
         assert peer.connection.is_closed
 
-    def test_without_an_answer_to_the_ping_it_goes_on_after_a_while(self) -> None:
+    def test_drain_continues_without_an_answer_to_the_ping(self) -> None:
         peer = Peer()
         peer.connection.drain()
         peer.connection.take()
@@ -534,7 +539,7 @@ class TestDrain:
         assert peer.seconds(2) == ["GoAway 0 NO_ERROR"]
         assert peer.connection.is_closed
 
-    def test_it_ends_once_whatever_else_the_peer_does_not_end(self) -> None:
+    def test_drained_connection_ends_although_a_request_is_incomplete(self) -> None:
         peer = Peer()
         peer.send(headers(1), data(1, b"\0\0", 0), data(1, b"cut")[:-1])
         peer.connection.refuse_new()
@@ -543,13 +548,13 @@ class TestDrain:
         assert peer.seconds(100) == ["GoAway 0 NO_ERROR", "RstStream 1 CANCEL"]
         assert peer.connection.is_closed
 
-    def test_an_answer_to_another_ping_means_nothing(self) -> None:
+    def test_answer_to_another_ping_is_ignored(self) -> None:
         peer = Peer()
 
         assert peer.send(frame(Type.PING, ACK, 0, b"draining")) == []
         assert not peer.connection.is_closed
 
-    def test_a_peer_that_goes_is_served_to_the_end(self) -> None:
+    def test_peer_that_sends_goaway_is_served_to_the_end(self) -> None:
         peer = Peer()
 
         assert peer.send(call(1), goaway()) == []
@@ -566,7 +571,7 @@ class TestSlowPeers:
         assert peer.events == [Cancelled(1)]
         assert peer.is_clean
 
-    def test_an_answer_that_is_not_taken_is_reset(self) -> None:
+    def test_unread_answer_is_reset(self) -> None:
         peer = Peer(hello=PREFACE + resized(0) + ACKNOWLEDGED)
         peer.send(call(1))
         peer.connection.respond(1, HEADERS, b"x", OK)
@@ -574,7 +579,7 @@ class TestSlowPeers:
 
         assert peer.seconds(21) == ["RstStream 1 CANCEL"]
 
-    def test_an_answer_that_goes_on_is_not(self) -> None:
+    def test_streamed_answer_is_not_reset(self) -> None:
         peer = Peer()
         peer.send(call(1))
         peer.connection.respond(1, HEADERS, b"x", None)
@@ -587,7 +592,7 @@ class TestSlowPeers:
         [b"", PREFACE, PREFACE[:5], HELLO + b"\0\0", HELLO + headers(1, flags=0), HELLO + headers(1)[:-1]],
         ids=["nothing", "preface", "half a preface", "half a frame", "half a block", "all but a byte"],
     )
-    def test_what_is_begun_must_end(self, hello: bytes) -> None:
+    def test_incomplete_frame_or_block_ends_the_connection(self, hello: bytes) -> None:
         peer = Peer(hello=hello)
 
         assert peer.seconds(20) == []
@@ -602,7 +607,7 @@ class TestSlowPeers:
 
         assert peer.connection.is_closed
 
-    def test_who_is_silent_is_asked_and_then_left(self) -> None:
+    def test_silent_peer_is_pinged_and_then_dropped(self) -> None:
         peer = Peer()
 
         assert peer.seconds(119) == []
@@ -610,7 +615,7 @@ class TestSlowPeers:
         assert peer.seconds(20) == []
         assert peer.seconds(1) == ["GoAway 0 NO_ERROR"]
 
-    def test_who_answers_stays(self) -> None:
+    def test_peer_that_answers_the_ping_stays(self) -> None:
         peer = Peer()
         peer.seconds(120)
         peer.send(frame(Type.PING, ACK, 0, b"are you?"))
@@ -633,11 +638,11 @@ FLOODS = {
 
 class TestFloods:
     @pytest.mark.parametrize("flood", FLOODS)
-    def test_frames_that_ask_for_nothing(self, flood: str) -> None:
+    def test_unproductive_frames_end_the_connection(self, flood: str) -> None:
         assert Peer().send(FLOODS[flood] * 3000)[-1] == "GoAway 0 ENHANCE_YOUR_CALM"
 
     @pytest.mark.parametrize("flood", FLOODS)
-    def test_a_few_are_borne(self, flood: str) -> None:
+    def test_a_few_are_accepted(self, flood: str) -> None:
         peer = Peer()
         for _ in range(60):
             peer.send(FLOODS[flood] * 40)
@@ -652,10 +657,10 @@ class TestFloods:
         )
 
         assert answers == ["GoAway 0 ENHANCE_YOUR_CALM"]
-        assert len([one for one in peer.events if isinstance(one, Request)]) <= 201
+        assert len([one for one in peer.events if isinstance(one, CompleteRequest)]) <= 201
         assert peer.is_clean
 
-    def test_resets_of_calls_that_have_lasted_are_borne(self) -> None:
+    def test_resets_of_older_calls_are_accepted(self) -> None:
         peer = Peer()
         for first in range(1, 2001, 200):
             streams = range(first, first + 200, 2)
@@ -665,7 +670,7 @@ class TestFloods:
 
         assert not peer.connection.is_closed
 
-    def test_a_reset_of_what_is_answered_is_borne(self) -> None:
+    def test_resets_of_answered_calls_are_accepted(self) -> None:
         peer = Peer()
         for stream in range(1, 2001, 2):
             peer.send(call(stream))
@@ -674,7 +679,7 @@ class TestFloods:
 
         assert not peer.connection.is_closed
 
-    def test_a_client_whose_calls_are_refused_may_make_noise(self) -> None:
+    def test_refused_calls_pay_for_unproductive_frames(self) -> None:
         peer = Peer()
         for stream in range(1, 4001, 2):
             peer.send(call(stream), PING, window_update(0, 100), PING)
@@ -690,7 +695,7 @@ class TestFloods:
 
         assert peer.connection.is_closed
 
-    def test_requests_that_are_none(self) -> None:
+    def test_malformed_requests(self) -> None:
         answers = Peer().send(*[headers(stream, NONE, WHOLE) for stream in range(1, 9001, 2)])
 
         assert answers[-1] == "GoAway 0 ENHANCE_YOUR_CALM"
@@ -703,7 +708,7 @@ class TestFloods:
         assert answers == ["GoAway 0 ENHANCE_YOUR_CALM"]
 
     @pytest.mark.parametrize("piece", [b"", b"x"])
-    def test_data_of_nothing(self, piece: bytes) -> None:
+    def test_tiny_data_frames(self, piece: bytes) -> None:
         assert Peer().send(headers(1), data(1, piece, 0) * 3000) == ["GoAway 0 ENHANCE_YOUR_CALM"]
 
     def test_padding_alone(self) -> None:
@@ -753,20 +758,20 @@ class TestFloods:
     @pytest.mark.parametrize(
         "piece", [window_update(0, 1), resized(1)], ids=["windows of the connection", "windows of all streams"]
     )
-    def test_a_read_costs_one_look_at_the_streams_that_wait(self, piece: bytes) -> None:
+    def test_each_read_looks_at_waiting_streams_once(self, piece: bytes) -> None:
         peer = Peer(hello=PREFACE + resized(0) + ACKNOWLEDGED)
         for stream in range(1, 11, 2):
             peer.send(call(stream))
             peer.connection.respond(stream, HEADERS, bytes(60), OK)
         looks = list[int]()
-        again = peer.connection._out._again
-        peer.connection._out._again = lambda stream: looks.append(stream) or again(stream)  # type: ignore[func-returns-value, method-assign]
+        again = peer.connection._send_queue._again
+        peer.connection._send_queue._again = lambda stream: looks.append(stream) or again(stream)  # type: ignore[func-returns-value, method-assign]
 
         peer.send(piece * 100)
 
         assert len(looks) == 5
 
-    def test_windows_of_all_streams_again_and_again_while_many_wait(self) -> None:
+    def test_resizing_all_windows_again_and_again_while_many_wait(self) -> None:
         peer = Peer(hello=PREFACE + resized(0) + ACKNOWLEDGED)
         for stream in range(1, 1001, 2):
             peer.send(call(stream))
@@ -782,19 +787,19 @@ class TestFloods:
         peer = Peer(hello=PREFACE + resized(0) + ACKNOWLEDGED)
         peer.send(call(1))
         peer.connection.respond(1, HEADERS, bytes(2**20), OK)
-        whole = peer.connection._out.waiting[1][0].obj
+        whole = peer.connection._send_queue.waiting[1][0].obj
 
         peer.send(window_update(1, 1) * 100)
-        after_little = peer.connection._out.waiting[1][0].obj
+        after_little = peer.connection._send_queue.waiting[1][0].obj
         peer.send(window_update(0, 2**20), window_update(1, 2**20 - 200))
-        after_most = peer.connection._out.waiting[1][0].obj
+        after_most = peer.connection._send_queue.waiting[1][0].obj
 
         assert after_little is whole
         assert after_most is not whole
         assert peer.send(window_update(1, 2**20))[-1] == "Headers 1 END_HEADERS END_STREAM"
         assert peer.is_clean
 
-    def test_who_calls_may_make_noise(self) -> None:
+    def test_calls_pay_for_unproductive_frames(self) -> None:
         peer = Peer()
         for stream in range(1, 20_001, 2):
             peer.send(call(stream), PING, window_update(0, 100), FLOODS["unknown frames"])

@@ -1,4 +1,4 @@
-"""The fuzzer for a moment, and what it has found."""
+"""A short run of the fuzzer, and the corpus."""
 
 from __future__ import annotations
 

@@ -11,13 +11,13 @@ import pytest
 
 from anycable_rpc.transports.http2 import grpc_framing as messages
 from anycable_rpc.transports.http2.grpc_framing import (
-    Refused,
-    Status,
+    GrpcError,
+    GrpcStatus,
     http_refusal,
+    parse_timeout,
     refusal,
-    seconds,
     trailers,
-    unframed,
+    unframe_message,
 )
 
 from .frames import framed
@@ -45,54 +45,54 @@ def fields(block: bytes) -> list[tuple[str, str]]:
         (None, inf),
     ],
 )
-def test_a_deadline(timeout: str, expected: float) -> None:
-    assert seconds(timeout) == pytest.approx(expected)
+def test_timeout(timeout: str, expected: float) -> None:
+    assert parse_timeout(timeout) == pytest.approx(expected)
 
 
-def test_without_one_there_is_no_end() -> None:
-    assert seconds(None) == inf
+def test_timeout_is_infinite_without_the_header() -> None:
+    assert parse_timeout(None) == inf
 
 
 @pytest.mark.parametrize(
     "timeout", ["", "S", "1", "1s", "-1S", "+1S", "1.5S", "123456789S", "１S", " 1S", "1 S", "1SS", "x" * 10_000]
 )
-def test_what_is_no_deadline(timeout: str) -> None:
-    with pytest.raises(Refused) as refused:
-        seconds(timeout)
+def test_malformed_timeout(timeout: str) -> None:
+    with pytest.raises(GrpcError) as refused:
+        parse_timeout(timeout)
 
-    assert refused.value.status is Status.INTERNAL
+    assert refused.value.status is GrpcStatus.INTERNAL
 
 
 @pytest.mark.parametrize("message", [b"", b"x", bytes(1000)])
 def test_a_message(message: bytes) -> None:
-    assert unframed(messages.framed(message), "", 1000) == message
-    assert unframed(compressed(message), "gzip", 1000) == message
+    assert unframe_message(messages.frame_message(message), "", 1000) == message
+    assert unframe_message(compressed(message), "gzip", 1000) == message
 
 
 @pytest.mark.parametrize(
     ("body", "encoding", "status"),
     [
-        (b"", "", Status.UNIMPLEMENTED),
-        (b"\0\0", "", Status.INTERNAL),
-        (framed(b"abc")[:-1], "", Status.INTERNAL),
-        (framed(b"a") * 2, "", Status.UNIMPLEMENTED),
-        (framed(bytes(1001)), "", Status.INVALID_ARGUMENT),
-        (b"\0\xff\xff\xff\xff", "", Status.INVALID_ARGUMENT),
-        (b"\2\0\0\0\0", "", Status.INTERNAL),
-        (compressed(b"x"), "", Status.INTERNAL),
-        (compressed(b"x"), "identity", Status.INTERNAL),
-        (compressed(b"x"), "snappy", Status.UNIMPLEMENTED),
-        (compressed(bytes(1001)), "gzip", Status.INVALID_ARGUMENT),
-        (compressed(bytes(50_000_000)), "gzip", Status.INVALID_ARGUMENT),
-        (b"\1" + framed(b"no gzip")[1:], "gzip", Status.INTERNAL),
-        (b"\1" + framed(gzip.compress(b"cut")[:-9])[1:], "gzip", Status.INTERNAL),
-        (b"\1" + framed(gzip.compress(b"more") + b"x")[1:], "gzip", Status.INTERNAL),
-        (b"\1" + framed(zlib.compress(b"deflate"))[1:], "gzip", Status.INTERNAL),
+        (b"", "", GrpcStatus.UNIMPLEMENTED),
+        (b"\0\0", "", GrpcStatus.INTERNAL),
+        (framed(b"abc")[:-1], "", GrpcStatus.INTERNAL),
+        (framed(b"a") * 2, "", GrpcStatus.UNIMPLEMENTED),
+        (framed(bytes(1001)), "", GrpcStatus.INVALID_ARGUMENT),
+        (b"\0\xff\xff\xff\xff", "", GrpcStatus.INVALID_ARGUMENT),
+        (b"\2\0\0\0\0", "", GrpcStatus.INTERNAL),
+        (compressed(b"x"), "", GrpcStatus.INTERNAL),
+        (compressed(b"x"), "identity", GrpcStatus.INTERNAL),
+        (compressed(b"x"), "snappy", GrpcStatus.UNIMPLEMENTED),
+        (compressed(bytes(1001)), "gzip", GrpcStatus.INVALID_ARGUMENT),
+        (compressed(bytes(50_000_000)), "gzip", GrpcStatus.INVALID_ARGUMENT),
+        (b"\1" + framed(b"no gzip")[1:], "gzip", GrpcStatus.INTERNAL),
+        (b"\1" + framed(gzip.compress(b"cut")[:-9])[1:], "gzip", GrpcStatus.INTERNAL),
+        (b"\1" + framed(gzip.compress(b"more") + b"x")[1:], "gzip", GrpcStatus.INTERNAL),
+        (b"\1" + framed(zlib.compress(b"deflate"))[1:], "gzip", GrpcStatus.INTERNAL),
     ],
 )
-def test_what_is_not_one(body: bytes, encoding: str, status: Status) -> None:
-    with pytest.raises(Refused) as refused:
-        unframed(body, encoding, 65_536 if len(body) > 40_000 else 1000)
+def test_malformed_message(body: bytes, encoding: str, status: GrpcStatus) -> None:
+    with pytest.raises(GrpcError) as refused:
+        unframe_message(body, encoding, 65_536 if len(body) > 40_000 else 1000)
 
     assert refused.value.status is status
 
@@ -101,13 +101,13 @@ def test_what_is_not_one(body: bytes, encoding: str, status: Status) -> None:
     ("text", "written"), [("plain text!", "plain text!"), ("100 %", "100 %25"), ("é\n", "%C3%A9%0A"), ("", None)]
 )
 def test_a_status_with_its_text(text: str, written: str | None) -> None:
-    said = [("grpc-status", "14"), *([("grpc-message", written)] if written else [])]
+    expected = [("grpc-status", "14"), *([("grpc-message", written)] if written else [])]
 
-    assert fields(trailers(Status.UNAVAILABLE, text)) == said
+    assert fields(trailers(GrpcStatus.UNAVAILABLE, text)) == expected
 
 
 def test_a_refusal_is_an_answer_of_headers_alone() -> None:
-    assert fields(refusal(Status.NOT_FOUND, "no such service")) == [
+    assert fields(refusal(GrpcStatus.NOT_FOUND, "no such service")) == [
         (":status", "200"),
         ("content-type", "application/grpc"),
         ("grpc-accept-encoding", "identity,gzip"),
@@ -117,5 +117,5 @@ def test_a_refusal_is_an_answer_of_headers_alone() -> None:
 
 
 @pytest.mark.parametrize(("method", "status"), [("GET", "405"), ("HEAD", "405"), ("POST", "415")])
-def test_what_is_no_call_has_http_statuses(method: str, status: str) -> None:
+def test_other_requests_get_http_statuses(method: str, status: str) -> None:
     assert fields(http_refusal(method))[0] == (":status", status)

@@ -178,7 +178,7 @@ def test_a_table_that_we_allow_is_kept() -> None:
 
 
 def test_a_string_alone() -> None:
-    assert stateless().text(b"\x03abc") == b"abc"
+    assert stateless().string(b"\x03abc") == b"abc"
     for broken in (b"", b"\x05ab", b"\x82\xff\xff"):
         with pytest.raises(ConnectionFault):
-            stateless().text(broken)
+            stateless().string(broken)

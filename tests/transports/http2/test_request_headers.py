@@ -1,4 +1,4 @@
-"""Headers of requests: what is malformed, and that what is remembered changes nothing."""
+"""Headers of requests: malformed ones are refused, and the caches do not change results."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from anycable_rpc.transports.http2 import request_headers as heads
 from anycable_rpc.transports.http2.frames import ErrorCode, StreamFault
 from anycable_rpc.transports.http2.header_blocks import literal
-from anycable_rpc.transports.http2.request_headers import Head, HeadReader, Line, check_trailers
+from anycable_rpc.transports.http2.request_headers import RequestHead, RequestHeadReader, RequestLine, check_trailers
 
 from .frames import CALL, block
 
@@ -17,11 +17,11 @@ Pairs = list[tuple[str, str]]
 BASE: Pairs = list(CALL.items())
 
 
-def reader(*, seen: bool = False) -> HeadReader:
-    """One whose peer has no table; `seen`: and has made such a call before."""
-    made = HeadReader(16_384)
-    made.blocks.acknowledge()
-    made.blocks.read(b"\x20")
+def reader(*, seen: bool = False) -> RequestHeadReader:
+    """Return a reader whose peer has no table. `seen`: the peer has made such a call before."""
+    made = RequestHeadReader(16_384)
+    made.block_reader.acknowledge()
+    made.block_reader.read(b"\x20")
     if seen:
         made.read(raw(BASE))
     return made
@@ -40,7 +40,7 @@ class TestRequests:
     def test_a_call(self, seen: bool) -> None:
         head = reader(seen=seen).read(raw([*BASE, ("sid", "abc"), ("protov", "v1")]))
 
-        assert head.line == Line("POST", "/anycable.RPC/Connect", is_grpc=True)
+        assert head.line == RequestLine("POST", "/anycable.RPC/Connect", is_grpc=True)
         assert (head.metadata["sid"], head.metadata["protov"], head.length) == ("abc", "v1", None)
         assert head.size == sum(len(name) + len(value) + 32 for name, value in BASE) + 6 + 8 + 2 * 32
 
@@ -77,7 +77,7 @@ class TestRequests:
             [],
         ],
     )
-    def test_what_is_malformed(self, seen: bool, pairs: Pairs) -> None:
+    def test_malformed_headers(self, seen: bool, pairs: Pairs) -> None:
         with pytest.raises(StreamFault) as fault:
             reader(seen=seen).read(raw(pairs))
 
@@ -96,20 +96,20 @@ class TestRequests:
             ("POST", "", False),
         ],
     )
-    def test_what_is_a_call(self, seen: bool, method: str, content_type: str, is_grpc: bool) -> None:
+    def test_which_requests_are_grpc_calls(self, seen: bool, method: str, content_type: str, is_grpc: bool) -> None:
         pairs = [*without("content-type"), ("content-type", content_type)]
         pairs = [(name, method if name == ":method" else value) for name, value in pairs]
 
         assert reader(seen=seen).read(raw(pairs)).line.is_grpc is is_grpc
 
-    def test_binary_metadata_is_left_out_and_of_doubles_the_last_counts(self, seen: bool) -> None:
+    def test_binary_metadata_is_left_out_and_last_duplicate_wins(self, seen: bool) -> None:
         extra = [("x-bin", "AAA="), ("sid", "1"), ("sid", "2"), ("content-length", "7")]
         head = reader(seen=seen).read(raw([*BASE, *extra]))
 
         assert "x-bin" not in head.metadata
         assert (head.metadata["sid"], head.length) == ("2", 7)
 
-    def test_one_can_have_nothing_of_its_own(self, seen: bool) -> None:
+    def test_request_without_further_headers(self, seen: bool) -> None:
         one = reader(seen=seen)
 
         assert one.read(raw(BASE)) == one.read(raw(BASE))
@@ -141,7 +141,7 @@ NAMES = st.sampled_from(
 EXTRA = st.lists(st.tuples(NAMES, st.sampled_from(["v1", "trailers", "7", "3S", "x" * 130, "é"])), max_size=6)
 
 
-def outcome(one: HeadReader, data: bytes) -> Head | ErrorCode:
+def outcome(one: RequestHeadReader, data: bytes) -> RequestHead | ErrorCode:
     try:
         return one.read(data)
     except StreamFault as fault:
@@ -150,7 +150,7 @@ def outcome(one: HeadReader, data: bytes) -> Head | ErrorCode:
 
 @settings(max_examples=300, derandomize=True, deadline=None)
 @given(st.lists(st.tuples(st.permutations(BASE), EXTRA, st.booleans()), min_size=1, max_size=5))
-def test_what_is_remembered_changes_nothing(requests: list[tuple[Pairs, Pairs, bool]]) -> None:
+def test_caches_do_not_change_results(requests: list[tuple[Pairs, Pairs, bool]]) -> None:
     one = reader(seen=True)
     for base, extra, huffman in requests:
         pairs = [*sorted(base, key=lambda pair: not pair[0].startswith(":")), *extra]
@@ -160,7 +160,7 @@ def test_what_is_remembered_changes_nothing(requests: list[tuple[Pairs, Pairs, b
         assert outcome(one, data) == outcome(reader(), data)
 
 
-def test_what_is_remembered_is_bounded() -> None:
+def test_caches_are_bounded() -> None:
     one = reader()
     for number in range(20_000):
         one.read(raw(_varied(number)))

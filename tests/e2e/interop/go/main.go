@@ -1,4 +1,4 @@
-// Makes the calls that it is told to make, as JSON in lines, with grpc-go; see callers.py.
+// A client on grpc-go that makes the calls it reads as lines of JSON; see callers.py.
 package main
 
 import (
@@ -51,7 +51,7 @@ func (bytesOnly) Name() string                             { return "proto" }
 
 var (
 	output sync.Mutex
-	loads  sync.Map // id -> *atomic.Bool: whether it is to stop
+	loads  sync.Map // id -> *atomic.Bool: true stops the load
 )
 
 func main() {
@@ -104,7 +104,7 @@ func call(channel *grpc.ClientConn, asked ask) answer {
 	return ended(asked, reply, err)
 }
 
-// load calls all the time on as many goroutines as it is told to, until it is to stop.
+// load calls without a pause on the given number of goroutines, until it is stopped.
 func load(channel *grpc.ClientConn, asked ask, stop *atomic.Bool) {
 	var all sync.WaitGroup
 	var counting sync.Mutex
