@@ -23,7 +23,7 @@ from .publishing import turbo
 from .publishing.publisher import Publishing
 
 if TYPE_CHECKING:
-    from .broadcasters.choose import Broadcaster
+    from .broadcasters.adapters import Broadcaster
     from .broadcasters.rest_api import Presence, RestAPI
     from .settings.model import Settings
 
@@ -224,7 +224,7 @@ class Cable(Publishing):
 
     @cached_property
     def _found_broadcaster(self) -> Broadcaster:
-        from .broadcasters.choose import broadcaster_for
+        from .broadcasters.adapters import broadcaster_for
 
         return broadcaster_for(self.settings)
 

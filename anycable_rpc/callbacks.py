@@ -85,7 +85,7 @@ def check_class(cls: type, base: type, callbacks: tuple[str, ...]) -> None:
 
 
 def is_generator(function: object) -> bool:
-    """Return whether calling the function runs nothing of it yet."""
+    """Return whether the function is a generator, so that calling it runs nothing of it."""
     return inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
 
 

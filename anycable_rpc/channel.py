@@ -45,13 +45,13 @@ class Channel:
     """The name that clients subscribe to; by default that of the class. A subclass does not inherit it."""
 
     middleware: ClassVar[Sequence[Callable[..., Any]]] = ()
-    """Around the callbacks of this channel, inside the connection's and the cable's (see `Cable`)."""
+    """Middleware around this channel's callbacks; the cable's and the connection's are outside it (see `Cable`)."""
 
     state: Any = property(_state, refuse_replacement)
     """A mapping of JSON values that anycable-go keeps for this subscription between calls (see `State`)."""
 
     _anycable: Reply
-    """The one private name of the framework: your class may use all others."""
+    """Used by the framework. All other private names are yours."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

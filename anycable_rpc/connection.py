@@ -45,13 +45,13 @@ class Connection:
     """Names of the identifiers, in the order of their JSON; each becomes an attribute."""
 
     middleware: ClassVar[Sequence[Callable[..., Any]]] = ()
-    """Around every callback of this connection and its channels, inside the cable's (see `Cable`)."""
+    """Middleware around every callback of this connection and its channels; the cable's is outside it (see `Cable`)."""
 
     state: Any = property(_state, refuse_replacement)
     """A mapping of JSON values that anycable-go keeps for this connection between calls (see `State`)."""
 
     _anycable: Reply
-    """The one private name of the framework: your class may use all others."""
+    """Used by the framework. All other private names are yours."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

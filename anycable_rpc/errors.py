@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 __all__ = [
-    "AnswerTooLarge",
     "AnyCableError",
     "BindError",
     "BroadcastFailed",
@@ -24,6 +23,7 @@ __all__ = [
     "Rejected",
     "RequestFailed",
     "RequestTooLarge",
+    "ResponseTooLarge",
     "UnknownAction",
     "UnknownChannel",
     "UnknownOption",
@@ -124,7 +124,7 @@ class RequestTooLarge(ProtocolError):
         )
 
 
-class AnswerTooLarge(AnyCableError):
+class ResponseTooLarge(AnyCableError):
     """The response to a call has more bytes than anycable-go accepts."""
 
     def __init__(self, size: int, limit: int) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from anycable_rpc import Cable, Channel, ConfigurationError, Connection, InvalidIdentifiers, InvalidToken
 from anycable_rpc.identity.signed_streams import verify_stream
 from anycable_rpc.protocol.messages import ConnectionRequest, ConnectionResponse
-from anycable_rpc.rpc.respond import respond
+from anycable_rpc.rpc.dispatch import respond
 from anycable_rpc.transports.runner import run
 
 from .support.both_ways import settings

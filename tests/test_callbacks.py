@@ -22,7 +22,7 @@ from anycable_rpc.protocol.messages import (
     Response,
     Status,
 )
-from anycable_rpc.rpc.respond import respond
+from anycable_rpc.rpc.dispatch import respond
 from anycable_rpc.transports.runner import arun, run
 
 from .support.both_ways import App, settings

@@ -6,7 +6,6 @@ import pytest
 
 from anycable_rpc import errors
 from anycable_rpc.errors import (
-    AnswerTooLarge,
     AnyCableError,
     BindError,
     BroadcastFailed,
@@ -25,6 +24,7 @@ from anycable_rpc.errors import (
     Rejected,
     RequestFailed,
     RequestTooLarge,
+    ResponseTooLarge,
     UnknownAction,
     UnknownChannel,
     UnknownOption,
@@ -46,7 +46,7 @@ PARENTS = {
     UnknownAction: ProtocolError,
     InvalidPayload: ProtocolError,
     RequestTooLarge: ProtocolError,
-    AnswerTooLarge: AnyCableError,
+    ResponseTooLarge: AnyCableError,
     UnknownOption: AnyCableError,
     InvalidToken: AnyCableError,
     ExpiredToken: InvalidToken,

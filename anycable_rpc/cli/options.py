@@ -16,7 +16,7 @@ from ..settings.model import Settings, load
 from ..settings.sources import described, kind_of, variables
 from .find_app import BrokenModule
 from .misspelt import GO_OPTIONS, GO_SWITCHES
-from .start import NoApp
+from .start import AppNotNamed
 
 __all__ = ["SettingOption", "SettingsCommand", "first_word", "flags_from", "show_settings"]
 
@@ -88,8 +88,8 @@ class SettingsCommand(click.Command):
             raise
         except BindError as error:
             raise NotBound(str(error)) from None
-        except NoApp:
-            raise click.UsageError(str(NoApp(ctx.command_path)), ctx) from None
+        except AppNotNamed:
+            raise click.UsageError(str(AppNotNamed(ctx.command_path)), ctx) from None
         except ConfigurationError as error:
             if isinstance(error, BrokenModule):
                 click.echo("".join(traceback.format_exception(error.__cause__)), err=True)

@@ -20,7 +20,7 @@ from .misspelt import misspelt
 from .requirements import check_protobuf
 
 __all__ = [
-    "NoApp",
+    "AppNotNamed",
     "check_broadcaster",
     "load_cable",
     "load_in_worker",
@@ -42,7 +42,7 @@ which app? Name it as module:attr in one of three ways:
                         app = "chat:cable\""""
 
 
-class NoApp(ConfigurationError):
+class AppNotNamed(ConfigurationError):
     """No setting names the app; `command` is how the command line is called in the text."""
 
     def __init__(self, command: str = "anycable-rpc") -> None:
@@ -78,11 +78,11 @@ def load_cable(settings: Settings, flags: Mapping[str, Any]) -> Cable:
     """Import the app that the settings name. `flags` are those that the settings were loaded with.
 
     Raises:
-        NoApp: they name none.
+        AppNotNamed: they name none.
         ConfigurationError: it cannot be imported; the message says which source has named it, unless that is a flag.
     """
     if not settings.app:
-        raise NoApp
+        raise AppNotNamed
     current_folder_first()
     try:
         return find_cable(settings.app)

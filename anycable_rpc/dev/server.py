@@ -19,10 +19,11 @@ from ..broadcasters.rest_api import RestAPI
 from ..errors import AnyCableError, BindError
 from ..gateway import ASGI, Gateway, GatewayOptions, uvicorn_options
 from ..gateway.http_endpoints import BROADCAST_PATH
+from ..serving.drain import drain
 from ..serving.lines import listening_line, stopping_line
-from ..serving.lost_attributes import forbid
-from ..serving.server import Say, drain, rpc_server, run_loop, service_of
-from ..serving.stop import Stop
+from ..serving.lost_attributes import forbid_lost_attributes
+from ..serving.server import Say, rpc_server, run_loop, service_of
+from ..serving.stop_order import Stop
 from ..transports.bytes_handler import bytes_handler
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def run(cable: Cable, web: ASGI | None, say: Say, stop: Stop) -> bool:
 
 async def _run(cable: Cable, web: ASGI | None, say: Say, stop: Stop) -> bool:
     settings, stopped = cable.settings, stop.event()
-    forbid(cable)
+    forbid_lost_attributes(cable)
     service = service_of(cable)
     gateway = Gateway(bytes_handler(service).ahandle, GatewayOptions.of(settings), web)
     cable.broadcaster = gateway

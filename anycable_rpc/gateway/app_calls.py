@@ -25,7 +25,7 @@ from .core import server_frames
 from .core.options import GatewayOptions
 from .core.session import Session
 
-__all__ = ["RPC", "AppCalls", "NoApp", "RemoteCalls", "calls_for"]
+__all__ = ["RPC", "AppCalls", "RemoteCalls", "WithoutApp", "calls_for"]
 
 logger = logging.getLogger("anycable_rpc")
 
@@ -99,7 +99,7 @@ def _details(request: Request, sid: str) -> str:
     return named(f" ({request.command}, {subscription(request.identifier)})", sid)
 
 
-class NoApp:
+class WithoutApp:
     """Answers without an app: only tokens let clients in, and only the gateway's own channels exist."""
 
     has_app = False
@@ -124,4 +124,4 @@ class NoApp:
 
 def calls_for(rpc: RPC, options: GatewayOptions) -> AppCalls:
     """Return the calls that the options allow."""
-    return NoApp() if options.norpc else RemoteCalls(rpc, options.command_timeout, options.rpc_concurrency)
+    return WithoutApp() if options.norpc else RemoteCalls(rpc, options.command_timeout, options.rpc_concurrency)

@@ -7,13 +7,13 @@ from time import perf_counter
 
 from ..protocol.messages import CommandResponse, Status
 from ..state import PRESENCE_KEY
+from .apply_response import apply
 from .core import server_frames
 from .core.client_frames import Message
 from .core.hub import broadcast_frame
 from .core.session import Session
 from .events import CommandAnswered
 from .node import Node
-from .responses import apply
 
 __all__ = ["COMMANDS", "Command"]
 

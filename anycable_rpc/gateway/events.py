@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..errors import shorten
-from ..protocol.log_lines import happened, named
+from ..protocol.log_lines import call_line, named
 from ..protocol.messages import CommandMessage, CommandResponse
 from .core.session import Broadcast, RemoteDisconnect
 
@@ -67,7 +67,7 @@ class CommandAnswered:
     seconds: float
 
     def __str__(self) -> str:
-        return happened(self.request, self.response, self.seconds, self.sid)
+        return call_line(self.request, self.response, self.seconds, self.sid)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,10 @@ def uvicorn_options(options: GatewayOptions) -> dict[str, Any]:
     Make a socket that you give to uvicorn with `proto=socket.IPPROTO_TCP`: only then asyncio sets TCP_NODELAY, and
     without it the second of two frames waits 40 ms.
     """
-    from .requests import MAX_HEAD_SIZE, Requests  # not above: options are also made where uvicorn is not installed
+    from .uvicorn_protocol import (  # not above: options are also made where uvicorn is not installed
+        MAX_HEAD_SIZE,
+        Requests,
+    )
 
     return {
         "http": Requests,

@@ -22,7 +22,7 @@ from .messages import (
     Status,
 )
 
-__all__ = ["happened", "named", "refused", "subscription"]
+__all__ = ["call_line", "named", "refused", "subscription"]
 
 _PRIVATE = re.compile("secret|token|passw|sign|key|jwt|auth|cred", re.IGNORECASE)
 _LONGEST = 200  # characters that a client has chosen
@@ -34,7 +34,7 @@ _COMMANDS: Mapping[str, tuple[str, str, str]] = {
 _OTHER = "performed", "performed", "could not perform"
 
 
-def happened(request: Request, response: Response, seconds: float, sid: str) -> str:
+def call_line(request: Request, response: Response, seconds: float, sid: str) -> str:
     """Return the line for a call that has been answered."""
     return named(f"{_WORDS[type(request)](request, response)} in {seconds * 1000:.1f} ms", sid)
 

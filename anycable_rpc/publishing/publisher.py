@@ -16,7 +16,7 @@ from .caller import CALLER
 from .payloads import Meta
 
 if TYPE_CHECKING:
-    from ..broadcasters.choose import Broadcaster
+    from ..broadcasters.adapters import Broadcaster
     from ..identity.identifiers import IdentifiersCodec, Objects
 
 __all__ = ["Publishing"]

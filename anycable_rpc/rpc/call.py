@@ -11,11 +11,11 @@ from ..callbacks import Callback, check_returned
 from ..channel import Channel
 from ..connection import Connection
 from ..errors import (
-    AnswerTooLarge,
     InvalidData,
     InvalidIdentifier,
     InvalidIdentifiers,
     ProtocolError,
+    ResponseTooLarge,
     UnknownChannel,
     near,
     shorten,
@@ -40,8 +40,10 @@ SERVED_BY_GATEWAY = frozenset({"$pubsub", "Turbo::StreamsChannel", "CableReady::
 
 
 Steps = Generator[Callback, Any, Response]
-"""The steps of a call: they yield callbacks, are sent what those return or thrown what those raise, and return the
-response."""
+"""The steps of a call: they yield callbacks and return the response.
+
+The runner sends the result of a callback in, or throws its exception in.
+"""
 
 
 class ServedByGateway(UnknownChannel):
@@ -53,7 +55,7 @@ class Call:
 
     Attributes:
         identifiers: the connection's identifiers as anycable-go keeps them: a JSON string, empty in a Connect.
-        identifier: the subscription that the call is about, or is at; empty when it is about none.
+        identifier: the subscription that is handled now; empty when the call is about none.
         callback: the callback that runs now, or ran last.
         reply: what the callbacks ask for.
     """
@@ -111,7 +113,7 @@ class Call:
             logger.warning("%s%s (%s)", error, error.hint, details, extra=context)
             return str(error)
         failure = f"{self.callback or _METHODS[type(self.request)]} failed"
-        if isinstance(error, AnswerTooLarge):  # raised nowhere: there is no traceback
+        if isinstance(error, ResponseTooLarge):  # raised nowhere: there is no traceback
             logger.error("%s: %s (%s)", failure, error, details, extra=context)
         else:
             logger.error("%s (%s)", failure, details, exc_info=error, extra=context)
@@ -157,7 +159,7 @@ def _params(identifier: str) -> dict[str, Any]:
 
 @lru_cache(1024)
 def _remembered_params(identifier: str) -> dict[str, Any]:
-    """Return the members of an identifier, or nothing where a copy would share a list or an object.
+    """Return the members of an identifier, or an empty dict where a shallow copy would share a list or an object.
 
     Most calls are about few subscriptions: this saves reading the JSON.
     """

@@ -10,7 +10,7 @@ from ..protocol.reply import reply_of
 if TYPE_CHECKING:
     from ..cable import Cable
 
-__all__ = ["LostAttribute", "forbid"]
+__all__ = ["LostAttribute", "forbid_lost_attributes"]
 
 _FRAMEWORK = frozenset({"cable", "connection", "env", "identifier", "params", "sid", "state"})
 
@@ -19,7 +19,7 @@ class LostAttribute(AttributeError):
     """An attribute was set on a connection or a channel, whose object ends with the call."""
 
 
-def forbid(cable: Cable) -> None:
+def forbid_lost_attributes(cable: Cable) -> None:
     """Make it an error to set a public attribute that a connection or channel class of the cable does not declare.
 
     A name that the class has already (a property, a default value) may be set, and so may a name that begins with an

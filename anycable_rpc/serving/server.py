@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
-from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
 from google.protobuf.internal import api_implementation
@@ -18,15 +17,16 @@ from google.protobuf.internal import api_implementation
 from ..errors import ConfigurationError
 from ..transports.runner import is_interrupt
 from ..transports.service import Service
+from .drain import drain
 from .lines import broadcast_lines, listening_line, stopping_line
-from .lost_attributes import forbid
+from .lost_attributes import forbid_lost_attributes
 from .signals import keep_signals
-from .stop import Stop
+from .stop_order import Stop
 
 if TYPE_CHECKING:
     from ..cable import Cable
 
-__all__ = ["RPCServer", "Say", "drain", "rpc_server", "run_loop", "serve", "service_of"]
+__all__ = ["RPCServer", "Say", "rpc_server", "run_loop", "serve", "service_of"]
 
 logger = logging.getLogger("anycable_rpc")
 
@@ -34,7 +34,7 @@ Say = Callable[[str], None]
 """A function that takes a line for the person who has started the server."""
 
 _left_open: list[ExitStack] = []
-"""Event loops with tasks that do not end. Python would complain about each task if it collected such a loop."""
+"""Event loops with tasks that do not end. They are kept so that Python does not warn about unfinished tasks."""
 
 
 class RPCServer(Protocol):
@@ -49,14 +49,14 @@ class RPCServer(Protocol):
         ...
 
 
-def serve(cable: Cable, say: Say, stop: Stop, turned: Callable[[bool], object] = bool) -> bool:
+def serve(cable: Cable, say: Say, stop: Stop, on_health_change: Callable[[bool], object] | None = None) -> bool:
     """Serve the cable over gRPC until the order to stop comes. Signals are the business of the caller.
 
     Args:
         cable: the app, with its settings.
         say: takes the lines about the start and the end.
-        stop: the order; `Stop()` for one of your own, `stop_on_signals(timeout)` for that of a process.
-        turned: is called with True or False when the health turns, on any thread.
+        stop: the order. Make a `Stop()` to give it yourself, or `stop_on_signals(timeout)` to let signals give it.
+        on_health_change: called with True or False when the health turns, on any thread.
 
     Returns:
         False when some callbacks still run (`exit_if_stuck`).
@@ -66,7 +66,8 @@ def serve(cable: Cable, say: Say, stop: Stop, turned: Callable[[bool], object] =
         ConfigurationError: the TLS settings are not usable.
     """
     service = service_of(cable)
-    service.turned = turned
+    if on_health_change:
+        service.on_health_change = on_health_change
     if service.is_async or cable.settings.rpc_engine != "grpcio":
         return run_loop(_serve_async(service, say, stop))
     return _serve_threaded(service, say, stop)
@@ -84,7 +85,7 @@ def service_of(cable: Cable) -> Service:
             "PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION, or reinstall it with pip install --force-reinstall protobuf"
         )
     if cable.settings.debug:
-        forbid(cable)
+        forbid_lost_attributes(cable)
     return Service.of(cable)
 
 
@@ -151,10 +152,3 @@ def rpc_server(service: Service) -> RPCServer:
     from ..transports.grpcio.server import AsyncServer, LoopServer
 
     return AsyncServer(service) if service.is_async else LoopServer(service)
-
-
-async def drain(service: Service, stop: Callable[[float], Awaitable[bool]], grace: float) -> bool:
-    """Stop a server, and wait for callbacks whose calls were cancelled; return False when some still run after all."""
-    deadline = monotonic() + grace
-    answered = await stop(grace)
-    return await service.threads.wait_idle(deadline - monotonic()) and answered

@@ -18,7 +18,7 @@ from math import inf
 from time import monotonic, sleep
 from types import FrameType
 
-from .stop import Stop
+from .stop_order import Stop
 
 __all__ = ["exit_if_stuck", "keep_signals", "on_signals", "stop_on_signals"]
 
@@ -26,7 +26,7 @@ logger = logging.getLogger("anycable_rpc")
 
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
-_MARGIN = 0.5  # seconds beyond the shutdown timeout for the end itself, and then for the log to say so
+_MARGIN = 0.5  # seconds beyond the shutdown timeout: first for a normal end, then to log that calls were cut
 _wakeup_fd = -1  # the system writes the numbers of signals to it; -1 until `on_signals` is called
 
 
@@ -62,7 +62,7 @@ def on_signals(stop: Callable[[], object], timeout: float) -> None:
 def keep_signals() -> None:
     """Take the wake-up descriptor back from an event loop, each time that it starts to run: uvloop sets its own then.
 
-    Do nothing if signals are somebody else's: if `on_signals` was not called, or the loop is not on the main thread.
+    Do nothing if another program handles the signals: `on_signals` was not called, or this is not the main thread.
     """
     if _wakeup_fd >= 0 and threading.current_thread() is threading.main_thread():
         _claim_wakeup_fd()

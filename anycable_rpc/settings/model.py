@@ -255,7 +255,7 @@ class Settings(BaseSettings):
 
     @property
     def keys(self) -> Keys:
-        """The keys that these settings lead to."""
+        """The keys that follow from these settings."""
         return Keys(self)
 
     @property

@@ -1,9 +1,12 @@
-"""Admission: which calls run, and what the others are told. Every engine asks here, so every refusal is seen here."""
+"""Admission: which calls run, and what the others are told.
+
+Every engine asks here, so every refusal is seen here that is for want of a place, in a drain or past the deadline.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import monotonic, sleep
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
@@ -28,7 +31,7 @@ class Refusal(NamedTuple):
 
 
 class _Busy(Protocol):
-    """Threads for `def` callbacks; calls that were cut may keep them."""
+    """Threads for `def` callbacks. A cancelled call may still use its thread."""
 
     @property
     def busy(self) -> int: ...
@@ -42,15 +45,21 @@ class Admission(Generic[_Call]):
 
     Attributes:
         limit: the number of places.
-        under_way: the calls that have a place. One thread alone adds to it, so it needs no lock, which every thread
-            would wait for.
-        observers: each is called with every refusal, on the thread of the call.
+        under_way: the calls that have a place. One thread alone adds to it, so it needs no lock. A lock would make
+            every thread wait.
     """
 
-    def __init__(self, limit: int, threads: _Busy) -> None:
+    def __init__(self, limit: int, threads: _Busy, observers: Sequence[Callable[[Refusal], object]] = ()) -> None:
+        """Begin with all places free.
+
+        Args:
+            limit: the number of places.
+            threads: calls of `def` callbacks that run there count too.
+            observers: each is called with every refusal, on the thread of the call (see `Service.refusal_observers`).
+        """
         self.limit = limit
         self.under_way: set[_Call] = set()
-        self.observers: list[Callable[[Refusal], object]] = []
+        self._observers = observers
         self.is_closed = False
         self._threads = threads
         self._full = 0  # refusals because no place was free
@@ -67,8 +76,8 @@ class Admission(Generic[_Call]):
             self.leave(call)  # another thread has closed meanwhile, and may already have seen no call
             refusal = self._refusal(is_late)
         if refusal:
-            for observer in self.observers:
-                observer(refusal)
+            for observer in self._observers:
+                _tell(observer, refusal)
         return refusal
 
     def leave(self, call: _Call) -> None:
@@ -110,3 +119,10 @@ class Admission(Generic[_Call]):
             self._full += 1
             return Refusal("RESOURCE_EXHAUSTED", _FULL.format(self.limit))
         return Refusal("DEADLINE_EXCEEDED", "the deadline has passed") if is_late else None
+
+
+def _tell(observer: Callable[[Refusal], object], refusal: Refusal) -> None:
+    try:
+        observer(refusal)
+    except Exception:
+        logger.exception("an observer of refusals failed")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..errors import AnswerTooLarge, ProtocolError, RequestTooLarge
+from ..errors import ProtocolError, RequestTooLarge, ResponseTooLarge
 from ..protocol.messages import MESSAGE_SIZE, Response
 from .protobuf import decode_request, encode_response
 from .service import Service
@@ -29,6 +29,7 @@ class BytesHandler:
     ) -> None:
         self.is_async = service.is_async
         self.threads = service.threads
+        self.refusal_observers = service.refusal_observers
         self._service = service
         self._largest_request = largest_request
         self._largest_response = largest_response
@@ -57,7 +58,7 @@ class BytesHandler:
     def _encode(self, response: Response) -> bytes:
         data = encode_response(response)
         if len(data) > self._largest_response:
-            raise AnswerTooLarge(len(data), self._largest_response)
+            raise ResponseTooLarge(len(data), self._largest_response)
         return data
 
 

@@ -1,6 +1,6 @@
-"""Running callbacks, sync and async: no other module knows the difference.
+"""Running callbacks, sync and async: no module below it knows the difference.
 
-`run` calls and `arun` awaits; each drives the steps of one call (see `rpc/respond.py`) to its response.
+`run` calls and `arun` awaits; each drives the steps of one call (see `rpc/dispatch.py`) to its response.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ _POLL = 0.01  # seconds between looks at whether something has ended
 
 
 @dataclass(slots=True, eq=False)
-class Job:
-    """A `def` callback on a thread; `is_late` once its call is over and it still runs."""
+class CallbackJob:
+    """A `def` callback on a thread; `is_late` is True when its call is over and it still runs."""
 
     thread: int | None = None
     coroutine: None = None
@@ -46,7 +46,7 @@ class CallbackThreads(ThreadPoolExecutor):
 
     def __init__(self, size: int) -> None:
         super().__init__(size, "anycable_rpc callback")
-        self.jobs: set[Job] = set()
+        self.jobs: set[CallbackJob] = set()
 
     @property
     def busy(self) -> int:
@@ -55,7 +55,7 @@ class CallbackThreads(ThreadPoolExecutor):
 
     async def run(self, function: Callable[[], Any]) -> Any:
         """Call a function on a thread and return its result."""
-        job = Job()
+        job = CallbackJob()
         self.jobs.add(job)
         future = self.submit(self._work, job, function)
         future.add_done_callback(lambda _: self.jobs.discard(job))
@@ -69,7 +69,7 @@ class CallbackThreads(ThreadPoolExecutor):
         """Wait until no callback runs; return False when `timeout` seconds are over."""
         return await until(lambda: not self.jobs, timeout)
 
-    def _work(self, job: Job, function: Callable[[], Any]) -> Any:
+    def _work(self, job: CallbackJob, function: Callable[[], Any]) -> Any:
         job.thread = threading.get_ident()
         return function()
 

@@ -1,4 +1,4 @@
-"""A cable that answers requests. Each transport stands before it, with a codec of its own."""
+"""A cable that answers requests. Each transport passes requests to it, with a codec of its own."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from time import perf_counter
 from typing import NamedTuple, Self, TypeVar
 
 from ..cable import Cable
-from ..errors import AnswerTooLarge, ProtocolError
-from ..protocol.log_lines import happened
+from ..errors import ProtocolError, ResponseTooLarge
+from ..protocol.log_lines import call_line
 from ..protocol.messages import METHOD_NAMES, METHODS, Request, Response
 from ..rpc.call import Call
-from ..rpc.respond import answer, call_for, check_version, error_response, fail
+from ..rpc.dispatch import answer, call_for, check_version, error_response, fail
 from . import runner
+from .admission import Refusal
 
 __all__ = ["AnsweredCall", "Service"]
 
@@ -51,7 +52,8 @@ class Service:
     Attributes:
         observers: each is called with every call that has been answered, on the thread that has run it. A call costs
             nothing more while there are none.
-        turned: called with a bool when the health of the server turns, on any thread.
+        refusal_observers: each is called with every `Refusal` of a call that is not admitted.
+        on_health_change: called with True or False when the health of the server turns, on any thread.
     """
 
     def __init__(self, cable: Cable, *, version_check: bool = True, sid_header: bool = True, threads: int = 30) -> None:
@@ -59,7 +61,8 @@ class Service:
         self.is_async = cable.is_async
         self.threads = runner.CallbackThreads(threads)
         self.observers: list[Callable[[AnsweredCall], object]] = []
-        self.turned: Callable[[bool], object] = bool
+        self.refusal_observers: list[Callable[[Refusal], object]] = []
+        self.on_health_change: Callable[[bool], object] = _ignore
         self._version_check = version_check
         self._sid_header = sid_header
         self._middleware = tuple(cable.middleware)
@@ -97,8 +100,8 @@ class Service:
         Args:
             request: what anycable-go asks.
             metadata: see the class.
-            encode: makes of a response what the transport sends. It may raise AnswerTooLarge: the call then fails with
-                that error, and the response that says so is encoded instead.
+            encode: makes of a response what the transport sends. It may raise ResponseTooLarge: then the call fails
+                with that error, and the response that says so is encoded instead.
             problem: an error of the request that the transport has found; no callback runs then.
         """
         began = perf_counter() if self.observers else 0.0
@@ -107,7 +110,7 @@ class Service:
             response = runner.run(fail(call, problem) if problem else answer(call), self._middleware)
             try:
                 encoded = encode(response)
-            except AnswerTooLarge as error:
+            except ResponseTooLarge as error:
                 response = runner.run(fail(call, error), self._middleware)
                 encoded = _encode_instead(encode, response)
         except BaseException as error:
@@ -132,7 +135,7 @@ class Service:
             response = await runner.arun(steps, self._middleware, self.threads)
             try:
                 encoded = encode(response)
-            except AnswerTooLarge as error:
+            except ResponseTooLarge as error:
                 response = await runner.arun(fail(call, error), self._middleware, self.threads)
                 encoded = _encode_instead(encode, response)
         except BaseException as error:
@@ -168,17 +171,21 @@ class Service:
                 logger.exception("an observer of calls failed")
 
 
+def _ignore(is_serving: bool) -> None:
+    """Do nothing when the health turns."""
+
+
 def _as_it_is(response: Response) -> Response:
     return response
 
 
 def _encode_instead(encode: Callable[[Response], _Encoded], response: Response) -> _Encoded:
-    """Encode what is sent instead of too large a response; a subscription's identifier may be too large as well."""
+    """Encode the response that replaces one that is too large; with a long identifier it may be too large as well."""
     try:
         return encode(response)
-    except AnswerTooLarge:
+    except ResponseTooLarge:
         raise ProtocolError("the response that would say so is too large as well") from None
 
 
 def _log_call(call: AnsweredCall) -> None:
-    logger.debug("%s", happened(call.request, call.response, call.seconds, call.sid))
+    logger.debug("%s", call_line(call.request, call.response, call.seconds, call.sid))

@@ -123,7 +123,7 @@ class Threads:
         """Start a thread; return False if the system refuses."""
         try:
             if not self._started:
-                threading.Thread(target=self._watch, name="anycable_rpc watch", daemon=True).start()
+                threading.Thread(target=self._watch, name="anycable_rpc pool", daemon=True).start()
             self._started += 1
             threading.Thread(target=self._work, name=f"anycable_rpc {self._started}", daemon=True).start()
         except RuntimeError as error:

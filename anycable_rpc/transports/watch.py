@@ -74,14 +74,14 @@ class Watch:
 
     def start(self) -> None:
         """Look once a second, until `stop`."""
-        threading.Thread(target=self._run, name="anycable_rpc calls", daemon=True).start()
+        threading.Thread(target=self._run, name="anycable_rpc watch", daemon=True).start()
 
     def stop(self) -> None:
         """Stop looking."""
         self._over.set()
 
     def look(self, now: float) -> None:
-        """Log and turn what has changed since the last look."""
+        """Log what has changed since the last look, and turn the health if needed."""
         self._admission.log_refusals(now)
         self._tell_late(now)
         self._tell_health(now)
@@ -91,7 +91,7 @@ class Watch:
             try:
                 self.look(monotonic())
             except Exception:
-                logger.exception("the look after the calls failed")
+                logger.exception("checking the calls failed")
 
     def _tell_late(self, now: float) -> None:
         late = {call for call in (*self._admission.under_way, *self._service.threads.jobs) if call.is_late}
@@ -122,7 +122,7 @@ class Watch:
                 self._patience,
             )
         self._turn(is_serving)
-        self._service.turned(is_serving)
+        self._service.on_health_change(is_serving)
 
     def _taken(self) -> frozenset[UnderWay]:
         """Return the calls that hold places, if no place is free.

@@ -32,7 +32,7 @@ from anycable_rpc.protocol.messages import (
     Env,
     Status,
 )
-from anycable_rpc.rpc.respond import respond
+from anycable_rpc.rpc.dispatch import respond
 from anycable_rpc.settings.model import Settings
 from anycable_rpc.settings.sources import variables
 from anycable_rpc.transports.runner import run

@@ -21,7 +21,7 @@ from typing import NoReturn
 import pytest
 
 from anycable_rpc.broadcasters import retries
-from anycable_rpc.broadcasters.choose import broadcaster_for
+from anycable_rpc.broadcasters.adapters import broadcaster_for
 from anycable_rpc.broadcasters.http import HTTPBroadcaster
 from anycable_rpc.broadcasters.memory import MemoryBroadcaster
 from anycable_rpc.errors import BroadcastFailed, ConfigurationError

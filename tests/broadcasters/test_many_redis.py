@@ -14,7 +14,7 @@ from redis import Redis, RedisCluster
 
 from anycable_rpc.broadcasters import redis as redis_broadcasters
 from anycable_rpc.broadcasters import redis_clients
-from anycable_rpc.broadcasters.choose import broadcaster_for
+from anycable_rpc.broadcasters.adapters import broadcaster_for
 from anycable_rpc.broadcasters.redis import RedisBroadcaster, RedisStreamsBroadcaster
 from anycable_rpc.errors import BroadcastFailed, ConfigurationError
 from anycable_rpc.settings.model import load

@@ -16,7 +16,7 @@ from uuid import uuid4
 import pytest
 from redis import Redis
 
-from anycable_rpc.broadcasters.choose import Broadcaster
+from anycable_rpc.broadcasters.adapters import Broadcaster
 from anycable_rpc.broadcasters.http import HTTPBroadcaster
 from anycable_rpc.broadcasters.nats import NATSBroadcaster
 from anycable_rpc.broadcasters.redis import RedisBroadcaster, RedisStreamsBroadcaster

@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from anycable_rpc.cli.main import program
-from anycable_rpc.serving.stop import Stop
+from anycable_rpc.serving.stop_order import Stop
 from anycable_rpc.settings.model import Settings
 
 SENTINEL = "s3ntinel-of-a-secret"

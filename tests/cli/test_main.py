@@ -17,7 +17,7 @@ import pytest
 from anycable_rpc import Cable
 from anycable_rpc.errors import BindError
 from anycable_rpc.identity.tokens import TokenVerifier
-from anycable_rpc.serving.stop import Stop
+from anycable_rpc.serving.stop_order import Stop
 
 from ..support.paths import PROJECT
 from .commands import LONG, SENTINEL, Servers, failed, refused, run

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from anycable_rpc.cli.start import NoApp, load_cable, prepare
+from anycable_rpc.cli.start import AppNotNamed, load_cable, prepare
 from anycable_rpc.errors import ConfigurationError
 from anycable_rpc.settings.model import load
 
@@ -59,7 +59,7 @@ def test_errors_are_those_of_the_configuration(folder: Path, start: Callable[[],
 
 
 def test_without_an_app_the_command_is_named() -> None:
-    assert "on the command line   manage.py anycable chat:cable" in str(NoApp("manage.py anycable"))
+    assert "on the command line   manage.py anycable chat:cable" in str(AppNotNamed("manage.py anycable"))
 
 
 def test_it_does_without_click(folder: Path) -> None:

@@ -27,8 +27,10 @@ from anycable_rpc.protocol.messages import (
     Request,
     Status,
 )
+from anycable_rpc.settings.model import Settings
 from anycable_rpc.transports import protobuf as wire
 from anycable_rpc.transports import threads
+from anycable_rpc.transports.service import Service
 
 from ..support.both_ways import async_twin, settings
 
@@ -43,6 +45,7 @@ class Gate:
     def __init__(self) -> None:
         self.entered = threading.Semaphore(0)
         self.opened = threading.Event()
+        self.refusals: list[str] = []
 
     def __call__(self) -> None:
         self.entered.release()
@@ -114,6 +117,12 @@ def cable_of(gate: Gate, twin: Callable[[type[Any]], type[Any]], values: Any) ->
             self.transmit(text)
 
     return Cable(twin(User), [twin(Chat), slow(gate, twin)], settings=values)
+
+
+def service_of(gate: Gate, twin: Callable[[type[Any]], type[Any]], values: Settings) -> Service:
+    service = Service(cable_of(gate, twin, values), threads=values.rpc_pool_size)
+    service.refusal_observers.append(lambda refusal: gate.refusals.append(refusal.status))
+    return service
 
 
 def slow(gate: Gate, twin: Callable[[type[Any]], type[Any]]) -> type[Channel]:
@@ -252,6 +261,7 @@ class TransportContract:
         assert server.turns_to(SERVING)
         assert all(call.result() for call in inside)
         assert "1 call was refused" in caplog.text
+        assert server.gate.refusals == ["RESOURCE_EXHAUSTED"]
 
     def test_health_is_told_for_the_server_and_the_service(self, run: Callable[..., Running]) -> None:
         server = run()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from anycable_rpc.gateway.app_calls import NoApp
+from anycable_rpc.gateway.app_calls import WithoutApp
 from anycable_rpc.gateway.asgi import drop_error
 from anycable_rpc.gateway.core.session import Session
 from anycable_rpc.gateway.endings import Close, Ending, NoClose
@@ -150,7 +150,7 @@ def test_a_connection_can_be_dropped_under_other_servers(monkeypatch: pytest.Mon
 
 
 def test_without_an_app_clients_and_subscriptions_are_refused() -> None:
-    calls, session = NoApp(), Session("s1")
+    calls, session = WithoutApp(), Session("s1")
     unauthorized = '{"type":"disconnect","reason":"unauthorized","reconnect":false}'
     rejected = '{"type":"reject_subscription","identifier":"A"}'
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from anycable_rpc import Cable, Connection, IdentifiersCodec, InvalidIdentifiers
 from anycable_rpc.identity.dialects import DIALECTS, Floats
 from anycable_rpc.protocol.messages import ConnectionRequest, ConnectionResponse
-from anycable_rpc.rpc.respond import respond
+from anycable_rpc.rpc.dispatch import respond
 from anycable_rpc.transports.runner import run
 
 from ..support import both_ways, issuers

@@ -19,7 +19,7 @@ from anycable_rpc.identity.identifiers import RESERVED_NAMES, IdentifiersCodec
 from anycable_rpc.identity.tokens import TokenSigner, TokenVerifier
 from anycable_rpc.protocol.messages import ConnectionRequest, ConnectionResponse
 from anycable_rpc.publishing.payloads import remote_disconnect
-from anycable_rpc.rpc.respond import respond
+from anycable_rpc.rpc.dispatch import respond
 from anycable_rpc.transports.runner import run
 
 from ..support.both_ways import settings

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from anycable_rpc.protocol.log_lines import happened, subscription
+from anycable_rpc.protocol.log_lines import call_line, subscription
 from anycable_rpc.protocol.messages import (
     CommandMessage,
     CommandResponse,
@@ -63,11 +63,11 @@ def command(name: str, data: object = None) -> CommandMessage:
     ],
 )
 def test_a_call_is_a_line(request_: Request, response: Any, line: str) -> None:
-    assert happened(request_, response, 0.00125, "") == f"{line} in 1.2 ms"
+    assert call_line(request_, response, 0.00125, "") == f"{line} in 1.2 ms"
 
 
 def test_a_line_ends_with_the_session_id() -> None:
-    assert happened(ConnectionRequest(), ConnectionResponse(ERROR), 1, "s1").endswith(" in 1000.0 ms [sid=s1]")
+    assert call_line(ConnectionRequest(), ConnectionResponse(ERROR), 1, "s1").endswith(" in 1000.0 ms [sid=s1]")
 
 
 @pytest.mark.parametrize(
@@ -90,5 +90,5 @@ def test_a_subscription_shows_no_secret(identifier: str, line: str) -> None:
 def test_a_line_has_a_limited_length() -> None:
     identifier = json.dumps({"channel": "x" * 1000, **{f"{number}" * 50: "y" * 1000 for number in range(100)}})
 
-    assert len(happened(command("subscribe"), CommandResponse(SUCCESS, streams=("s" * 1000,) * 100), 1, "")) < 1000
+    assert len(call_line(command("subscribe"), CommandResponse(SUCCESS, streams=("s" * 1000,) * 100), 1, "")) < 1000
     assert len(subscription(identifier)) < 300

@@ -14,7 +14,7 @@ import pytest
 from anycable_rpc import Cable, Channel, ConfigurationError, Connection, action
 from anycable_rpc.errors import InvalidData, InvalidIdentifiers, UnknownOption
 from anycable_rpc.protocol.messages import CommandMessage, Env
-from anycable_rpc.rpc.respond import respond
+from anycable_rpc.rpc.dispatch import respond
 from anycable_rpc.transports.runner import arun, run
 
 from ..support.both_ways import settings

@@ -17,7 +17,7 @@ from anycable_rpc.protocol.messages import (
     Env,
     Status,
 )
-from anycable_rpc.serving.lost_attributes import forbid
+from anycable_rpc.serving.lost_attributes import forbid_lost_attributes
 
 from ..support.both_ways import App
 
@@ -158,7 +158,7 @@ class TestGuard:
         self, app: Callable[..., App], caplog: pytest.LogCaptureFixture
     ) -> None:
         served = app(User, [Room])
-        forbid(served.cable)
+        forbid_lost_attributes(served.cable)
 
         assert perform(served, "forget").status is Status.ERROR
         assert "Room.visits would be lost: this object ends with the call. Use state: self.state['visits'] = …" in (
@@ -193,7 +193,7 @@ class TestGuard:
                 setattr(self, name, "42")
 
         served = app(Visitor)
-        forbid(served.cable)
+        forbid_lost_attributes(served.cable)
 
         assert served(ConnectionRequest(Env("", {}))).status is Status.ERROR
         assert f"Visitor.{name} would be lost: it is not in identified_by" in caplog.text
@@ -204,6 +204,6 @@ class TestGuard:
             def __setattr__(self, name: str, value: object) -> None: ...
 
         own = Own.__setattr__
-        forbid(Cable(Own))
+        forbid_lost_attributes(Cable(Own))
 
         assert Own.__setattr__ is own

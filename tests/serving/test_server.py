@@ -23,7 +23,7 @@ import pytest
 from anycable_rpc import Cable, Connection
 from anycable_rpc.protocol.messages import CommandMessage, ConnectionRequest, Env, Status
 from anycable_rpc.serving.server import serve, service_of
-from anycable_rpc.serving.stop import Stop
+from anycable_rpc.serving.stop_order import Stop
 from anycable_rpc.settings.model import Settings
 from anycable_rpc.transports.bytes_handler import bytes_handler
 from anycable_rpc.transports.protobuf import decode_response, encode_request

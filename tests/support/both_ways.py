@@ -10,7 +10,7 @@ from typing import Any
 from anycable_rpc import Cable, Channel, Connection
 from anycable_rpc.actions import is_action
 from anycable_rpc.protocol.messages import Request, Response
-from anycable_rpc.rpc.respond import respond
+from anycable_rpc.rpc.dispatch import respond
 from anycable_rpc.settings.model import Settings
 from anycable_rpc.transports import runner
 

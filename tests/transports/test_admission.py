@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import pytest
 
 from anycable_rpc.transports.admission import Admission, Refusal
@@ -11,8 +13,8 @@ class Threads:
     busy = 0
 
 
-def full(limit: int = 2) -> Admission[str]:
-    admission = Admission[str](limit, Threads())
+def full(limit: int = 2, observers: Sequence[Callable[[Refusal], object]] = ()) -> Admission[str]:
+    admission = Admission[str](limit, Threads(), observers)
     for number in range(limit):
         assert admission.enter(f"call {number}") is None
     return admission
@@ -69,9 +71,8 @@ def test_a_call_that_is_late_is_refused_last() -> None:
 
 
 def test_observers_see_every_refusal_and_no_admitted_call() -> None:
-    admission = full(1)
     seen: list[str] = []
-    admission.observers.append(lambda refusal: seen.append(refusal.status))
+    admission = full(1, [lambda refusal: seen.append(refusal.status)])
     admission.enter("one more")
     admission.leave("call 0")
     admission.enter("admitted")
@@ -94,3 +95,10 @@ def test_refusals_are_logged_once_a_minute_with_their_count(caplog: pytest.LogCa
     assert [record.message.split(" refused")[0] for record in caplog.records] == ["273 calls were", "1 call was"]
     assert "ANYCABLE_RPC_POOL_SIZE (2 here)" in caplog.text
     assert "--rpc_concurrency of anycable-go" in caplog.text
+
+
+def test_an_observer_that_fails_does_not_harm_the_call(caplog: pytest.LogCaptureFixture) -> None:
+    refusal = full(1, [lambda refusal: 1 / 0]).enter("one more")
+
+    assert refusal is not None
+    assert "an observer of refusals failed" in caplog.text

@@ -19,7 +19,7 @@ from anycable_rpc.protocol.messages import (
     ConnectionResponse,
     Status,
 )
-from anycable_rpc.rpc.respond import respond
+from anycable_rpc.rpc.dispatch import respond
 from anycable_rpc.transports import runner
 
 from ..support.both_ways import App

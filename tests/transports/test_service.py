@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from anycable_rpc import Channel, Connection, action
-from anycable_rpc.errors import AnswerTooLarge
+from anycable_rpc.errors import ResponseTooLarge
 from anycable_rpc.protocol.messages import (
     CommandMessage,
     CommandResponse,
@@ -295,7 +295,7 @@ def test_too_large_an_answer_is_an_error_said_once(
     assert f".{callback} failed: the answer has 2" in record.getMessage()
     assert "more than the 2000 of rpc_max_call_recv_size" in record.getMessage()
     assert "\n" not in caplog.text.rstrip()
-    assert [(type(error), each.name) for error, each in told] == [(AnswerTooLarge, callback)]
+    assert [(type(error), each.name) for error, each in told] == [(ResponseTooLarge, callback)]
     if not service.is_async:
         assert decode_response(method, service.handle(method, encode_request(request_), METADATA)) == expected
 

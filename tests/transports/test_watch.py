@@ -46,7 +46,7 @@ class TestHealth:
     def test_it_turns_when_no_place_comes_free_and_back_when_one_does(self) -> None:
         watch, pool, app, said = self.turns()
         above = list[bool]()
-        app.turned = above.append
+        app.on_health_change = above.append
         first = Place()
         pool.under_way |= {first, Place()}
         for now in (100, 129, 130, 131):
@@ -67,7 +67,7 @@ class TestHealth:
 
     def test_callbacks_that_outlive_their_calls_hold_places_too(self) -> None:
         watch, _, app, said = self.turns()
-        app.threads.jobs |= {runner.Job(), runner.Job()}
+        app.threads.jobs |= {runner.CallbackJob(), runner.CallbackJob()}
         watch.look(0)
         watch.look(30)
 

@@ -46,7 +46,7 @@ class Reading:
 
     @property
     def alg(self) -> Any:
-        """The claim `alg`: the algorithm of the signature."""
+        """The field `alg` of the header: the algorithm of the signature."""
         return self.header.get("alg")
 
     @property

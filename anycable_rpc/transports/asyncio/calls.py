@@ -67,7 +67,7 @@ class CallQueue:
 
     def __init__(self, handler: BytesHandler, limit: int) -> None:
         self._handler = handler
-        self.admission = Admission[PendingCall](limit, handler.threads)
+        self.admission = Admission[PendingCall](limit, handler.threads, handler.refusal_observers)
         self._loop = asyncio.get_running_loop()
         self._idle = asyncio.Event()
         self._next_deadline = inf

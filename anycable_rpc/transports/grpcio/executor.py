@@ -34,7 +34,7 @@ class GrpcioCall:
 
 
 def refuse_with(refusal: Refusal) -> tuple[grpc.StatusCode, str]:
-    """Return the arguments of a context's `abort`."""
+    """Return a refusal as the arguments of a context's `abort`."""
     return grpc.StatusCode[refusal.status], refusal.text
 
 
@@ -60,7 +60,7 @@ class Executor:
         return admitted
 
     def submit(self, function: Callable[..., object], /, *args: Any) -> Future[None]:
-        """Run it soon. The future that is returned is always done: grpcio only counts with it, for an unused limit."""
+        """Run it soon. The returned future is always done: grpcio only counts with it, for a limit that is not set."""
         call = GrpcioCall()
         refusal = self._admission.enter(call)
         if refusal is None:

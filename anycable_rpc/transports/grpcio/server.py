@@ -87,7 +87,7 @@ class ThreadedServer:
     def __init__(self, service: Service) -> None:
         settings = service.cable.settings
         self._handler = bytes_handler(service)
-        self._admission = Admission[GrpcioCall](settings.rpc_pool_size, service.threads)
+        self._admission = Admission[GrpcioCall](settings.rpc_pool_size, service.threads, service.refusal_observers)
         self._executor = Executor(settings.rpc_pool_size, self._admission)
         self._server = grpc.server(cast("ThreadPoolExecutor", self._executor), options=options(settings))
         self._health = _Health(experimental_non_blocking=True)
@@ -155,7 +155,7 @@ class AsyncServer:
     def __init__(self, service: Service) -> None:
         settings = service.cable.settings
         self._handler = bytes_handler(service)
-        self._admission = Admission[GrpcioCall](settings.rpc_pool_size, service.threads)
+        self._admission = Admission[GrpcioCall](settings.rpc_pool_size, service.threads, service.refusal_observers)
         self._server = grpc.aio.server(options=options(settings))
         self._health = aio_health.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)

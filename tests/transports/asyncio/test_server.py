@@ -10,9 +10,8 @@ import pytest
 
 from anycable_rpc.protocol.messages import ConnectionRequest
 from anycable_rpc.transports.asyncio import Server
-from anycable_rpc.transports.service import Service
 
-from ...contract.transports import Gate, LoopThread, OutlivingContract, Running, TransportContract, cable_of
+from ...contract.transports import Gate, LoopThread, OutlivingContract, Running, TransportContract, service_of
 from ...support.both_ways import async_twin
 
 
@@ -21,7 +20,7 @@ def on_a_loop(twin: Callable[[type[Any]], type[Any]]) -> Iterator[Any]:
     loop = LoopThread()
 
     async def run(gate: Gate, values: Any) -> Server:
-        server = Server(Service(cable_of(gate, twin, values), threads=values.rpc_pool_size))
+        server = Server(service_of(gate, twin, values))
         await server.start()
         return server
 

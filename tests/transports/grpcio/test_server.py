@@ -10,9 +10,8 @@ import pytest
 
 from anycable_rpc.protocol.messages import ConnectionRequest
 from anycable_rpc.transports.grpcio.server import AsyncServer, ThreadedServer, options
-from anycable_rpc.transports.service import Service
 
-from ...contract.transports import WAIT, Gate, LoopThread, OutlivingContract, Running, TransportContract, cable_of
+from ...contract.transports import WAIT, Gate, LoopThread, OutlivingContract, Running, TransportContract, service_of
 from ...support.both_ways import async_twin, settings
 
 
@@ -24,7 +23,7 @@ class TestAsyncServerWithDefCallbacks(OutlivingContract):
         loop = LoopThread()
 
         async def run(gate: Gate, values: Any) -> AsyncServer:
-            service = Service(cable_of(gate, lambda cls: cls, values), threads=values.rpc_pool_size)
+            service = service_of(gate, lambda cls: cls, values)
             server = AsyncServer(service)
             await server.start()
             return server
@@ -53,7 +52,7 @@ class TestThreadedServer(OutlivingContract):
     @pytest.fixture
     def start(self) -> Any:
         def start(gate: Gate, values: Any) -> Any:
-            server = ThreadedServer(Service(cable_of(gate, lambda cls: cls, values)))
+            server = ThreadedServer(service_of(gate, lambda cls: cls, values))
             server.start()
             return server, server.stop
 
@@ -66,7 +65,7 @@ class TestAsyncServer(TransportContract):
         loop = LoopThread()
 
         async def run(gate: Gate, values: Any) -> AsyncServer:
-            server = AsyncServer(Service(cable_of(gate, async_twin, values)))
+            server = AsyncServer(service_of(gate, async_twin, values))
             await server.start()
             return server
 

@@ -1,7 +1,7 @@
 """The answers to requests: a request goes in, the app's callbacks come out one by one, the response is returned.
 
-Each answer is a generator of steps. Whoever runs a callback sends its result back in, or throws what it raised; what an
-exception becomes is decided here.
+Each answer is a generator of steps. Whoever runs a callback sends its result back in, or throws what it raised;
+`connect.py`, `command.py` and `disconnect.py` decide what an exception becomes.
 """
 
 from __future__ import annotations
