@@ -21,6 +21,8 @@ from anycable_rpc.transports.http2.grpc_framing import GrpcError, GrpcStatus
 class Service:
     """A service that returns its request, once its gate is open."""
 
+    refusal_observers = ()
+
     class threads:  # noqa: N801 - as that of a real one
         busy = 0
         jobs = ()
@@ -269,6 +271,8 @@ class Waiting:
     """A service that does as its message says: at once, after a turn of the event loop, or after cancelling itself"""
 
     is_async = True
+
+    refusal_observers = ()
 
     class threads:  # noqa: N801 - as that of a real one
         busy = 0

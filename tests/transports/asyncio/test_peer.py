@@ -58,6 +58,8 @@ class Service:
 
     is_async = True
 
+    refusal_observers = ()
+
     class threads:  # noqa: N801 - as that of a real one
         busy = 0
         jobs = ()
