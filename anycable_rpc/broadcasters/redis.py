@@ -39,7 +39,7 @@ CHANNEL = "__anycable__"
 """The default channel of anycable-go, and its default stream."""
 
 _BETWEEN_CHECKS = 60.0
-"""Seconds between two questions to Redis whether anybody listens, where its reply to a publication does not tell."""
+"""Seconds between two questions whether anybody listens, where the reply to a publication does not say how many do."""
 
 _BY_PARAMETER = " (or ?ssl_ca_certs=FILE in ANYCABLE_REDIS_URL)"
 _CHECK_USER = "check the user and the password in ANYCABLE_REDIS_URL"

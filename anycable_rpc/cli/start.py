@@ -43,7 +43,7 @@ which app? Name it as module:attr in one of three ways:
 
 
 class AppNotNamed(ConfigurationError):
-    """No setting names the app; `command` is how the command line is called in the text."""
+    """No setting names the app; `command` is the name of the command line in the message."""
 
     def __init__(self, command: str = "anycable-rpc") -> None:
         super().__init__(_NO_APP.format(command=command))

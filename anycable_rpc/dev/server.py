@@ -25,6 +25,7 @@ from ..serving.lost_attributes import forbid_lost_attributes
 from ..serving.server import Say, rpc_server, run_loop, service_of
 from ..serving.stop_order import Stop
 from ..transports.bytes_handler import bytes_handler
+from ..transports.sockets import bind
 
 if TYPE_CHECKING:
     from ..cable import Cable
@@ -126,15 +127,11 @@ class _Server(uvicorn.Server):
 
 def _listener(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio sets TCP_NODELAY only on a socket that names its protocol; without it every second frame waits 40 ms
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(2048)
+        listener = bind(family, socket.SOCK_STREAM, (host, port))
     except (OSError, UnicodeError) as error:
-        listener.close()
         raise _bind_error(host, port, error) from None
+    listener.listen(2048)
     return listener
 
 

@@ -51,9 +51,9 @@ class Floats:
     """The notation of a language for 64-bit floats, from their shortest digits."""
 
     plain_from: int
-    """Numbers below ten to this power have an exponent."""
+    """Numbers smaller than `10**plain_from` have an exponent."""
     plain_below: int
-    """Numbers from ten to this power on have an exponent, unless they have a fraction."""
+    """Numbers of `10**plain_below` and more have an exponent, unless they have a fraction."""
     whole: str = ""
     """The suffix of a whole number."""
     mantissa: str = ""

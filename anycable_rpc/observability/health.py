@@ -14,7 +14,7 @@ __all__ = ["PATH", "health_endpoint"]
 PATH = "/health"
 _TIMEOUT = 5  # seconds for a request to come
 Health = Callable[[], tuple[bool, str]]
-"""A function that returns whether calls are answered, and a line of text about it."""
+"""A function that returns whether calls are answered, and a sentence about it."""
 
 
 @contextmanager

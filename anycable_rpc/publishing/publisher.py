@@ -168,7 +168,7 @@ class Publishing:
         await self._apublish(payloads.remote_disconnect(self.codec.dumps(identifiers), reconnect))
 
     def _publish(self, payload: str) -> None:
-        """Publish a JSON text; every broadcast, batch and remote disconnect ends here. A subclass may override it."""
+        """Publish a JSON string. Every broadcast, batch and remote disconnect ends here. A subclass may override it."""
         self.broadcaster.publish(payload)
 
     async def _apublish(self, payload: str) -> None:

@@ -13,7 +13,7 @@ from ..errors import BindError, ConfigurationError
 if TYPE_CHECKING:
     from ..settings.model import Settings
 
-__all__ = ["check_free", "key_pair", "listeners"]
+__all__ = ["bind", "check_free", "key_pair", "listeners"]
 
 _BACKLOG = 1024
 _BIND_ERRORS = (OSError, UnicodeError)  # UnicodeError: the host is no host name
@@ -61,7 +61,7 @@ def _bind_all(address: str, shared: bool) -> list[socket.socket]:
     wanted = int(port)
     for family, kind, _, _, place in socket.getaddrinfo(host.strip("[]"), wanted, type=socket.SOCK_STREAM):
         try:
-            bound.append(_bind(family, kind, (place[0], wanted, *place[2:]), shared))
+            bound.append(bind(family, kind, (place[0], wanted, *place[2:]), shared))
             wanted = bound[0].getsockname()[1]
         except OSError as error:
             refusals.append(error)
@@ -74,7 +74,12 @@ def _bind_all(address: str, shared: bool) -> list[socket.socket]:
     return bound
 
 
-def _bind(family: int, kind: int, place: Any, shared: bool) -> socket.socket:
+def bind(family: int, kind: int, place: Any, shared: bool = False) -> socket.socket:
+    """Return a socket that is bound to a place, for asyncio.
+
+    Raises:
+        OSError, UnicodeError: the system refuses it, or the host is not a host name.
+    """
     # asyncio sets TCP_NODELAY only on a socket that names its protocol. Without it every second frame waits 40 ms.
     listener = socket.socket(family, kind, socket.IPPROTO_TCP)
     try:
@@ -85,7 +90,7 @@ def _bind(family: int, kind: int, place: Any, shared: bool) -> socket.socket:
             with suppress(OSError):  # `::` also takes IPv4, where the system can do that
                 listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, place[0] != "::")
         listener.bind(place)
-    except OSError:
+    except _BIND_ERRORS:
         listener.close()
         raise
     return listener

@@ -77,7 +77,7 @@ class Watch:
         threading.Thread(target=self._run, name="anycable_rpc watch", daemon=True).start()
 
     def stop(self) -> None:
-        """Stop looking."""
+        """End the thread."""
         self._over.set()
 
     def look(self, now: float) -> None:

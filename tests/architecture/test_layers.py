@@ -1,4 +1,4 @@
-"""Who may import whom: the core does no I/O and looks only down; edges do not know each other."""
+"""The layers of the package: which part may import which. The pure parts do no input or output."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ INPUT_OUTPUT = {
 
 @dataclass(frozen=True)
 class Import:
-    """One name that a module imports."""
+    """A name that a module imports."""
 
     name: str
     type_only: bool = False

@@ -335,6 +335,23 @@ class TransportContract:
                 start(Gate(), settings(rpc_host="127.0.0.1:0", rpc_tls_cert=cert, rpc_tls_key=private))
 
 
+def started_on_a_loop(serve: Callable[[Gate, Settings], Any]) -> Iterator[Any]:
+    """Yield a `start` for a server that lives on an event loop: `serve` makes it there."""
+    loop = LoopThread()
+
+    async def run(gate: Gate, values: Settings) -> Any:
+        server = serve(gate, values)
+        await server.start()
+        return server
+
+    def start(gate: Gate, values: Settings) -> Any:
+        server = loop(run(gate, values))
+        return server, lambda grace: loop(server.stop(grace))
+
+    yield start
+    loop.close()
+
+
 class OutlivingContract(TransportContract):
     """The same for `def` callbacks, which outlive a call that is cut."""
 

@@ -80,7 +80,7 @@ def asynchronous(places: Places) -> Middleware:
     return middleware
 
 
-def chat(places: Places, colour: str) -> type[Channel]:
+def chat(places: Places, mode: str) -> type[Channel]:
     class Chat(Channel):
         def subscribed(self) -> None:
             places("subscribed")
@@ -92,7 +92,7 @@ def chat(places: Places, colour: str) -> type[Channel]:
             await asyncio.sleep(0)
             places("subscribed")
 
-    return Chat if colour == "def" else AsyncChat
+    return Chat if mode == "def" else AsyncChat
 
 
 def arun(app: App, request: Any = CHAT) -> Any:

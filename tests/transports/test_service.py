@@ -52,19 +52,19 @@ def ask(service: Service | BytesHandler, method: str = "Connect", data: bytes | 
 
 
 @pytest.fixture(params=["def", "async"])
-def colour(request: pytest.FixtureRequest) -> Any:
+def mode(request: pytest.FixtureRequest) -> Any:
     return request.param
 
 
-def test_a_client_is_welcomed_with_its_sid(colour: str) -> None:
-    assert ask(Service(App(colour).cable)) == ConnectionResponse(
+def test_a_client_is_welcomed_with_its_sid(mode: str) -> None:
+    assert ask(Service(App(mode).cable)) == ConnectionResponse(
         Status.SUCCESS, "{}", ('{"type":"welcome","sid":"s1"}',), env=EnvResponse()
     )
 
 
-def test_at_debug_each_call_is_a_line(colour: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_at_debug_each_call_is_a_line(mode: str, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("DEBUG", "anycable_rpc"):
-        service = Service(App(colour).cable)
+        service = Service(App(mode).cable)
         ask(service, "Connect")
 
     assert [re.sub(r"\d+\.\d", "#", message) for message in caplog.messages] == (
@@ -72,8 +72,8 @@ def test_at_debug_each_call_is_a_line(colour: str, caplog: pytest.LogCaptureFixt
     )
 
 
-def test_above_debug_calls_do_not_even_ask(colour: str, caplog: pytest.LogCaptureFixture) -> None:
-    service = Service(App(colour).cable)
+def test_above_debug_calls_do_not_even_ask(mode: str, caplog: pytest.LogCaptureFixture) -> None:
+    service = Service(App(mode).cable)
 
     with caplog.at_level("DEBUG", "anycable_rpc"):
         ask(service, "Connect")
@@ -82,8 +82,8 @@ def test_above_debug_calls_do_not_even_ask(colour: str, caplog: pytest.LogCaptur
 
 
 @pytest.mark.parametrize("method", REQUESTS)
-def test_observers_see_each_call_with_its_method_status_and_time(colour: str, method: str) -> None:
-    service, seen = Service(App(colour).cable), list[AnsweredCall]()
+def test_observers_see_each_call_with_its_method_status_and_time(mode: str, method: str) -> None:
+    service, seen = Service(App(mode).cable), list[AnsweredCall]()
     service.observers.append(seen.append)
 
     responses = [asyncio.run(service.ahandle(REQUESTS[method], METADATA))]
@@ -114,8 +114,8 @@ def test_an_observer_that_fails_does_not_harm_the_call(caplog: pytest.LogCapture
     assert "an observer of calls failed" in caplog.text
 
 
-def test_the_sid_can_be_left_out(colour: str) -> None:
-    response = ask(Service(App(colour).cable, sid_header=False))
+def test_the_sid_can_be_left_out(mode: str) -> None:
+    response = ask(Service(App(mode).cable, sid_header=False))
 
     assert response.transmissions == ('{"type":"welcome"}',)
 
@@ -279,10 +279,10 @@ def command(name: str, data: str = "") -> CommandMessage:
     ],
 )
 def test_too_large_an_answer_is_an_error_said_once(
-    colour: str, callback: str, request_: Request, expected: Any, caplog: pytest.LogCaptureFixture
+    mode: str, callback: str, request_: Request, expected: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     told: list[Any] = []
-    app = App(colour, Greedy, [Room], on_error=lambda *what: told.append(what))
+    app = App(mode, Greedy, [Room], on_error=lambda *what: told.append(what))
     app.cable.connection_class.ran = []  # type: ignore[attr-defined]
     service = BytesHandler(Service(app.cable), largest_response=LIMIT)
     method = "Connect" if callback == "connect" else "Command"
@@ -336,9 +336,9 @@ def test_a_rejection_that_is_too_large_itself_is_a_plain_error(caplog: pytest.Lo
     ],
 )
 def test_too_large_a_request_is_an_error_and_runs_nothing(
-    colour: str, name: str, expected: Status, caplog: pytest.LogCaptureFixture
+    mode: str, name: str, expected: Status, caplog: pytest.LogCaptureFixture
 ) -> None:
-    app = App(colour, Greedy, [Room])
+    app = App(mode, Greedy, [Room])
     ran: list[str] = []
     app.cable.connection_class.ran = ran  # type: ignore[attr-defined]
     data = encode_request(CommandMessage(name, ROOM, "{}", "x" * LIMIT))

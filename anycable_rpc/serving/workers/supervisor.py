@@ -28,7 +28,10 @@ logger = logging.getLogger("anycable_rpc")
 
 _MARGIN = 5.0  # seconds beyond the shutdown timeout before a worker is killed
 _SUCCESSOR_GRACE = 2.0, 1.5
-"""Seconds that a successor serves, or times what its start took, until anycable-go has connected to it."""
+"""The time that a new worker serves before the next one is replaced: seconds, or a multiple of the time of its start.
+
+The longer of the two counts: until then anycable-go has connected to the new worker.
+"""
 
 _END = (signal.SIGTERM, signal.SIGINT)
 _REPLACE = getattr(signal, "SIGHUP", None)  # Windows has none
@@ -170,7 +173,7 @@ class Supervisor:
                 worker.start()
 
     def _replace_next(self) -> None:
-        """Drain the next worker to replace, once the one before has a successor that anycable-go has connected to.
+        """Drain the next worker to replace, after anycable-go had time to connect to the last new one.
 
         A client that finds nobody on a port tries again after a second, then after 1.6 times as long, a fifth more or
         less (grpc-go's back-off). While it waits, the other workers must be there.

@@ -11,31 +11,14 @@ import pytest
 from anycable_rpc.protocol.messages import ConnectionRequest
 from anycable_rpc.transports.asyncio import Server
 
-from ...contract.transports import Gate, LoopThread, OutlivingContract, Running, TransportContract, service_of
+from ...contract.transports import OutlivingContract, Running, TransportContract, service_of, started_on_a_loop
 from ...support.both_ways import async_twin
-
-
-def on_a_loop(twin: Callable[[type[Any]], type[Any]]) -> Iterator[Any]:
-    """Yield what starts the engine with the app that a twin makes."""
-    loop = LoopThread()
-
-    async def run(gate: Gate, values: Any) -> Server:
-        server = Server(service_of(gate, twin, values))
-        await server.start()
-        return server
-
-    def start(gate: Gate, values: Any) -> Any:
-        server = loop(run(gate, values))
-        return server, lambda grace: loop(server.stop(grace))
-
-    yield start
-    loop.close()
 
 
 class TestAsyncioEngine(TransportContract):
     @pytest.fixture
     def start(self) -> Iterator[Any]:
-        yield from on_a_loop(async_twin)
+        yield from started_on_a_loop(lambda gate, values: Server(service_of(gate, async_twin, values)))
 
     def test_headers_that_are_too_large_are_refused(self, run: Callable[..., Running]) -> None:
         with pytest.raises(grpc.RpcError) as error:
@@ -47,4 +30,4 @@ class TestAsyncioEngine(TransportContract):
 class TestAsyncioEngineOnThreads(OutlivingContract):
     @pytest.fixture
     def start(self) -> Iterator[Any]:
-        yield from on_a_loop(lambda cls: cls)
+        yield from started_on_a_loop(lambda gate, values: Server(service_of(gate, lambda cls: cls, values)))

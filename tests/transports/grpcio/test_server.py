@@ -11,7 +11,15 @@ import pytest
 from anycable_rpc.protocol.messages import ConnectionRequest
 from anycable_rpc.transports.grpcio.server import AsyncServer, ThreadedServer, options
 
-from ...contract.transports import WAIT, Gate, LoopThread, OutlivingContract, Running, TransportContract, service_of
+from ...contract.transports import (
+    WAIT,
+    Gate,
+    OutlivingContract,
+    Running,
+    TransportContract,
+    service_of,
+    started_on_a_loop,
+)
 from ...support.both_ways import async_twin, settings
 
 
@@ -20,20 +28,7 @@ class TestAsyncServerWithDefCallbacks(OutlivingContract):
 
     @pytest.fixture
     def start(self) -> Iterator[Any]:
-        loop = LoopThread()
-
-        async def run(gate: Gate, values: Any) -> AsyncServer:
-            service = service_of(gate, lambda cls: cls, values)
-            server = AsyncServer(service)
-            await server.start()
-            return server
-
-        def start(gate: Gate, values: Any) -> Any:
-            server = loop(run(gate, values))
-            return server, lambda grace: loop(server.stop(grace))
-
-        yield start
-        loop.close()
+        yield from started_on_a_loop(lambda gate, values: AsyncServer(service_of(gate, lambda cls: cls, values)))
 
     def test_a_callback_that_outlives_its_call_keeps_its_place(self, run: Callable[..., Running]) -> None:
         server = run(rpc_pool_size=2)
@@ -62,19 +57,7 @@ class TestThreadedServer(OutlivingContract):
 class TestAsyncServer(TransportContract):
     @pytest.fixture
     def start(self) -> Iterator[Any]:
-        loop = LoopThread()
-
-        async def run(gate: Gate, values: Any) -> AsyncServer:
-            server = AsyncServer(service_of(gate, async_twin, values))
-            await server.start()
-            return server
-
-        def start(gate: Gate, values: Any) -> Any:
-            server = loop(run(gate, values))
-            return server, lambda grace: loop(server.stop(grace))
-
-        yield start
-        loop.close()
+        yield from started_on_a_loop(lambda gate, values: AsyncServer(service_of(gate, async_twin, values)))
 
 
 class TestOptions:
