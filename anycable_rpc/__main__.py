@@ -1,5 +1,5 @@
 """`python -m anycable_rpc`."""
 
-from .cli.main import main
+from .cli import main
 
 main()

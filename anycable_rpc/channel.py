@@ -11,7 +11,7 @@ from .errors import ConfigurationError, InvalidData, Rejected
 from .identity import stream_names
 from .protocol import json_text, transmissions
 from .protocol.messages import PresenceResponse, stream_name
-from .protocol.reply import Reply
+from .protocol.reply import Reply, reply_of
 from .state import PRESENCE_KEY, WHISPER_KEY, State, refuse_replacement
 
 if TYPE_CHECKING:
@@ -71,12 +71,12 @@ class Channel:
         connection: Connection,
         identifier: str,
         params: Mapping[str, Any],
-        reply: Reply | None = None,
+        istate: Mapping[str, str] | None = None,
     ) -> None:
         self.connection = connection
         self.identifier = identifier
         self.params = params
-        self._anycable = reply or Reply(connection.env)
+        self._anycable = reply_of(connection) if istate is None else Reply(connection.env, istate)
 
     @property
     def cable(self) -> Cable:

@@ -65,12 +65,11 @@ class Connection:
         env: Env,
         sid: str = "",
         identifiers: Mapping[str, Any] | None = None,
-        reply: Reply | None = None,
     ) -> None:
         self.cable = cable
         self.env = env
         self.sid = sid
-        self._anycable = reply = reply or Reply(env)
+        self._anycable = reply = Reply(env)
         if identifiers is None:
             reply.is_connecting = True
         else:

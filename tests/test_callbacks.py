@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -258,3 +258,48 @@ def test_private_names_of_an_app_collide_with_none_of_ours() -> None:
 def test_the_reserved_name_is_refused(base: type) -> None:
     with pytest.raises(ConfigurationError, match=r"Mine\._anycable is reserved"):
         type("Mine", (base,), {"_anycable": None})
+
+
+class OwnInit(Connection):
+    """A connection class with a constructor of its own, as apps have written them."""
+
+    def __init__(self, cable: Cable, env: Env, sid: str = "", identifiers: Mapping[str, Any] | None = None) -> None:
+        super().__init__(cable, env, sid, identifiers)
+        self.transmit("made")
+
+
+class OwnInitChannel(Channel):
+    def __init__(
+        self,
+        connection: Connection,
+        identifier: str,
+        params: Mapping[str, Any],
+        istate: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(connection, identifier, params, istate)
+        self.stream_from("made")
+
+
+def test_constructors_of_an_app_keep_their_arguments() -> None:
+    app = App("def", OwnInit, [OwnInitChannel])
+
+    assert app(ConnectionRequest()) == ConnectionResponse(
+        Status.SUCCESS, "{}", ('"made"', '{"type":"welcome"}'), env=EnvResponse()
+    )
+    response: Any = app(CommandMessage("subscribe", '{"channel":"OwnInitChannel"}', "{}"))
+    assert (response.status, response.streams, response.transmissions[0]) == (Status.SUCCESS, ("made",), '"made"')
+    assert app(DisconnectRequest("{}", ('{"channel":"OwnInitChannel"}',))).status is Status.SUCCESS
+
+
+def test_a_rejection_closes_by_the_method_that_an_app_may_override() -> None:
+    class Sad(Connection):
+        def connect(self) -> None:
+            self.reject("banned")
+
+        def close(self, reason: str | None = None, reconnect: bool = True) -> None:
+            self.transmit("bye")
+            super().close(reason, reconnect)
+
+    assert App("def", Sad)(ConnectionRequest()) == ConnectionResponse(
+        Status.FAILURE, transmissions=('"bye"', '{"type":"disconnect","reason":"banned","reconnect":false}')
+    )

@@ -23,7 +23,7 @@ from ..errors import (
 from ..protocol import json_text
 from ..protocol.log_lines import subscription
 from ..protocol.messages import CommandMessage, ConnectionRequest, DisconnectRequest, Request, Response
-from ..protocol.reply import Reply
+from ..protocol.reply import Reply, reply_of
 
 if TYPE_CHECKING:
     from ..cable import Cable
@@ -57,10 +57,9 @@ class Call:
         identifiers: the connection's identifiers as anycable-go keeps them: a JSON string, empty in a Connect.
         identifier: the subscription that is handled now; empty when the call is about none.
         callback: the callback that runs now, or ran last.
-        reply: what the callbacks ask for.
     """
 
-    __slots__ = ("cable", "callback", "identifier", "identifiers", "reply", "request", "sid")
+    __slots__ = ("_reply", "cable", "callback", "identifier", "identifiers", "request", "sid")
 
     def __init__(self, cable: Cable, request: Request, sid: str, identifiers: str = "", identifier: str = "") -> None:
         self.cable = cable
@@ -69,7 +68,20 @@ class Call:
         self.identifiers = identifiers
         self.identifier = identifier
         self.callback: Callback | None = None
-        self.reply = Reply(request.env)
+        self._reply: Reply | None = None
+
+    @property
+    def reply(self) -> Reply:
+        """The reply that the connection and the channel write; empty before there is a connection."""
+        if self._reply is None:
+            self._reply = Reply(self.request.env)
+        return self._reply
+
+    def begin(self) -> Connection:
+        """Return the connection of a Connect."""
+        connection = self.cable.connection_class(self.cable, self.request.env, self.sid)
+        self._reply = reply_of(connection)
+        return connection
 
     def build_connection(self) -> Connection:
         """Return the connection of a call after Connect.
@@ -81,10 +93,14 @@ class Call:
             identifiers = self.cable.codec.loads(self.identifiers)
         except InvalidIdentifiers as error:
             raise ProtocolError(str(error)) from None
-        return self.cable.connection_class(self.cable, self.request.env, self.sid, identifiers, self.reply)
+        connection = self.cable.connection_class(self.cable, self.request.env, self.sid, identifiers)
+        self._reply = reply_of(connection)
+        return connection
 
-    def build_channel(self, connection: Connection, reply: Reply | None = None) -> Channel:
-        """Return the channel that the identifier names; it writes the call's reply unless another is given.
+    def build_channel(self, connection: Connection, istate: Mapping[str, str] | None = None) -> Channel:
+        """Return the channel that the identifier names.
+
+        It writes the call's reply. With a state of its own (in a Disconnect) it writes a reply that is not sent.
 
         Raises:
             InvalidIdentifier: the identifier is not a JSON object with a string `channel`.
@@ -98,7 +114,7 @@ class Call:
             if name in SERVED_BY_GATEWAY:
                 raise ServedByGateway(name)
             raise UnknownChannel(name, near(name, self.cable.channels) or _registered(self.cable.channels))
-        return channel_class(connection, self.identifier, params, reply or self.reply)
+        return channel_class(connection, self.identifier, params, istate)
 
     def report(self, error: Exception) -> Generator[Callback, Any, str]:
         """Log the error once, and tell `on_error` unless it is the client's error; return the `error_msg`."""
@@ -108,7 +124,8 @@ class Call:
             "channel": subscription(self.identifier) if self.identifier else "",
             "action": self.callback.name if self.callback else "",
         }
-        details = ", ".join(f"{name}={shorten(value, 200)}" for name, value in context.items() if value)
+        shown = {name: value if name == "channel" else shorten(value, 200) for name, value in context.items() if value}
+        details = ", ".join(f"{name}={value}" for name, value in shown.items())
         if isinstance(error, ProtocolError):
             logger.warning("%s%s (%s)", error, error.hint, details, extra=context)
             return str(error)

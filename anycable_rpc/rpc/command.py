@@ -28,10 +28,9 @@ def _unknown_command(call: Call, request: CommandMessage) -> Steps:
 
 
 def _subscribe(call: Call, request: CommandMessage) -> Steps:
-    reply = call.reply
     try:
         connection = call.build_connection()
-        channel = call.build_channel(connection)
+        channel, reply = call.build_channel(connection), call.reply
         try:
             call.callback = Callback("subscribed", channel.subscribed, connection, channel)
             returned = yield call.callback
@@ -46,13 +45,12 @@ def _subscribe(call: Call, request: CommandMessage) -> Steps:
         return reply.command_response()
     except Exception as error:
         error_msg = yield from call.report(error)
-        reply.discard()
-        return reply.rejected(request.identifier, error_msg)
+        call.reply.discard()
+        return call.reply.rejected(request.identifier, error_msg)
 
 
 def _unsubscribe(call: Call, request: CommandMessage) -> Steps:
     """Never answer ERROR: anycable-go would keep the subscription."""
-    reply = call.reply
     try:
         connection = call.build_connection()
         channel = call.build_channel(connection)
@@ -63,13 +61,13 @@ def _unsubscribe(call: Call, request: CommandMessage) -> Steps:
                 check_returned(call.callback, returned)
         except Rejected:
             pass
-        return reply.unsubscribed()
+        return call.reply.unsubscribed()
     except ServedByGateway:
         pass
     except Exception as error:
         yield from call.report(error)
-        reply.discard()
-    return reply.unsubscribed()
+        call.reply.discard()
+    return call.reply.unsubscribed()
 
 
 def _message(call: Call, request: CommandMessage) -> Steps:

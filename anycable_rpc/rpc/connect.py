@@ -29,8 +29,7 @@ def connect(call: Call, request: ConnectionRequest) -> Steps:
         token = call.cable.find_token(request.env)
         if token:
             return _connect_by_token(call, token)
-        connection = call.cable.connection_class(call.cable, request.env, call.sid, None, call.reply)
-        return (yield from _connect_by_callback(call, connection))
+        return (yield from _connect_by_callback(call, call.begin()))
     except Exception as error:
         return ConnectionResponse(Status.ERROR, error_msg=(yield from call.report(error)))
 
@@ -56,8 +55,8 @@ def _connect_by_callback(call: Call, connection: Connection) -> Steps:
             check_returned(call.callback, returned)
     except Rejected:
         pass  # the reply remembers it, also when the app has caught it
-    if reply.rejection:
-        reply.disconnect(reply.rejection.reason, reply.rejection.reconnect)
+    if reply.rejection and not reply.disconnect_frame:
+        connection.close(reply.rejection.reason, reply.rejection.reconnect)
     if reply.disconnect_frame:
         return reply.refuse()
     return reply.accept(_encode_identifiers(call, connection), call.sid)

@@ -15,7 +15,6 @@ from ..protocol.messages import (
     DisconnectResponse,
     Status,
 )
-from ..protocol.reply import Reply
 from .call import Call, ServedByGateway, Steps, json_object
 
 __all__ = ["disconnect"]
@@ -46,8 +45,7 @@ def _last_callback(call: Call, connection: Connection, identifier: str | None) -
     """Return the callback that ends a subscription, or (None) the connection."""
     if identifier is None:
         return Callback("disconnect", connection.disconnect, connection)
-    # A reply of its own: nothing of it is sent, but no channel may see what another one has asked for.
-    channel = call.build_channel(connection, Reply(connection.env, _istate_of(connection.env.istate, identifier)))
+    channel = call.build_channel(connection, _istate_of(connection.env.istate, identifier))
     return Callback("unsubscribed", channel.unsubscribed, connection, channel)
 
 

@@ -39,7 +39,7 @@ class BytesHandler:
         try:
             request = decode_request(method, data)
         except Exception as error:
-            return encode_response(self._service.failure(method, error))
+            return encode_response(self._service.failure(method, error, metadata))
         problem = self._problem(data) if len(data) > self._largest_request else None
         return self._service.answer(request, metadata, self._encode, problem)
 
@@ -48,7 +48,7 @@ class BytesHandler:
         try:
             request = decode_request(method, data)
         except Exception as error:
-            return encode_response(self._service.failure(method, error))
+            return encode_response(self._service.failure(method, error, metadata))
         problem = self._problem(data) if len(data) > self._largest_request else None
         return await self._service.aanswer(request, metadata, self._encode, problem)
 

@@ -114,8 +114,8 @@ class Service:
                 response = runner.run(fail(call, error), self._middleware)
                 encoded = _encode_instead(encode, response)
         except BaseException as error:
-            response = self.failure(METHOD_NAMES[type(request)], error)
-            encoded = encode(response)
+            response = self.failure(METHOD_NAMES[type(request)], error, metadata)
+            encoded = _encode_failure(encode, response, request)
         if self.observers:
             self._tell(AnsweredCall(request, response, perf_counter() - began, metadata.get("sid", "")))
         return encoded
@@ -139,19 +139,26 @@ class Service:
                 response = await runner.arun(fail(call, error), self._middleware, self.threads)
                 encoded = _encode_instead(encode, response)
         except BaseException as error:
-            response = self.failure(METHOD_NAMES[type(request)], error)
-            encoded = encode(response)
+            response = self.failure(METHOD_NAMES[type(request)], error, metadata)
+            encoded = _encode_failure(encode, response, request)
         if self.observers:
             self._tell(AnsweredCall(request, response, perf_counter() - began, metadata.get("sid", "")))
         return encoded
 
-    def failure(self, method: str, error: BaseException) -> Response:
+    def failure(self, method: str, error: BaseException, metadata: Mapping[str, str]) -> Response:
         """Log an error outside every callback, and return the response for it: the request cannot be read, say.
+
+        A caller of another protocol version hears of that first: its requests may well be unreadable.
 
         Raises:
             KeyboardInterrupt, CancelledError: the process is interrupted, the call is cancelled.
         """
         failure = runner.as_exception(method, error)
+        if self._version_check:
+            try:
+                check_version(metadata.get("protov"))
+            except ProtocolError as incompatible:
+                failure = incompatible
         if isinstance(failure, ProtocolError):
             logger.warning("%s: %s", method, " ".join(str(failure).split()))
             return error_response(METHODS[method], str(failure))
@@ -185,6 +192,14 @@ def _encode_instead(encode: Callable[[Response], _Encoded], response: Response) 
         return encode(response)
     except ResponseTooLarge:
         raise ProtocolError("the response that would say so is too large as well") from None
+
+
+def _encode_failure(encode: Callable[[Response], _Encoded], response: Response, request: Request) -> _Encoded:
+    """Encode the response of a failed call; without its sentence, where not even that is small enough."""
+    try:
+        return encode(response)
+    except ResponseTooLarge:
+        return encode(error_response(type(request), ""))
 
 
 def _log_call(call: AnsweredCall) -> None:

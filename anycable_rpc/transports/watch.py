@@ -29,7 +29,7 @@ logger = logging.getLogger("anycable_rpc")
 _MINUTE = 60.0
 _STACKS = 10  # a minute: as many show what is wrong
 _DEPTH = 12  # frames of a stack: the innermost
-_OWN_FOLDER = os.path.dirname(__file__) + os.sep
+_OWN_FOLDER = os.path.dirname(os.path.dirname(__file__)) + os.sep  # the whole package
 
 
 class UnderWay(Protocol):

@@ -20,8 +20,8 @@ import pytest
 
 import anycable_rpc
 from anycable_rpc import Cable, Channel, Connection
-from anycable_rpc.cli.main import program
 from anycable_rpc.cli.misspelt import GO_OPTIONS
+from anycable_rpc.cli.program import program
 from anycable_rpc.gateway import GatewayOptions
 from anycable_rpc.gateway.core.authentication import Authenticator, Decision, Identified
 from anycable_rpc.protocol.messages import (

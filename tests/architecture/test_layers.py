@@ -200,9 +200,9 @@ def _circles(targets: Mapping[str, set[str]]) -> list[str]:
         ("state", "import anycable_rpc.connection"),
         ("state", "from anycable_rpc import Cable"),
         ("state", "from .state import State"),
-        ("state", "if not TYPE_CHECKING:\n    from .rpc.respond import respond"),
-        ("state", "if TYPE_CHECKING: ...\nelse:\n    from .rpc.respond import respond"),
-        ("state", "def f():\n    from .rpc.respond import respond"),
+        ("state", "if not TYPE_CHECKING:\n    from .rpc.dispatch import respond"),
+        ("state", "if TYPE_CHECKING: ...\nelse:\n    from .rpc.dispatch import respond"),
+        ("state", "def f():\n    from .rpc.dispatch import respond"),
         ("rpc.command", "from .cable import Cable"),
         ("rpc.command", "from .transports.protobuf import METHODS"),
         ("publishing.publisher", "from .cable import Cable"),
@@ -211,8 +211,8 @@ def _circles(targets: Mapping[str, set[str]]) -> list[str]:
         ("cable", "from .settings.model import load"),
         ("transports.grpcio.server", "from .settings.model import Settings"),
         ("transports.grpcio.server", "from .gateway.app import Gateway"),
-        ("settings.model", "def f():\n    from .broadcasters.choose import broadcaster_for"),
-        ("settings.model", "from .cli.main import main"),
+        ("settings.model", "def f():\n    from .broadcasters.adapters import broadcaster_for"),
+        ("settings.model", "from .cli.program import program"),
         ("gateway.node", "from .transports.runner import run"),
         ("gateway.core.hub", "import asyncio"),
         ("transports.http2.streams", "import socket"),
@@ -233,7 +233,7 @@ def test_what_is_not_allowed_is_noticed(module: str, source: str) -> None:
         ("state", "if TYPE_CHECKING:\n    from .cable import Cable"),
         ("state", "if typing.TYPE_CHECKING:\n    from .cable import Cable"),
         ("transports.protobuf", "from ._pb import rpc_pb2"),
-        ("transports.runner", "import asyncio, threading\nfrom .rpc.respond import respond"),
+        ("transports.runner", "import asyncio, threading\nfrom .rpc.dispatch import respond"),
         ("cable", "def f():\n    from .settings.model import load"),
         ("transports.service", "from . import cable\nfrom .transports import runner, protobuf"),
         ("transports.grpcio.server", "import grpc\nfrom .transports.service import Service"),
@@ -241,7 +241,7 @@ def test_what_is_not_allowed_is_noticed(module: str, source: str) -> None:
         ("settings.model", "from .identity import keys\nfrom .settings import sources"),
         ("gateway.app_calls", "from .transports import protobuf"),
         ("gateway.app", "from .transports.service import Service"),
-        ("cli.main", "from . import settings, broadcasters, gateway, transports"),
+        ("cli.program", "from . import settings, broadcasters, gateway, transports"),
     ],
 )
 def test_what_is_allowed_is_not(module: str, source: str) -> None:
@@ -282,7 +282,7 @@ from anycable_rpc.transports.asyncio import Server
 from anycable_rpc.serving.lines import broadcast_lines
 from anycable_rpc.serving.server import service_of
 from anycable_rpc.settings.model import Settings
-import anycable_rpc.cli.main, asyncio
+import anycable_rpc.cli.program, asyncio
 
 settings = Settings(secret="s" * 32, rpc_host="127.0.0.1:0")
 cable = Cable(Connection)
@@ -301,5 +301,5 @@ print(*sys.modules)
 
     line, loaded = done.stdout.splitlines()
     assert line == "Broadcasts go to http://localhost:8080/_broadcast (HTTPBroadcaster)"
-    assert {"anycable_rpc.transports.asyncio.server", "anycable_rpc.cli.main"} <= set(loaded.split())
+    assert {"anycable_rpc.transports.asyncio.server", "anycable_rpc.cli.program"} <= set(loaded.split())
     assert {"grpc", "jwt", "urllib3", "http.client", "html", "uvicorn"}.isdisjoint(loaded.split())

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from anycable_rpc.cli.main import program
+from anycable_rpc.cli.program import program
 from anycable_rpc.serving.stop_order import Stop
 from anycable_rpc.settings.model import Settings
 

@@ -450,7 +450,7 @@ def test_a_server_on_a_thread_says_when_a_callback_does_not_end_and_returns() ->
         from anycable_rpc import Cable, Connection
         from anycable_rpc.protocol.messages import ConnectionRequest
         from anycable_rpc.serving.server import serve
-        from anycable_rpc.serving.stop import Stop
+        from anycable_rpc.serving.stop_order import Stop
         from anycable_rpc.settings.model import Settings
         from anycable_rpc.transports.protobuf import encode_request
         import grpc

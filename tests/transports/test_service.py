@@ -348,3 +348,17 @@ def test_too_large_a_request_is_an_error_and_runs_nothing(
     assert response.status is expected
     assert ran == []
     assert f"the request has {len(data)} bytes, more than the 2000 of rpc_max_call_send_size" in caplog.text
+
+
+@pytest.mark.parametrize("limit", [10, 50])
+def test_a_failure_is_sent_even_where_nearly_nothing_may_be(mode: str, limit: int) -> None:
+    response = ask(BytesHandler(Service(App(mode).cable), largest_response=limit), protov="v9")
+
+    assert response.status is Status.ERROR
+    assert response.error_msg == ""
+
+
+def test_a_caller_of_another_version_hears_of_that_before_anything_else() -> None:
+    response = ask(Service(App("def").cable), "Command", b"garbage", protov="v9")
+
+    assert "Incompatible AnyCable RPC client" in response.error_msg

@@ -572,7 +572,7 @@ class TestCommand:
 
 
 def _program() -> Any:
-    from anycable_rpc.cli.main import program
+    from anycable_rpc.cli.program import program
 
     return program
 

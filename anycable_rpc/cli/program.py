@@ -17,7 +17,7 @@ from .options import SettingsCommand, first_word, flags_from, show_settings
 from .start import check_broadcaster, load_web_app, prepare, run_gateway, run_server
 from .token.command import token
 
-__all__ = ["main", "program"]
+__all__ = ["program"]
 
 
 class Program(click.Group):
@@ -140,8 +140,3 @@ def _installed(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return "not installed"
-
-
-def main() -> None:
-    """Run the command line: the console script calls this."""
-    program()

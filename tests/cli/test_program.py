@@ -190,7 +190,10 @@ class TestProcess:
     """The same, as a shell sees it."""
 
     MODULE = ("-m", "anycable_rpc")
-    SCRIPT = ("-c", "import sys; sys.argv[0] = '/usr/bin/anycable-rpc'; from anycable_rpc.cli.main import main; main()")
+    SCRIPT = (
+        "-c",
+        "import sys; sys.argv[0] = '/usr/bin/anycable-rpc'; from anycable_rpc.cli import main; main()",
+    )
 
     @staticmethod
     def launch(*arguments: str) -> subprocess.Popen[str]:
@@ -272,8 +275,10 @@ class TestProcess:
         assert TokenVerifier([LONG]).verify(out.removesuffix("\n")) == '{"user_id":"42"}'
 
     def test_the_version_is_told_without_loading_grpc(self) -> None:
-        code = "import sys; from anycable_rpc.cli.main import program; program(['version'], standalone_mode=False); " \
-            "print('grpc' in sys.modules)"  # fmt: skip
+        code = (
+            "import sys; from anycable_rpc.cli.program import program; "
+            "program(['version'], standalone_mode=False); print('grpc' in sys.modules)"
+        )
 
         _, out, err = self.outcome("-c", code)
 
