@@ -57,9 +57,11 @@ class Call:
         identifiers: the connection's identifiers as anycable-go keeps them: a JSON string, empty in a Connect.
         identifier: the subscription that is handled now; empty when the call is about none.
         callback: the callback that runs now, or ran last.
+        reply: what the callbacks ask for; set once there is a connection.
     """
 
-    __slots__ = ("_reply", "cable", "callback", "identifier", "identifiers", "request", "sid")
+    reply: Reply
+    __slots__ = ("cable", "callback", "identifier", "identifiers", "reply", "request", "sid")
 
     def __init__(self, cable: Cable, request: Request, sid: str, identifiers: str = "", identifier: str = "") -> None:
         self.cable = cable
@@ -68,19 +70,11 @@ class Call:
         self.identifiers = identifiers
         self.identifier = identifier
         self.callback: Callback | None = None
-        self._reply: Reply | None = None
-
-    @property
-    def reply(self) -> Reply:
-        """The reply that the connection and the channel write; empty before there is a connection."""
-        if self._reply is None:
-            self._reply = Reply(self.request.env)
-        return self._reply
 
     def begin(self) -> Connection:
         """Return the connection of a Connect."""
         connection = self.cable.connection_class(self.cable, self.request.env, self.sid)
-        self._reply = reply_of(connection)
+        self.reply = reply_of(connection)
         return connection
 
     def build_connection(self) -> Connection:
@@ -94,8 +88,14 @@ class Call:
         except InvalidIdentifiers as error:
             raise ProtocolError(str(error)) from None
         connection = self.cable.connection_class(self.cable, self.request.env, self.sid, identifiers)
-        self._reply = reply_of(connection)
+        self.reply = reply_of(connection)
         return connection
+
+    def failed_reply(self) -> Reply:
+        """Return the reply of a call that has failed: only the end of the connection is left of it."""
+        reply = self.reply if hasattr(self, "reply") else Reply(self.request.env)
+        reply.discard()
+        return reply
 
     def build_channel(self, connection: Connection, istate: Mapping[str, str] | None = None) -> Channel:
         """Return the channel that the identifier names.

@@ -45,8 +45,7 @@ def _subscribe(call: Call, request: CommandMessage) -> Steps:
         return reply.command_response()
     except Exception as error:
         error_msg = yield from call.report(error)
-        call.reply.discard()
-        return call.reply.rejected(request.identifier, error_msg)
+        return call.failed_reply().rejected(request.identifier, error_msg)
 
 
 def _unsubscribe(call: Call, request: CommandMessage) -> Steps:
@@ -66,8 +65,7 @@ def _unsubscribe(call: Call, request: CommandMessage) -> Steps:
         pass
     except Exception as error:
         yield from call.report(error)
-        call.reply.discard()
-    return call.reply.unsubscribed()
+    return call.failed_reply().unsubscribed()
 
 
 def _message(call: Call, request: CommandMessage) -> Steps:

@@ -18,6 +18,7 @@ from ..protocol.messages import (
     ConnectionResponse,
     Status,
 )
+from ..protocol.reply import Reply
 from .call import Call, Steps
 
 __all__ = ["connect"]
@@ -36,14 +37,15 @@ def connect(call: Call, request: ConnectionRequest) -> Steps:
 
 def _connect_by_token(call: Call, token: str) -> ConnectionResponse:
     """Return the response that anycable-go itself would give (`identity/jwt.go`)."""
+    reply = Reply(call.request.env)
     try:
         identifiers = call.cable.verify_token(token)
     except MissingIdentifiers as error:
         raise ProtocolError(str(error)) from None
     except InvalidToken as error:
-        call.reply.disconnect("token_expired" if isinstance(error, ExpiredToken) else "unauthorized", reconnect=False)
-        return call.reply.refuse()
-    return call.reply.accept(identifiers, call.sid)
+        reply.disconnect("token_expired" if isinstance(error, ExpiredToken) else "unauthorized", reconnect=False)
+        return reply.refuse()
+    return reply.accept(identifiers, call.sid)
 
 
 def _connect_by_callback(call: Call, connection: Connection) -> Steps:

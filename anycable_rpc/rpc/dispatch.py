@@ -62,9 +62,8 @@ def answer(call: Call) -> Steps:
 
 def fail(call: Call, error: Exception) -> Steps:
     """Return the steps that answer a call with an error: its request or its response is too large."""
-    request, reply = call.request, call.reply
-    error_msg = yield from call.report(error)
-    reply.discard()
+    request, error_msg = call.request, (yield from call.report(error))
+    reply = call.failed_reply()
     if isinstance(request, CommandMessage) and request.command == "subscribe":
         return reply.rejected(request.identifier, error_msg)
     if isinstance(request, CommandMessage) and request.command == "unsubscribe":
