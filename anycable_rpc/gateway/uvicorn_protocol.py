@@ -23,6 +23,9 @@ logger = logging.getLogger("anycable_rpc")
 
 MAX_HEAD_SIZE = 1024 * 1024 + 4096  # Go's net/http
 _PART = 65536
+_OF_LEGACY = (
+    "handshake_started_event"  # the protocol on the legacy websockets library; there an exception loses a refusal
+)
 _LINGER = 0.5  # seconds for the client to read the answer, which is lost when a connection with unread data closes
 _HANDSHAKE = (b"host", b"upgrade", b"connection", b"sec-websocket-key", b"sec-websocket-version")
 _WHOLE = ("path", "raw_path", "query_string", "headers")
@@ -62,7 +65,7 @@ class Requests(H11Protocol):
 
         def make_protocol(**options: Any) -> Any:
             protocol: Any = websocket_class(**options)  # type: ignore[misc]
-            protocol.app = _WithWholeRequest(protocol.app, whole)
+            protocol.app = _WithWholeRequest(protocol.app, whole, hasattr(protocol, _OF_LEGACY))
             return protocol
 
         self.ws_protocol_class = make_protocol  # type: ignore[assignment]
@@ -72,11 +75,18 @@ class Requests(H11Protocol):
 
 
 class _WithWholeRequest:
-    """The application, which gets the whole request in its scope."""
+    """The application, which gets the whole request in its scope.
 
-    def __init__(self, app: Any, whole: Scope) -> None:
+    Args:
+        app: the application.
+        whole: the parts of the scope that the short handshake has lost.
+        knows_refusals: the WebSocket protocol takes a refusal as an end of the handshake.
+    """
+
+    def __init__(self, app: Any, whole: Scope, knows_refusals: bool) -> None:
         self._app = app
         self._whole = whole
+        self._knows_refusals = knows_refusals
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         is_denied = False
@@ -87,7 +97,7 @@ class _WithWholeRequest:
             await send(event)
 
         await self._app({**scope, **self._whole}, receive, send_and_note)
-        if is_denied:  # else uvicorn takes the refusal for a forgotten handshake, and logs an error
+        if is_denied and not self._knows_refusals:  # else it logs the refusal as a forgotten handshake
             raise ClientDisconnected
 
 

@@ -236,20 +236,23 @@ def test_a_callback_that_outlives_its_call_does_not_keep_the_process(start: Call
 
 
 @pytest.mark.parametrize(
-    ("options", "line"),
+    ("library", "options", "line"),
     [
-        ([], "Broadcasts go to http://localhost:8090/_broadcast (HTTPBroadcaster)"),
+        ("http", [], "Broadcasts go to http://localhost:8090/_broadcast (HTTPBroadcaster)"),
         (
+            "redis",
             ["--broadcast-adapter=redis", "--redis-url=redis://:a-password@127.0.0.1:9/1"],
             "Broadcasts go to redis://127.0.0.1:9/1, channel __anycable__ (RedisBroadcaster)",
         ),
         (
+            "nats",
             ["--broadcast-adapter=nats", "--nats-servers=nats://me:a-password@127.0.0.1:9", "--nats-channel=mine"],
             "Broadcasts go to nats://127.0.0.1:9, channel mine (NATSBroadcaster)",
         ),
     ],
 )
-def test_the_start_says_where_broadcasts_go(tmp_path: Path, options: list[str], line: str) -> None:
+def test_the_start_says_where_broadcasts_go(tmp_path: Path, library: str, options: list[str], line: str) -> None:
+    pytest.importorskip(library, reason=f"this adapter needs the package {library}: pip install '.[{library}]'")
     (tmp_path / "app.py").write_text("from anycable_rpc import Cable, Connection\ncable = Cable(Connection)\n")
     process = Process(tmp_path, *options)
 
