@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from time import monotonic, sleep
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
+from .observers import notify
+
 __all__ = ["Admission", "Refusal"]
 
 logger = logging.getLogger("anycable_rpc")
@@ -76,8 +78,7 @@ class Admission(Generic[_Call]):
             self.leave(call)  # another thread has closed meanwhile, and may already have seen no call
             refusal = self._refusal(is_late)
         if refusal:
-            for observer in self._observers:
-                _tell(observer, refusal)
+            notify(self._observers, refusal, "refusals")
         return refusal
 
     def leave(self, call: _Call) -> None:
@@ -119,10 +120,3 @@ class Admission(Generic[_Call]):
             self._full += 1
             return Refusal("RESOURCE_EXHAUSTED", _FULL.format(self.limit))
         return Refusal("DEADLINE_EXCEEDED", "the deadline has passed") if is_late else None
-
-
-def _tell(observer: Callable[[Refusal], object], refusal: Refusal) -> None:
-    try:
-        observer(refusal)
-    except Exception:
-        logger.exception("an observer of refusals failed")

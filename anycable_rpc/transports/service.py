@@ -15,6 +15,7 @@ from ..rpc.call import Call
 from ..rpc.dispatch import answer, call_for, check_version, error_response, fail
 from . import runner
 from .admission import Refusal
+from .observers import notify
 
 __all__ = ["AnsweredCall", "Service"]
 
@@ -117,7 +118,8 @@ class Service:
             response = self.failure(METHOD_NAMES[type(request)], error, metadata)
             encoded = _encode_failure(encode, response, request)
         if self.observers:
-            self._tell(AnsweredCall(request, response, perf_counter() - began, metadata.get("sid", "")))
+            call_ended = AnsweredCall(request, response, perf_counter() - began, metadata.get("sid", ""))
+            notify(self.observers, call_ended, "calls")
         return encoded
 
     async def aanswer(
@@ -142,7 +144,8 @@ class Service:
             response = self.failure(METHOD_NAMES[type(request)], error, metadata)
             encoded = _encode_failure(encode, response, request)
         if self.observers:
-            self._tell(AnsweredCall(request, response, perf_counter() - began, metadata.get("sid", "")))
+            call_ended = AnsweredCall(request, response, perf_counter() - began, metadata.get("sid", ""))
+            notify(self.observers, call_ended, "calls")
         return encoded
 
     def failure(self, method: str, error: BaseException, metadata: Mapping[str, str]) -> Response:
@@ -169,13 +172,6 @@ class Service:
         if self._version_check:
             check_version(metadata.get("protov"))
         return call_for(self.cable, request, metadata.get("sid", "") if self._sid_header else "")
-
-    def _tell(self, call: AnsweredCall) -> None:
-        for observer in self.observers:
-            try:
-                observer(call)
-            except Exception:
-                logger.exception("an observer of calls failed")
 
 
 def _ignore(is_serving: bool) -> None:
