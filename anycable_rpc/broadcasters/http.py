@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import logging
-
-from ..errors import BroadcastFailed
-from .http_client import CHECK_SERVER_LOG, COMMON_ADVICE, ErrorTexts, HTTPClient, NoResponse
-from .retries import DEADLINE, retry_until
+from .grouped import GroupedBroadcaster
+from .http_carriers import AsyncHTTPCarrier, HTTPCarrier, Posts, Refusal, may_be_about_content
+from .http_problems import CHECK_SERVER_LOG, COMMON_ADVICE
+from .http_url import ErrorTexts, Target
+from .retries import DEADLINE
 
 __all__ = ["HTTPBroadcaster"]
-
-_logger = logging.getLogger("anycable_rpc")
-
-_ACCEPTED = (200, 201)
 
 _CHECK_ADDRESS = (
     "is ANYCABLE_HTTP_BROADCAST_URL right? With a key or a secret anycable-go takes broadcasts on its main "
@@ -28,18 +24,20 @@ _TEXTS = ErrorTexts(
 _STATUS_ADVICE = COMMON_ADVICE | {
     401: "the keys differ: set the same ANYCABLE_SECRET or ANYCABLE_BROADCAST_KEY on both sides",
     404: "there is no broadcast endpoint: does anycable-go run with --broadcast_adapter=http, and " + _CHECK_ADDRESS,
+    413: "it is too large for that server",
     422: f"it does not accept this as a broadcast: {_CHECK_ADDRESS}",
     429: "that server accepts fewer broadcasts at a time",
     501: "anycable-go could not pass it to its broker: see anycable-go's log",
 }
 
 
-class HTTPBroadcaster:
+class HTTPBroadcaster(GroupedBroadcaster):
     """A broadcaster with kept connections, for any thread, with or without an event loop, also after a fork.
 
-    After a failure that looks like a restart (no connection, 429, 5xx) it tries again until the deadline, so a
-    payload may arrive twice. It does not repeat a request that was sent and not answered. TLS certificates are
-    verified against the system's authorities, or those in the file that `SSL_CERT_FILE` names.
+    Publications that come while others are on their way leave together, as one JSON array. After a failure that looks
+    like a restart (no connection, 429, 5xx) it tries again until the deadline, so a payload may arrive twice. It does
+    not repeat a request that was sent and not answered. TLS certificates are verified against the system's authorities,
+    or those in the file that `SSL_CERT_FILE` names.
 
     Args:
         url: where anycable-go accepts broadcasts, for example `http://localhost:8090/_broadcast`.
@@ -51,38 +49,19 @@ class HTTPBroadcaster:
     """
 
     def __init__(self, url: str, key: str | None = None, *, deadline: float = DEADLINE) -> None:
-        self._client = HTTPClient(url, key, _TEXTS)
-        self.address = self._client.address
-        self.deadline = deadline
+        target = Target.parse(url, key, _TEXTS)
+        super().__init__(target.address, deadline)
+        self._posts = Posts(target, target.path, _TEXTS, _refusal, self._failed)
 
-    def publish(self, payload: str) -> None:
-        """Post the payload.
+    def _carrier(self) -> HTTPCarrier:
+        return HTTPCarrier(self._posts)
 
-        Raises:
-            BroadcastFailed: the payload was not accepted before the deadline. The message says what to check.
-        """
-        body = payload.encode()
-        retry_until(self.deadline, lambda seconds: self._post(body, seconds))
-        _logger.debug("published to %s: %s", self.address, payload)
+    def _async_carrier(self) -> AsyncHTTPCarrier:
+        return AsyncHTTPCarrier(self._posts)
 
-    async def apublish(self, payload: str) -> None:
-        """Run `publish` in a thread."""
-        import asyncio
 
-        await asyncio.to_thread(self.publish, payload)
-
-    def close(self) -> None:
-        """Close the kept connections. The next publication opens new ones."""
-        self._client.close()
-
-    def _post(self, body: bytes, seconds: float) -> None:
-        try:
-            status, _ = self._client.request("POST", self._client.path, body, seconds)
-        except NoResponse as error:
-            raise self._failed(error.reason, error.is_transient) from None
-        if status not in _ACCEPTED:
-            advice = _STATUS_ADVICE.get(status, CHECK_SERVER_LOG if status >= 500 else _CHECK_ADDRESS)
-            raise self._failed(f"it answered {status}: {advice}", status == 429 or status >= 500)
-
-    def _failed(self, reason: str, transient: bool) -> BroadcastFailed:
-        return BroadcastFailed(f"cannot publish to {self.address}: {reason}", self.address, transient)
+def _refusal(status: int) -> Refusal | None:
+    if status in (200, 201):
+        return None
+    advice = _STATUS_ADVICE.get(status, CHECK_SERVER_LOG if status >= 500 else _CHECK_ADDRESS)
+    return Refusal(f"it answered {status}: {advice}", status == 429 or status >= 500, may_be_about_content(status))

@@ -7,10 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from ..errors import BroadcastFailed, InvalidData, RequestFailed
+from ..errors import InvalidData, RequestFailed
 from ..protocol import json_text
 from ..protocol.messages import stream_name
-from .http_client import CHECK_SERVER_LOG, COMMON_ADVICE, ErrorTexts, HTTPClient, NoResponse
+from .grouped import GroupedBroadcaster
+from .http_carriers import AsyncHTTPCarrier, HTTPCarrier, Posts, Refusal, may_be_about_content
+from .http_messages import head_of
+from .http_problems import CHECK_SERVER_LOG, COMMON_ADVICE, NoResponse
+from .http_sync import Connections
+from .http_url import ErrorTexts, Target
 from .retries import DEADLINE, retry_until
 
 __all__ = ["Presence", "PresenceRecord", "RestAPI"]
@@ -49,7 +54,7 @@ class Presence:
     records: tuple[PresenceRecord, ...] = ()
 
 
-class RestAPI:
+class RestAPI(GroupedBroadcaster):
     """A client with kept connections, for any thread, with or without an event loop, also after a fork.
 
     It is a broadcaster too, for programs that can reach only the API: `Cable(…, broadcaster=RestAPI(url, key))`.
@@ -64,24 +69,9 @@ class RestAPI:
     """
 
     def __init__(self, url: str, key: str | None = None, *, deadline: float = DEADLINE) -> None:
-        self._client = HTTPClient(url.rstrip("/"), key, _TEXTS)
-        self.address = self._client.address
-        self.deadline = deadline
-
-    def publish(self, payload: str) -> None:
-        """Post a payload: the JSON text of a publication, of an array of publications, or of a remote command.
-
-        Raises:
-            BroadcastFailed: the payload was not accepted before the deadline. The message says what to check.
-        """
-        body = payload.encode()
-        retry_until(self.deadline, lambda seconds: self._post(body, seconds))
-
-    async def apublish(self, payload: str) -> None:
-        """Run `publish` in a thread."""
-        import asyncio
-
-        await asyncio.to_thread(self.publish, payload)
+        self._target = target = Target.parse(url.rstrip("/"), key, _TEXTS)
+        super().__init__(target.address, deadline)
+        self._posts = Posts(target, f"{target.path}/publish", _TEXTS, _refusal_to_publish, self._failed)
 
     def presence(self, stream: str) -> Presence:
         """Return the members of the stream.
@@ -92,31 +82,27 @@ class RestAPI:
         """
         if "/" in stream_name(stream):
             raise InvalidData(f"the REST API cannot be asked about {stream!r}: the stream name has a slash")
-        path = f"{self._client.path}/presence/{quote(stream, safe='')}/users"
+        path = f"{self._target.path}/presence/{quote(stream, safe='')}/users"
         bodies: list[bytes] = []
         retry_until(self.deadline, lambda seconds: bodies.append(self._get(path, seconds)))
         return self._read(bodies[0])
 
-    def close(self) -> None:
-        """Close the kept connections. The next request opens new ones."""
-        self._client.close()
+    def _carrier(self) -> HTTPCarrier:
+        return HTTPCarrier(self._posts)
+
+    def _async_carrier(self) -> AsyncHTTPCarrier:
+        return AsyncHTTPCarrier(self._posts)
 
     def _get(self, path: str, seconds: float) -> bytes:
+        request = head_of("GET", path, {**self._target.headers, "Accept": "application/json", "Connection": "close"})
         try:
-            status, body = self._client.request("GET", path, None, seconds, _MAX_BODY)
+            status, body = Connections(self._target).fetch(request + b"0\r\n\r\n", seconds, _MAX_BODY)
         except NoResponse as error:
-            raise self._failed(error.reason, error.is_transient) from None
+            reason = error.reason.format(variable=_TEXTS.variable, check=_TEXTS.check)
+            raise self._unanswered(reason, error.is_transient) from None
         if status != 200:
-            raise self._failed(*_refused(status, _OF_PRESENCE))
+            raise self._unanswered(*_refused(status, _OF_PRESENCE))
         return body
-
-    def _post(self, body: bytes, seconds: float) -> None:
-        try:
-            status, _ = self._client.request("POST", f"{self._client.path}/publish", body, seconds)
-        except NoResponse as error:
-            raise self._not_published(error.reason, error.is_transient) from None
-        if status not in (200, 201):
-            raise self._not_published(*_refused(status, _OF_PUBLISHING))
 
     def _read(self, body: bytes) -> Presence:
         try:
@@ -126,13 +112,16 @@ class RestAPI:
             )
             return Presence(_count(value["total"]), records)
         except (InvalidData, UnicodeDecodeError, AttributeError, KeyError, TypeError):
-            raise self._failed(f"its answer is not that of the API: {_CHECK}", False) from None
+            raise self._unanswered(f"its answer is not that of the API: {_CHECK}", False) from None
 
-    def _failed(self, reason: str, transient: bool) -> RequestFailed:
+    def _unanswered(self, reason: str, transient: bool) -> RequestFailed:
         return RequestFailed(f"cannot ask {self.address}: {reason}", self.address, transient)
 
-    def _not_published(self, reason: str, transient: bool) -> BroadcastFailed:
-        return BroadcastFailed(f"cannot publish to {self.address}: {reason}", self.address, transient)
+
+def _refusal_to_publish(status: int) -> Refusal | None:
+    if status in (200, 201):
+        return None
+    return Refusal(*_refused(status, _OF_PUBLISHING), may_be_about_content(status))
 
 
 def _refused(status: int, advice: Mapping[int, str]) -> tuple[str, bool]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from asyncio import sleep as asleep
+from collections.abc import Awaitable, Callable
 from time import monotonic, sleep
 
 from ..errors import RequestFailed
 
-__all__ = ["DEADLINE", "retry_until"]
+__all__ = ["DEADLINE", "aretry_until", "retry_until"]
 
 _logger = logging.getLogger("anycable_rpc")
 
@@ -25,14 +26,48 @@ def retry_until(deadline: float, attempt: Callable[[float], None]) -> None:
     Raises:
         RequestFailed: the last attempt failed.
     """
-    give_up = monotonic() + deadline
-    pause = _FIRST_PAUSE
+    pauses = _Pauses(deadline)
     while True:
         try:
-            return attempt(give_up - monotonic())
+            return attempt(pauses.seconds_left())
         except RequestFailed as failure:
-            if not failure.transient or monotonic() + pause >= give_up:
+            if not pauses.allow_another(failure):
                 raise
-            _logger.info("%s; trying again in %.1f s", failure, pause)
-        sleep(pause)
-        pause = min(2 * pause, _LONGEST_PAUSE)
+        sleep(pauses.next())
+
+
+async def aretry_until(deadline: float, attempt: Callable[[float], Awaitable[None]]) -> None:
+    """`retry_until` for async code."""
+    pauses = _Pauses(deadline)
+    while True:
+        try:
+            return await attempt(pauses.seconds_left())
+        except RequestFailed as failure:
+            if not pauses.allow_another(failure):
+                raise
+        await asleep(pauses.next())
+
+
+class _Pauses:
+    """The pauses between attempts, and their end."""
+
+    __slots__ = ("_end", "_pause")
+
+    def __init__(self, deadline: float) -> None:
+        self._end = monotonic() + deadline
+        self._pause = _FIRST_PAUSE
+
+    def seconds_left(self) -> float:
+        return self._end - monotonic()
+
+    def allow_another(self, failure: RequestFailed) -> bool:
+        """Return whether another attempt makes sense, and has time."""
+        if not failure.transient or monotonic() + self._pause >= self._end:
+            return False
+        _logger.info("%s; trying again in %.1f s", failure, self._pause)
+        return True
+
+    def next(self) -> float:
+        """Return the seconds to wait now. The next pause is twice as long."""
+        pause, self._pause = self._pause, min(2 * self._pause, _LONGEST_PAUSE)
+        return pause

@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar, Token
 from typing import Self
 
+from .payloads import Publication
+
 __all__ = ["Batch", "collect"]
 
 
@@ -37,7 +39,7 @@ class _Collected:
         """End the batch; return its payloads as a JSON array, or an empty string when there are none."""
         with self._lock:
             self._is_open = False
-            return f"[{','.join(self._payloads)}]" if self._payloads else ""
+            return Publication(f"[{','.join(self._payloads)}]") if self._payloads else ""
 
 
 _OPEN: ContextVar[Mapping[object, _Collected]] = ContextVar("anycable_rpc batches", default={})  # noqa: B039 - never changed in place

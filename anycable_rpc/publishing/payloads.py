@@ -13,7 +13,13 @@ from ..errors import InvalidData, UnknownOption, near, shorten
 from ..protocol.json_text import dumps
 from ..protocol.messages import stream_name
 
-__all__ = ["META_NAMES", "Meta", "publication", "remote_disconnect"]
+__all__ = ["META_NAMES", "Meta", "Publication", "publication", "remote_disconnect"]
+
+
+class Publication(str):
+    """A publication, or an array of them, that anycable-go can read. A broadcaster may put several into one array."""
+
+    __slots__ = ()
 
 
 class Meta(TypedDict, total=False):
@@ -33,7 +39,7 @@ _META_TYPES: Mapping[str, type] = {"exclude_socket": str, "broadcast_type": str,
 META_NAMES = tuple(_META_TYPES)
 
 
-def publication(stream: str, data: object, **meta: Unpack[Meta]) -> str:
+def publication(stream: str, data: object, **meta: Unpack[Meta]) -> Publication:
     """Return the payload that broadcasts `data` to a stream.
 
     `data` is always written as JSON, so a string arrives as that string, even if it looks like JSON. It is any JSON
@@ -55,7 +61,7 @@ def publication(stream: str, data: object, **meta: Unpack[Meta]) -> str:
         raise InvalidData('cannot broadcast None: clients would receive the string "null"; send {} or False')
     message: dict[str, object] = {"stream": stream_name(stream), "data": dumps(data)}
     given = _given(meta)
-    return dumps({**message, "meta": given} if given else message)
+    return Publication(dumps({**message, "meta": given} if given else message))
 
 
 def remote_disconnect(identifiers: str, reconnect: bool) -> str:

@@ -1,0 +1,63 @@
+"""Requests and heads of responses as bytes (RFC 9112). The answer to a publication needs no body: its status says all."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+__all__ = ["Answer", "NotHTTP", "head_of", "read_answer"]
+
+_LONGEST_HEAD = 2**16
+_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: [^\r\n]*)?\r\n")
+_WITHOUT_BODY = (204, 304)
+
+
+class NotHTTP(Exception):
+    """The bytes are not a response of HTTP/1.0 or 1.1."""
+
+
+class Answer(NamedTuple):
+    """The status, and whether the connection may serve another request."""
+
+    status: int
+    is_reusable: bool
+
+
+def head_of(method: str, path: str, headers: Mapping[str, str]) -> bytes:
+    """Return the head of a request up to the value of `Content-Length`, which is the last header."""
+    lines = [f"{method} {path} HTTP/1.1", *[f"{name}: {value}" for name, value in headers.items()]]
+    return "\r\n".join([*lines, "Content-Length: "]).encode("latin-1")
+
+
+def read_answer(received: bytes) -> Answer | None:
+    """Return the answer, or None while the head is not complete. Interim responses (1xx) are skipped.
+
+    A connection is reusable when the answer has arrived completely and nothing follows it. A longer body is not awaited:
+    its length may have no end.
+
+    Raises:
+        NotHTTP: the bytes are not an answer.
+    """
+    end = received.find(b"\r\n\r\n")
+    if end < 0:
+        if len(received) > _LONGEST_HEAD or not b"HTTP/1.".startswith(received[:7]):
+            raise NotHTTP
+        return None
+    line = _STATUS_LINE.match(received)
+    if not line:
+        raise NotHTTP
+    status = int(line[2])
+    if 100 <= status < 200 and status != 101:
+        return read_answer(received[end + 4 :])
+    headers = _fields(received[line.end() : end + 2])
+    body = len(received) - end - 4
+    length = b"0" if status in _WITHOUT_BODY else headers.get(b"content-length")
+    is_kept = line[1] == b"1" and headers.get(b"connection", b"").lower() == b""
+    is_whole = length == b"%d" % body and b"transfer-encoding" not in headers
+    return Answer(status, is_kept and is_whole)
+
+
+def _fields(lines: bytes) -> dict[bytes, bytes]:
+    pairs = (line.partition(b":") for line in lines.split(b"\r\n"))
+    return {name.lower(): value.strip() for name, _, value in pairs}
