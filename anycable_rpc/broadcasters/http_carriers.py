@@ -19,7 +19,7 @@ from .http_messages import head_of
 from .http_problems import NoResponse
 from .http_sync import Connections
 from .http_url import ErrorTexts, Target
-from .trips import CROWDED, Failed, Outcomes
+from .trips import CROWDED, Failed, Outcomes, with_context
 
 __all__ = ["AsyncHTTPCarrier", "HTTPCarrier", "Posts", "Refusal", "may_be_about_content"]
 
@@ -74,9 +74,12 @@ class Posts:
         return self._refusal(result)
 
     def error(self, result: _Result) -> BroadcastFailed | None:
-        """Return the error of a lone publication, or None."""
+        """Return the error of a publication, or None."""
         problem = self.problem(result)
-        return problem and self.failed(problem.reason, problem.is_transient)
+        if problem is None:
+            return None
+        failure = self.failed(problem.reason, problem.is_transient)
+        return with_context(failure, result) if isinstance(result, NoResponse) else failure
 
     def of_trip(self, payloads: Sequence[str]) -> _Exchange:
         """Yield the requests of a trip, each to be answered with its result. Return the outcomes."""
@@ -87,7 +90,7 @@ class Posts:
             if problem and problem.is_about_content and len(run) > 1:
                 outcomes += yield from self._one_by_one(run)
             else:
-                outcomes += [problem and self.failed(problem.reason, problem.is_transient) for _ in run]
+                outcomes += [self.error(result) for _ in run]
             if problem and isinstance(result, NoResponse):
                 reason = problem.reason if problem.is_transient else CROWDED
                 return outcomes + [self.failed(reason, True) for _ in payloads[len(outcomes) :]]

@@ -1,4 +1,4 @@
-"""Requests and heads of responses as bytes (RFC 9112). The answer to a publication needs no body: its status says all."""
+"""Requests and heads of responses as bytes (RFC 9112). The status of an answer to a publication says all."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def head_of(method: str, path: str, headers: Mapping[str, str]) -> bytes:
 def read_answer(received: bytes) -> Answer | None:
     """Return the answer, or None while the head is not complete. Interim responses (1xx) are skipped.
 
-    A connection is reusable when the answer has arrived completely and nothing follows it. A longer body is not awaited:
-    its length may have no end.
+    A connection is reusable when the answer has arrived completely and nothing follows it. A longer body is not
+    awaited, since it may never end.
 
     Raises:
         NotHTTP: the bytes are not an answer.

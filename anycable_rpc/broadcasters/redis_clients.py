@@ -7,10 +7,15 @@ Sentinels the host of the URL is the name of the primary.
 from __future__ import annotations
 
 import re
-from typing import Any, cast
+from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
+from redis.asyncio.cluster import ClusterNode as AsyncClusterNode
+from redis.asyncio.cluster import RedisCluster as AsyncRedisCluster
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.asyncio.sentinel import Sentinel as AsyncSentinel
 from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode, RedisCluster
 from redis.connection import parse_url
@@ -22,9 +27,8 @@ from redis.sentinel import Sentinel
 from ..errors import ConfigurationError
 from . import tls_errors, urls
 
-__all__ = ["AnyRedis", "address", "client", "is_cluster"]
+__all__ = ["aclose", "address", "async_client", "check", "client", "is_cluster"]
 
-AnyRedis = Redis | RedisCluster
 _SCHEMES = ("redis", "rediss", "unix")
 _PORT = 6379
 _BETWEEN = re.compile(r"\s*,\s*(?=[^@]*$|\w+://)")
@@ -62,22 +66,39 @@ def is_cluster(url: str, sentinels: str) -> bool:
     return not sentinels and len(_split(url)) > 1
 
 
-def client(url: str, sentinels: str, seconds: float) -> AnyRedis:
+def check(url: str, sentinels: str) -> None:
+    """Check the URL and its parameters. A cluster is asked for no connection.
+
+    Raises:
+        ConfigurationError: they cannot be used.
+    """
+    if not is_cluster(url, sentinels):
+        client(url, sentinels, 1)
+
+
+def client(url: str, sentinels: str, seconds: float) -> Any:
     """Return a client that makes one attempt. Each step of it takes at most `seconds`.
 
     Raises:
         ConfigurationError: the URL or its parameters cannot be used.
         RedisError: the cluster does not answer.
     """
-    timeouts: dict[str, Any] = {"socket_timeout": seconds, "socket_connect_timeout": seconds}
-    try:
-        if sentinels:
-            return _primary_of(url, sentinels, timeouts)
-        if is_cluster(url, sentinels):
-            return _cluster(_split(url), timeouts)
-        return Redis.from_url(url, **timeouts, retry=_once(), **_tls(url))
-    except (ValueError, TypeError):
-        raise ConfigurationError(_USAGE) from None
+    return _client(_SYNC, url, sentinels, seconds)
+
+
+def async_client(url: str, sentinels: str, seconds: float) -> Any:
+    """Return `client` for async code. The client of a cluster connects at its first command."""
+    return _client(_ASYNC, url, sentinels, seconds)
+
+
+async def aclose(client: Any) -> None:
+    """Close a client of async code, and the Sentinels that it asks."""
+    await client.aclose()
+    manager = getattr(getattr(client, "connection_pool", None), "sentinel_manager", None)
+    if manager is not None:
+        await client.connection_pool.disconnect()
+        for sentinel in manager.sentinels:
+            await sentinel.aclose()
 
 
 class _Sentinel(Redis):
@@ -86,27 +107,65 @@ class _Sentinel(Redis):
         try:
             return super().sentinel_masters(*args, **options)
         except BrokenConnection as error:
-            if tls_errors.explain(error):
-                raise RedisError("TLS to a Sentinel failed") from error
-            raise
+            raise _of_sentinel(error) from error
 
 
-def _primary_of(url: str, sentinels: str, timeouts: dict[str, Any]) -> Redis:
+class _AsyncSentinel(AsyncRedis):
+    async def sentinel_masters(self, *args: Any, **options: Any) -> Any:
+        """Raise an error for a rejected certificate. redis-py alone would report that there is no primary."""
+        try:
+            return await super().sentinel_masters(*args, **options)
+        except BrokenConnection as error:
+            raise _of_sentinel(error) from error
+
+
+def _of_sentinel(error: BrokenConnection) -> RedisError:
+    return RedisError("TLS to a Sentinel failed") if tls_errors.explain(error) else error
+
+
+class _Classes(NamedTuple):
+    """The classes of redis-py for sync or for async code."""
+
+    redis: Any
+    cluster: Any
+    node: Any
+    sentinel: Any
+    one_sentinel: Any
+    retry: Any
+
+
+_SYNC = _Classes(Redis, RedisCluster, ClusterNode, Sentinel, _Sentinel, Retry)
+_ASYNC = _Classes(AsyncRedis, AsyncRedisCluster, AsyncClusterNode, AsyncSentinel, _AsyncSentinel, AsyncRetry)
+
+
+def _client(classes: _Classes, url: str, sentinels: str, seconds: float) -> Any:
+    timeouts: dict[str, Any] = {"socket_timeout": seconds, "socket_connect_timeout": seconds}
+    try:
+        if sentinels:
+            return _primary_of(classes, url, sentinels, timeouts)
+        if is_cluster(url, sentinels):
+            return _cluster(classes, _split(url), timeouts)
+        return classes.redis.from_url(url, **timeouts, retry=classes.retry(NoBackoff(), 0), **_tls(url))
+    except (ValueError, TypeError):
+        raise ConfigurationError(_USAGE) from None
+
+
+def _primary_of(classes: _Classes, url: str, sentinels: str, timeouts: dict[str, Any]) -> Any:
     nodes = [_options(part) for part in _each(sentinels)]
-    own: dict[str, Any] = {**timeouts, "retry": _once()}
-    sentinel = _untyped(Sentinel)([], **own)
-    sentinel.sentinels = [_Sentinel(**own, **node) for node in nodes]  # each may have a password of its own
+    own: dict[str, Any] = {**timeouts, "retry": classes.retry(NoBackoff(), 0)}
+    sentinel = classes.sentinel([], **own)
+    sentinel.sentinels = [classes.one_sentinel(**own, **node) for node in nodes]  # each may have its own password
     options = _options(url)
     for name in ("host", "port"):
         options.pop(name, None)
-    return cast("Redis", sentinel.master_for(_primary(url), **options))
+    return sentinel.master_for(_primary(url), **options)
 
 
-def _cluster(urls: list[str], timeouts: dict[str, Any]) -> RedisCluster:
+def _cluster(classes: _Classes, urls: list[str], timeouts: dict[str, Any]) -> Any:
     options = [_options(url) for url in urls]
-    nodes = [_untyped(ClusterNode)(each["host"], each.get("port", _PORT)) for each in options]
+    nodes = [classes.node(each["host"], each.get("port", _PORT)) for each in options]
     shared: dict[str, Any] = {name: value for name, value in options[0].items() if name not in ("host", "port", "db")}
-    return RedisCluster(startup_nodes=nodes, retry=Retry(NoBackoff(), 1), **timeouts, **shared)
+    return classes.cluster(startup_nodes=nodes, retry=classes.retry(NoBackoff(), 1), **timeouts, **shared)
 
 
 def _options(url: str) -> dict[str, Any]:
@@ -120,15 +179,6 @@ def _tls(url: str) -> dict[str, bool]:
     """Turn host name verification on unless the URL turns it off. Older versions of redis-py do not do it."""
     is_off = re.search(r"[?&]ssl_(cert_reqs=none|check_hostname=(false|no?|f|0))(&|$)", url, re.IGNORECASE)
     return {"ssl_check_hostname": not is_off} if url.startswith("rediss:") else {}
-
-
-def _untyped(value: Any) -> Any:
-    """Hide from type checkers that redis-py leaves these without types."""
-    return value
-
-
-def _once() -> Retry:
-    return Retry(NoBackoff(), 0)
 
 
 def _split(url: str) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from ..errors import BroadcastFailed
 
-__all__ = ["INTERRUPTED", "LATE", "AsyncCarrier", "Carrier", "Failed", "Outcomes"]
+__all__ = ["CROWDED", "INTERRUPTED", "LATE", "AsyncCarrier", "Carrier", "Failed", "Outcomes", "with_context"]
 
 Outcomes = list[BroadcastFailed | None]
 """For each publication of a trip its error, or None. Each error is an object of its own."""
@@ -21,6 +21,13 @@ class Failed(Protocol):
     """A function that makes an error of a reason. If `transient`, the same publication may work later."""
 
     def __call__(self, reason: str, transient: bool) -> BroadcastFailed: ...
+
+
+def with_context(failure: BroadcastFailed, cause: Exception) -> BroadcastFailed:
+    """Return the failure with its cause for a debugger. A printed traceback does not show the cause."""
+    failure.__context__ = cause
+    failure.__suppress_context__ = True
+    return failure
 
 
 class Carrier(Protocol):

@@ -12,8 +12,7 @@ from uuid import uuid4
 import pytest
 from redis import Redis, RedisCluster
 
-from anycable_rpc.broadcasters import redis as redis_broadcasters
-from anycable_rpc.broadcasters import redis_clients
+from anycable_rpc.broadcasters import redis_clients, redis_listeners
 from anycable_rpc.broadcasters.adapters import broadcaster_for
 from anycable_rpc.broadcasters.redis import RedisBroadcaster, RedisStreamsBroadcaster
 from anycable_rpc.errors import BroadcastFailed, ConfigurationError
@@ -185,7 +184,7 @@ class TestReaders:
 
             client.xgroup_create("st", "bx", "0")
             client.xreadgroup("bx", "consumer", {"st": ">"})
-            monkeypatch.setattr(redis_broadcasters, "_BETWEEN_CHECKS", 0)
+            monkeypatch.setattr(redis_listeners, "_BETWEEN_CHECKS", 0)
             heard = RedisStreamsBroadcaster(f"redis://127.0.0.1:{server.port}", "st")
             heard.publish("3")
             assert len(warnings(caplog)) == 1
