@@ -14,7 +14,7 @@ _BETWEEN_CHECKS = 60.0
 
 
 class Listeners:
-    """What is known about those who listen to a channel or read a stream.
+    """Knowledge about those who listen to a channel or read a stream.
 
     Args:
         channel: its name.

@@ -29,7 +29,7 @@ def over_http(folder: Path) -> Generator[tuple[dict[str, str], Heard]]:
     with running_http() as server:
         server.answers = [201] * (REQUESTS + 10)
         url = f"http://127.0.0.1:{server.port}/_broadcast"
-        yield {"ANYCABLE_HTTP_BROADCAST_URL": url}, lambda: [request.body for request in server.requests]
+        yield {"ANYCABLE_HTTP_BROADCAST_URL": url}, lambda: server.publications
 
 
 @contextmanager

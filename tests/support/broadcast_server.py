@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import ssl
 import threading
 from collections.abc import Generator
@@ -58,6 +59,18 @@ class BroadcastServer:
     @property
     def payloads(self) -> list[str]:
         return [request.body for request in self.requests]
+
+    @property
+    def publications(self) -> list[str]:
+        """The payloads, with the elements of an array each for itself, as anycable-go reads them."""
+        return [each for payload in self.payloads for each in separate(payload)]
+
+
+def separate(payload: str) -> list[str]:
+    """Return the elements of a JSON array as this package writes them, or the payload itself."""
+    if not payload.startswith("["):
+        return [payload]
+    return [json.dumps(each, separators=(",", ":"), ensure_ascii=False) for each in json.loads(payload)]
 
 
 class _Server(ThreadingHTTPServer):

@@ -1,0 +1,94 @@
+"""Publications as messages of NATS: they leave one after the other, and one answer of the server is awaited for all."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Coroutine, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TypeVar
+
+from .nats_connection import Connection
+from .nats_errors import describe
+from .trips import Failed, Outcomes, with_context
+
+__all__ = ["AsyncNATSCarrier", "NATSCarrier", "Route"]
+
+T = TypeVar("T")
+_SHORTEST = 0.001
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Servers, the subject, and a function that makes the errors."""
+
+    servers: list[str]
+    subject: str
+    failed: Failed
+
+    def outcomes(self, results: Sequence[Exception | None]) -> Outcomes:
+        """Return the error of each publication, or None."""
+        return [with_context(self.failed(*describe(result)), result) if result else None for result in results]
+
+
+class AsyncNATSCarrier:
+    """An `AsyncCarrier` for NATS."""
+
+    def __init__(self, route: Route) -> None:
+        self._route = route
+        self._connection = Connection(route.servers)
+
+    async def send_one(self, payload: str, seconds: float) -> None:
+        (failure,) = await self.send_many([payload], seconds)
+        if failure:
+            raise failure
+
+    async def send_many(self, payloads: Sequence[str], seconds: float) -> Outcomes:
+        bodies = [payload.encode() for payload in payloads]
+        results = await self._connection.deliver(self._route.subject, bodies, max(seconds, _SHORTEST))
+        return self._route.outcomes(results)
+
+    async def close(self) -> None:
+        await self._connection.close()
+
+
+class NATSCarrier:
+    """A `Carrier` for NATS, with a thread and an event loop."""
+
+    def __init__(self, route: Route) -> None:
+        self._route = route
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="anycable_rpc nats", daemon=True)
+        self._thread.start()
+        self._connection = Connection(route.servers)
+
+    def send_one(self, payload: str, seconds: float) -> None:
+        (failure,) = self.send_many([payload], seconds)
+        if failure:
+            raise failure
+
+    def send_many(self, payloads: Sequence[str], seconds: float) -> Outcomes:
+        bodies = [payload.encode() for payload in payloads]
+        seconds = max(seconds, _SHORTEST)
+        try:
+            results = self._run(self._connection.deliver(self._route.subject, bodies, seconds), seconds)
+        except TimeoutError as error:
+            results = [error] * len(bodies)
+        return self._route.outcomes(results)
+
+    def close(self) -> None:
+        with suppress(Exception):
+            self._run(self._connection.close(), 1)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(1)
+        if not self._loop.is_running():
+            self._loop.close()
+
+    def _run(self, work: Coroutine[None, None, T], seconds: float) -> T:
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result(seconds + 0.5)
+        except TimeoutError:
+            future.cancel()
+            raise
