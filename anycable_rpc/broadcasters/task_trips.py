@@ -49,6 +49,11 @@ class TaskTrips:
         self._queue: Queue[_Member] = Queue(limits)
         self._tasks: set[asyncio.Task[None]] = set()
 
+    @property
+    def waiting(self) -> int:
+        """The number of publications that wait."""
+        return len(self._queue)
+
     async def carry(self, payload: str, size: int, seconds: float) -> None:
         """Publish a payload of `size` bytes, at once or with others.
 

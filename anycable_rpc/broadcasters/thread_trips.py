@@ -46,6 +46,11 @@ class ThreadTrips:
         self._queue: Queue[_Member] = Queue(limits)
         self._lock = Lock()
 
+    @property
+    def waiting(self) -> int:
+        """The number of publications that wait."""
+        return len(self._queue)
+
     def carry(self, payload: str, size: int, seconds: float) -> None:
         """Publish a payload of `size` bytes, at once or with others.
 
