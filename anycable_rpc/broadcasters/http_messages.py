@@ -53,7 +53,7 @@ def read_answer(received: bytes) -> Answer | None:
     headers = _fields(received[line.end() : end + 2])
     body = len(received) - end - 4
     length = b"0" if status in _WITHOUT_BODY else headers.get(b"content-length")
-    is_kept = line[1] == b"1" and headers.get(b"connection", b"").lower() == b""
+    is_kept = line[1] == b"1" and b"close" not in headers.get(b"connection", b"").lower()
     is_whole = length == b"%d" % body and b"transfer-encoding" not in headers
     return Answer(status, is_kept and is_whole)
 

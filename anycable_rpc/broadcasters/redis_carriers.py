@@ -12,6 +12,7 @@ from threading import Lock
 from typing import Any
 
 from redis.exceptions import RedisClusterException, RedisError, ResponseError
+from redis.exceptions import TimeoutError as TimedOut
 
 from ..errors import BroadcastFailed
 from . import redis_clients
@@ -146,7 +147,7 @@ class AsyncRedisCarrier:
         try:
             reply = await self._route.commands.publish(self._client, payload)
         except _ERRORS as error:
-            raise self._route.failure(error) from None
+            raise self._route.failure(self._clarified(error)) from None
         await self._look_for_listeners(reply)
 
     async def send_many(self, payloads: Sequence[str], seconds: float) -> Outcomes:
@@ -158,7 +159,7 @@ class AsyncRedisCarrier:
                 self._route.commands.publish(pipeline, payload)
             replies = await pipeline.execute(raise_on_error=False)
         except _ERRORS as error:
-            replies = [error] * len(payloads)
+            replies = [self._clarified(error)] * len(payloads)
         else:
             await self._look_for_listeners(replies[-1])
         return self._route.outcomes(replies)
@@ -174,7 +175,7 @@ class AsyncRedisCarrier:
             except ResponseError as error:
                 outcomes.append(self._route.failure(error))
             except _ERRORS as error:
-                return self._route.cut_short(outcomes, error, len(payloads))
+                return self._route.cut_short(outcomes, self._clarified(error), len(payloads))
             else:
                 outcomes.append(None)
         return outcomes
@@ -185,3 +186,9 @@ class AsyncRedisCarrier:
                 self._route.note(await self._route.commands.ask(self._client))
             except _ERRORS as error:
                 self._route.cannot_ask(error)
+
+    def _clarified(self, error: Exception) -> Exception:
+        """Return the error. Add that it may be about TLS: here redis-py does not tell what it waited for."""
+        if self._route.url.startswith("rediss:") and isinstance(error, TimedOut) and "connecting" in str(error):
+            error.__cause__ = TimeoutError("no TLS handshake in time")
+        return error

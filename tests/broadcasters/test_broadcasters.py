@@ -31,9 +31,18 @@ from ..contract.broadcasters import BroadcasterContract
 from ..support.broadcast_server import NO_ANSWER, BroadcastServer, running
 from ..support.message_servers import certificate_for
 from ..support.paths import PROJECT
-from ..support.publishing_ways import WAYS, Make, Published, making
+from ..support.publishing_ways import WAYS, publishing
 
 KEY = "a-key-that-nobody-may-see"
+OURS = "anycable_rpc.broadcasters"
+BOTH_WAYS = pytest.mark.usefixtures("way")
+
+
+@pytest.fixture(params=WAYS)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Publish from sync and from async code."""
+    with publishing(request.param, monkeypatch):
+        yield request.param
 
 
 class TestMemoryBroadcaster(BroadcasterContract):
@@ -94,34 +103,24 @@ def server() -> Iterator[BroadcastServer]:
 
 
 class HTTPCase:
-    """A server and a broadcaster that knows its address and its key, for sync and for async code."""
+    """A server and a broadcaster that knows its address and its key."""
 
-    @pytest.fixture(params=WAYS)
-    def make(self, request: pytest.FixtureRequest) -> Iterator[Make]:
-        with making(request.param) as of:
-            yield of(HTTPBroadcaster)
-
-    @pytest.fixture
-    def broadcaster(self, server: BroadcastServer, make: Make) -> Iterator[Published]:
-        broadcaster = make(server.url, KEY)
-        yield broadcaster
-        broadcaster.close()
-
-
-class TestHTTPBroadcaster(BroadcasterContract):
     @pytest.fixture
     def broadcaster(self, server: BroadcastServer) -> Iterator[HTTPBroadcaster]:
         broadcaster = HTTPBroadcaster(server.url, KEY)
         yield broadcaster
         broadcaster.close()
 
+
+class TestHTTPBroadcaster(HTTPCase, BroadcasterContract):
     @pytest.fixture
     def arrived(self, server: BroadcastServer) -> Callable[[], list[str]]:
         return lambda: server.payloads
 
 
+@BOTH_WAYS
 class TestRequest(HTTPCase):
-    def test_it_is_a_post_of_json_with_the_key(self, server: BroadcastServer, broadcaster: Published) -> None:
+    def test_it_is_a_post_of_json_with_the_key(self, server: BroadcastServer, broadcaster: HTTPBroadcaster) -> None:
         broadcaster.publish("{}")
 
         (request,) = server.requests
@@ -130,8 +129,8 @@ class TestRequest(HTTPCase):
         assert request.headers["Authorization"] == f"Bearer {KEY}"
 
     @pytest.mark.parametrize("key", [None, ""])
-    def test_without_a_key_no_authorization_is_sent(self, server: BroadcastServer, key: str | None, make: Make) -> None:
-        broadcaster = make(server.url, key)
+    def test_without_a_key_no_authorization_is_sent(self, server: BroadcastServer, key: str | None) -> None:
+        broadcaster = HTTPBroadcaster(server.url, key)
 
         broadcaster.publish("{}")
         broadcaster.close()
@@ -144,17 +143,17 @@ class TestRequest(HTTPCase):
         ids=["no key", "key"],
     )
     def test_user_and_password_of_the_url_are_sent_when_there_is_no_key(
-        self, server: BroadcastServer, key: str | None, sent: str, make: Make
+        self, server: BroadcastServer, key: str | None, sent: str
     ) -> None:
-        broadcaster = make(server.url.replace("http://", "http://user:p%40ss@"), key)
+        broadcaster = HTTPBroadcaster(server.url.replace("http://", "http://user:p%40ss@"), key)
 
         broadcaster.publish("{}")
         broadcaster.close()
 
         assert server.requests[0].headers["Authorization"] == sent
 
-    def test_the_query_is_sent_and_the_fragment_is_not(self, server: BroadcastServer, make: Make) -> None:
-        broadcaster = make(server.url + "?tenant=a#there")
+    def test_the_query_is_sent_and_the_fragment_is_not(self, server: BroadcastServer) -> None:
+        broadcaster = HTTPBroadcaster(server.url + "?tenant=a#there")
 
         broadcaster.publish("{}")
         broadcaster.close()
@@ -163,7 +162,7 @@ class TestRequest(HTTPCase):
 
     @pytest.mark.parametrize("status", [200, 201])
     def test_these_statuses_mean_that_the_payload_was_accepted(
-        self, server: BroadcastServer, broadcaster: Published, status: int
+        self, server: BroadcastServer, broadcaster: HTTPBroadcaster, status: int
     ) -> None:
         server.answers = [status]
 
@@ -172,24 +171,22 @@ class TestRequest(HTTPCase):
         assert server.payloads == ["{}"]
 
 
+@BOTH_WAYS
 class TestConnections(HTTPCase):
-    def test_one_connection_serves_one_thread(self, server: BroadcastServer, broadcaster: Published) -> None:
+    def test_one_connection_serves_one_thread(self, server: BroadcastServer, broadcaster: HTTPBroadcaster) -> None:
         for number in range(10):
             broadcaster.publish(str(number))
 
         assert server.connections == 1
 
-    def test_threads_share_few_connections(self, server: BroadcastServer) -> None:
-        broadcaster = HTTPBroadcaster(server.url)
-
+    def test_threads_keep_their_connections(self, server: BroadcastServer, broadcaster: HTTPBroadcaster) -> None:
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(broadcaster.publish, ["{}"] * 100))
-        broadcaster.close()
 
         assert server.connections <= 4
 
     def test_a_connection_that_the_server_has_closed_is_replaced(
-        self, server: BroadcastServer, broadcaster: Published
+        self, server: BroadcastServer, broadcaster: HTTPBroadcaster
     ) -> None:
         server.hangs_up = True
 
@@ -199,7 +196,7 @@ class TestConnections(HTTPCase):
         assert server.payloads == ["0", "1", "2"]
         assert server.connections == 3
 
-    def test_a_response_with_a_body_does_no_harm(self, server: BroadcastServer, broadcaster: Published) -> None:
+    def test_a_response_with_a_body_does_no_harm(self, server: BroadcastServer, broadcaster: HTTPBroadcaster) -> None:
         server.text = b"Created" * 1000
 
         broadcaster.publish("a")
@@ -207,7 +204,9 @@ class TestConnections(HTTPCase):
 
         assert server.payloads == ["a", "b"]
 
-    def test_an_answer_that_does_not_end_is_not_read(self, server: BroadcastServer, broadcaster: Published) -> None:
+    def test_an_answer_that_does_not_end_is_not_read(
+        self, server: BroadcastServer, broadcaster: HTTPBroadcaster
+    ) -> None:
         server.missing = 1
 
         broadcaster.publish("a")
@@ -215,7 +214,7 @@ class TestConnections(HTTPCase):
 
         assert server.payloads == ["a", "b"]
 
-    def test_after_close_new_connections_open(self, server: BroadcastServer, broadcaster: Published) -> None:
+    def test_after_close_new_connections_open(self, server: BroadcastServer, broadcaster: HTTPBroadcaster) -> None:
         broadcaster.publish("a")
         broadcaster.close()
         broadcaster.publish("b")
@@ -237,11 +236,12 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return made
 
 
+@BOTH_WAYS
 @pytest.mark.usefixtures("pauses")
 class TestRetries(HTTPCase):
     @pytest.mark.parametrize("status", [429, 500, 501, 502, 503, NO_ANSWER])
     def test_a_failure_like_a_restart_is_tried_again(
-        self, server: BroadcastServer, broadcaster: Published, status: int
+        self, server: BroadcastServer, broadcaster: HTTPBroadcaster, status: int
     ) -> None:
         server.answers = [status, status]
 
@@ -249,16 +249,16 @@ class TestRetries(HTTPCase):
 
         assert server.payloads == ["{}"] * 3
 
-    def test_a_server_that_starts_meanwhile_gets_the_payload(self, monkeypatch: pytest.MonkeyPatch, make: Make) -> None:
+    def test_a_server_that_starts_meanwhile_gets_the_payload(self, monkeypatch: pytest.MonkeyPatch) -> None:
         port = free_port()
-        broadcaster = make(f"http://127.0.0.1:{port}/_broadcast")
+        broadcaster = HTTPBroadcaster(f"http://127.0.0.1:{port}/_broadcast")
         started: list[BroadcastServer] = []
 
         def sleep(_: float) -> None:
             started.append(stack.enter_context(running(port)))
 
-        async def asleep(_: float) -> None:
-            sleep(_)
+        async def asleep(seconds: float) -> None:
+            sleep(seconds)
 
         monkeypatch.setattr(retries, "sleep", sleep)
         monkeypatch.setattr(retries, "asleep", asleep)
@@ -268,10 +268,8 @@ class TestRetries(HTTPCase):
 
         assert started[0].payloads == ["{}"]
 
-    def test_the_pauses_grow_and_end_before_the_deadline(
-        self, server: BroadcastServer, pauses: list[float], make: Make
-    ) -> None:
-        broadcaster = make(server.url, deadline=100)
+    def test_the_pauses_grow_and_end_before_the_deadline(self, server: BroadcastServer, pauses: list[float]) -> None:
+        broadcaster = HTTPBroadcaster(server.url, deadline=100)
         server.answers = [503] * 1000
 
         with pytest.raises(BroadcastFailed):
@@ -283,7 +281,7 @@ class TestRetries(HTTPCase):
 
     @pytest.mark.parametrize("status", [204, 301, 400, 401, 403, 404, 413, 422])
     def test_a_permanent_failure_is_not_tried_again(
-        self, server: BroadcastServer, broadcaster: Published, status: int
+        self, server: BroadcastServer, broadcaster: HTTPBroadcaster, status: int
     ) -> None:
         server.answers = [status]
 
@@ -299,6 +297,7 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
+@BOTH_WAYS
 class TestFailures(HTTPCase):
     @pytest.mark.parametrize(
         ("status", "sentence"),
@@ -311,7 +310,7 @@ class TestFailures(HTTPCase):
         ],
     )
     def test_an_answer_says_what_to_check(
-        self, server: BroadcastServer, broadcaster: Published, status: int, sentence: str
+        self, server: BroadcastServer, broadcaster: HTTPBroadcaster, status: int, sentence: str
     ) -> None:
         server.answers = [status]
 
@@ -332,7 +331,7 @@ class TestFailures(HTTPCase):
     def test_an_answer_that_stays_ends_at_the_deadline(
         self,
         server: BroadcastServer,
-        broadcaster: Published,
+        broadcaster: HTTPBroadcaster,
         pauses: list[float],
         status: int,
         sentence: str,
@@ -345,20 +344,20 @@ class TestFailures(HTTPCase):
         assert caught.value.transient
         assert len(server.requests) == len(pauses) + 1
 
-    def test_a_refused_connection_says_so_within_the_deadline(self, make: Make) -> None:
+    def test_a_refused_connection_says_so_within_the_deadline(self) -> None:
         url = f"http://127.0.0.1:{free_port()}/_broadcast"
         start = monotonic()
 
         with pytest.raises(BroadcastFailed, match="no connection: is anycable-go running, and is ANYCABLE") as caught:
-            make(url, deadline=0.3).publish("{}")
+            HTTPBroadcaster(url, deadline=0.3).publish("{}")
 
         assert url in str(caught.value)
         assert caught.value.transient
         assert monotonic() - start < 2
 
-    def test_a_server_that_never_answers_is_not_waited_for(self, server: BroadcastServer, make: Make) -> None:
+    def test_a_server_that_never_answers_is_not_waited_for(self, server: BroadcastServer) -> None:
         server.released.clear()
-        broadcaster = make(server.url, deadline=0.3)
+        broadcaster = HTTPBroadcaster(server.url, deadline=0.3)
         start = monotonic()
 
         with pytest.raises(BroadcastFailed, match="no answer in time: it may or may not have arrived") as caught:
@@ -369,31 +368,33 @@ class TestFailures(HTTPCase):
         assert monotonic() - start < 2
         assert len(server.requests) == 1
 
-    def test_a_listener_that_never_accepts_is_not_waited_for(self, make: Make) -> None:
+    def test_a_listener_that_never_accepts_is_not_waited_for(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             url = f"http://127.0.0.1:{listener.getsockname()[1]}/_broadcast"
             start = monotonic()
 
             with pytest.raises(BroadcastFailed):
-                make(url, deadline=0.3).publish("x" * 2**23)
+                HTTPBroadcaster(url, deadline=0.3).publish("x" * 2**23)
 
         assert monotonic() - start < 2
 
     @pytest.mark.usefixtures("pauses")
-    def test_a_connection_that_breaks_each_time_says_so(self, server: BroadcastServer, broadcaster: Published) -> None:
+    def test_a_connection_that_breaks_each_time_says_so(
+        self, server: BroadcastServer, broadcaster: HTTPBroadcaster
+    ) -> None:
         server.answers = [NO_ANSWER] * 100
 
         with pytest.raises(BroadcastFailed, match="the connection broke"):
             broadcaster.publish("{}")
 
-    def test_an_unknown_host_says_so(self, monkeypatch: pytest.MonkeyPatch, make: Make) -> None:
+    def test_an_unknown_host_says_so(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def nowhere(*_: object) -> NoReturn:
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
         monkeypatch.setattr(socket, "getaddrinfo", nowhere)
 
         with pytest.raises(BroadcastFailed, match="no such host"):
-            make("http://anycable/_broadcast", deadline=0.01).publish("{}")
+            HTTPBroadcaster("http://anycable/_broadcast", deadline=0.01).publish("{}")
 
 
 class TestAsync(HTTPCase):
@@ -482,13 +483,14 @@ class TestAddress:
         assert key.strip() not in str(caught.value)
 
 
-class TestSecrets(HTTPCase):
+@BOTH_WAYS
+class TestSecrets:
     SECRETS = (KEY, "user-name", "pass-word", "query-token", "payload-text")
 
-    def failing(self, make: Make, url: str, **options: float) -> BroadcastFailed:
+    def failing(self, url: str, **options: float) -> BroadcastFailed:
         url = url.replace("http://", "http://user-name:pass-word@") + "?token=query-token"
         payload = self.SECRETS[-1]
-        broadcaster = make(url, KEY, **options)
+        broadcaster = HTTPBroadcaster(url, KEY, **options)
         with pytest.raises(BroadcastFailed) as caught:
             broadcaster.publish(payload)
         broadcaster.close()
@@ -499,25 +501,25 @@ class TestSecrets(HTTPCase):
         assert not [secret for secret in self.SECRETS if secret in text]
 
     @pytest.mark.parametrize("status", [401, 404, 418, 422])
-    def test_no_error_about_an_answer_shows_them(self, server: BroadcastServer, status: int, make: Make) -> None:
+    def test_no_error_about_an_answer_shows_them(self, server: BroadcastServer, status: int) -> None:
         server.answers = [status]
 
-        self.assert_clean(self.failing(make, server.url))
+        self.assert_clean(self.failing(server.url))
 
-    def test_no_error_about_a_connection_shows_them(self, make: Make) -> None:
-        self.assert_clean(self.failing(make, f"http://127.0.0.1:{free_port()}/_broadcast", deadline=0.05))
+    def test_no_error_about_a_connection_shows_them(self) -> None:
+        self.assert_clean(self.failing(f"http://127.0.0.1:{free_port()}/_broadcast", deadline=0.05))
 
-    def test_no_error_about_silence_shows_them(self, server: BroadcastServer, make: Make) -> None:
+    def test_no_error_about_silence_shows_them(self, server: BroadcastServer) -> None:
         server.released.clear()
 
-        self.assert_clean(self.failing(make, server.url, deadline=0.05))
+        self.assert_clean(self.failing(server.url, deadline=0.05))
 
     def test_the_log_shows_payloads_only_when_debugging_and_secrets_never(
-        self, server: BroadcastServer, caplog: pytest.LogCaptureFixture, make: Make
+        self, server: BroadcastServer, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level(logging.DEBUG, "anycable_rpc")
         server.answers = [503]
-        broadcaster = make(server.url.replace("//", "//user-name:pass-word@") + "?query-token", KEY)
+        broadcaster = HTTPBroadcaster(server.url.replace("//", "//user-name:pass-word@") + "?query-token", KEY)
 
         broadcaster.publish("payload-text")
         broadcaster.close()
@@ -534,7 +536,8 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return certificate_for(tmp_path_factory.mktemp("tls"))
 
 
-class TestTLS(HTTPCase):
+@BOTH_WAYS
+class TestTLS:
     @pytest.fixture
     def url(self, certificate: Path) -> Iterator[str]:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -542,29 +545,29 @@ class TestTLS(HTTPCase):
         with running(tls=context) as server:
             yield f"https://localhost:{server.port}/_broadcast"
 
-    def test_an_untrusted_certificate_is_refused_without_another_try(self, url: str, make: Make) -> None:
+    def test_an_untrusted_certificate_is_refused_without_another_try(self, url: str) -> None:
         with pytest.raises(BroadcastFailed, match=r"no trusted TLS connection: .* SSL_CERT_FILE") as caught:
-            make(url).publish("{}")
+            HTTPBroadcaster(url).publish("{}")
 
         assert not caught.value.transient
 
     def test_a_certificate_of_a_known_authority_is_accepted(
-        self, url: str, certificate: Path, monkeypatch: pytest.MonkeyPatch, make: Make
+        self, url: str, certificate: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-        broadcaster = make(url)
+        broadcaster = HTTPBroadcaster(url)
 
         broadcaster.publish("{}")
 
         broadcaster.close()
 
     def test_a_certificate_for_another_name_is_refused(
-        self, url: str, certificate: Path, monkeypatch: pytest.MonkeyPatch, make: Make
+        self, url: str, certificate: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
 
         with pytest.raises(BroadcastFailed, match="no trusted TLS connection"):
-            make(url.replace("localhost", "127.0.0.1")).publish("{}")
+            HTTPBroadcaster(url.replace("localhost", "127.0.0.1")).publish("{}")
 
 
 class TestProcesses:
@@ -594,9 +597,6 @@ class TestProcesses:
 
         assert sorted(server.payloads) == ["child", "parent", "parent again", "parent at last"]
         assert server.connections == 2
-
-
-OURS = "anycable_rpc.broadcasters"
 
 
 class TestChoice:

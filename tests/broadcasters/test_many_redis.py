@@ -19,10 +19,18 @@ from anycable_rpc.errors import BroadcastFailed, ConfigurationError
 from anycable_rpc.settings.model import load
 
 from ..support.message_servers import cluster, redis_server, redis_version, running, sentinels
+from ..support.publishing_ways import WAYS, publishing
 
 SECRET = "a-password-that-nobody-may-see"
 Made = RedisBroadcaster | RedisStreamsBroadcaster
 BOTH = pytest.mark.parametrize("made", [RedisBroadcaster, RedisStreamsBroadcaster])
+
+
+@pytest.fixture(params=WAYS)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Publish from sync and from async code."""
+    with publishing(request.param, monkeypatch):
+        yield request.param
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +116,7 @@ class TestSentinel:
         assert encrypted.connection_pool.connection_kwargs["password"] == "q"
 
 
+@pytest.mark.usefixtures("way")
 class TestCluster:
     @BOTH
     def test_publications_reach_the_node_that_has_the_slot(
@@ -169,6 +178,7 @@ class TestCluster:
             redis_clients.address("redis://a,unix:///b")
 
 
+@pytest.mark.usefixtures("way")
 class TestReaders:
     def test_a_stream_that_nobody_reads_is_warned_of_once(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch

@@ -26,6 +26,7 @@ from ..contract.broadcasters import BroadcasterContract
 from ..support.broadcast_server import running as http_running
 from ..support.message_servers import Server, Subscriber, nats_server, redis_server, running
 from ..support.paths import PROJECT
+from ..support.publishing_ways import WAYS, publishing
 
 Entries = list[tuple[bytes, dict[bytes, bytes]]]
 SENTINEL = "a-password-that-nobody-may-see"
@@ -160,6 +161,13 @@ class TestNATSBroadcaster(BroadcasterContract):
         subscriber.close()
 
 
+@pytest.fixture(params=WAYS)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Publish from sync and from async code."""
+    with publishing(request.param, monkeypatch):
+        yield request.param
+
+
 @pytest.fixture(params=["redis", "redisx", "nats"])
 def adapter(request: pytest.FixtureRequest) -> str:
     return str(request.param)
@@ -191,6 +199,7 @@ def broadcaster(adapter: str, own_server: Server) -> Iterator[Made]:
     broadcaster.close()
 
 
+@pytest.mark.usefixtures("way")
 class TestOutages:
     def test_after_a_restart_the_next_publication_goes_through(self, broadcaster: Made, own_server: Server) -> None:
         broadcaster.publish("before")
@@ -304,6 +313,7 @@ class TestMany:
             assert sorted(server.payloads) == published
 
 
+@pytest.mark.usefixtures("way")
 class TestSecrets:
     def test_a_wrong_password_is_named_and_not_shown(self, tmp_path: Path, adapter: str) -> None:
         users = 'authorization { user: me, password: "right" }'

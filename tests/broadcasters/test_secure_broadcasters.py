@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 import traceback
 from collections.abc import Callable, Iterator
@@ -28,6 +29,7 @@ from ..support.message_servers import (
     redis_server,
     running,
 )
+from ..support.publishing_ways import WAYS, publishing
 
 SECRET = "a-password-that-nobody-may-see"
 INFO = b'INFO {"server_id":"x","version":"2.9.0","max_payload":1048576%s}\r\n'
@@ -39,6 +41,13 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return certificate_for(tmp_path_factory.mktemp("tls"))
 
 
+@pytest.fixture(autouse=True, params=WAYS)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Publish from sync and from async code."""
+    with publishing(request.param, monkeypatch):
+        yield request.param
+
+
 @pytest.fixture
 def tries(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The pauses before further tries."""
@@ -48,7 +57,12 @@ def tries(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         made.append(seconds)
         sleep(seconds)
 
+    async def apause(seconds: float) -> None:
+        made.append(seconds)
+        await asyncio.sleep(seconds)
+
     monkeypatch.setattr(retries, "sleep", pause)
+    monkeypatch.setattr(retries, "asleep", apause)
     return made
 
 

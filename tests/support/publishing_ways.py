@@ -1,54 +1,44 @@
-"""Broadcasters as sync and async code use them, so that the same test cases run both ways."""
+"""The same test cases for sync and for async code that publishes."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Generator
+import threading
+from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any
+
+import pytest
 
 from anycable_rpc.broadcasters.grouped import GroupedBroadcaster
 
-__all__ = ["WAYS", "Awaited", "Make", "Published", "making"]
+__all__ = ["WAYS", "publishing"]
 
 WAYS = ("sync", "async")
 
-Published = Any
-"""A broadcaster, or an `Awaited`."""
-Make = Callable[..., Published]
-"""A function that makes one: a class of broadcasters, with its arguments."""
-
-
-class Awaited:
-    """A broadcaster whose `publish` is `apublish`, in an event loop that stays."""
-
-    def __init__(self, broadcaster: GroupedBroadcaster, runner: asyncio.Runner) -> None:
-        self._broadcaster = broadcaster
-        self._runner = runner
-        self.address = broadcaster.address
-
-    def publish(self, payload: str) -> None:
-        self._runner.run(self._broadcaster.apublish(payload))
-
-    async def apublish(self, payload: str) -> None:
-        await self._broadcaster.apublish(payload)
-
-    def close(self) -> None:
-        self._broadcaster.close()
-        self._runner.run(asyncio.sleep(0.01))  # the event loop closes its own connections, as soon as it runs
-
-    def __repr__(self) -> str:
-        return repr(self._broadcaster)
-
 
 @contextmanager
-def making(way: str) -> Generator[Callable[..., Make]]:
-    """Give a function that takes a class of broadcasters, and returns one that makes them for this way."""
+def publishing(way: str, monkeypatch: pytest.MonkeyPatch) -> Generator[None]:
+    """While this lasts, `publish` is `apublish` in an event loop that stays, if the way is `async`.
+
+    Other threads than the one of the test publish as always.
+    """
+    if way == "sync":
+        yield
+        return
+    publish, close, owner = GroupedBroadcaster.publish, GroupedBroadcaster.close, threading.get_ident()
     with asyncio.Runner() as runner:
 
-        def of(kind: type[GroupedBroadcaster]) -> Make:
-            if way == "sync":
-                return kind
-            return lambda *args, **options: Awaited(kind(*args, **options), runner)
+        def awaited(self: GroupedBroadcaster, payload: str) -> None:
+            if threading.get_ident() == owner:
+                runner.run(self.apublish(payload))
+            else:
+                publish(self, payload)
 
-        yield of
+        def closed(self: GroupedBroadcaster) -> None:
+            close(self)
+            runner.run(asyncio.sleep(0.01))  # an event loop closes its own connections, as soon as it runs
+
+        with monkeypatch.context() as patch:
+            patch.setattr(GroupedBroadcaster, "publish", awaited)
+            patch.setattr(GroupedBroadcaster, "close", closed)
+            yield
