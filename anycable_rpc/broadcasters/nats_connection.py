@@ -42,6 +42,14 @@ class _Client(Client):
             self._pongs[0] = asyncio.get_running_loop().create_future()
         await super()._process_pong()
 
+    async def _process_op_err(self, e: Exception) -> None:
+        """Tell those who wait for a pong that none will come. The library lets them wait until their deadline."""
+        for pong in self._pongs:
+            if not pong.done():
+                pong.set_exception(errors.ConnectionClosedError())
+                pong.exception()  # now asyncio does not complain where nobody waits
+        await super()._process_op_err(e)
+
     async def on_error(self, error: Exception) -> None:
         """Give the error to all that is under way. The library itself would print it with a traceback."""
         _logger.debug("NATS: %s", type(error).__name__)

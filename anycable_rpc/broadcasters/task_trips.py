@@ -66,7 +66,7 @@ class TaskTrips:
         except QueueFull as full:
             raise self._failed(str(full), True) from None
         if trip is None:
-            await self._wait(member, seconds / 2)
+            await self._wait(member)
         else:
             await self._go_alone(trip, payload, seconds)
 
@@ -85,7 +85,7 @@ class TaskTrips:
         finally:
             patience.cancel()
 
-    async def _wait(self, member: _Member, patience: float) -> None:
+    async def _wait(self, member: _Member) -> None:
         expiry = self._loop.call_at(member.until, self._expire, member)
         try:
             error = await member.outcome

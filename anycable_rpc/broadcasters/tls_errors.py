@@ -35,7 +35,7 @@ def _is_about_tls(error: BaseException) -> bool:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield the error and its causes. urllib3 and redis-py also put causes into `args`."""
+    """Yield the error and its causes. redis-py also puts causes into `args`."""
     waiting, seen = [error], set[int]()
     while waiting:
         current = waiting.pop(0)

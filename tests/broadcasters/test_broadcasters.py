@@ -633,10 +633,3 @@ class TestChoice:
             ConfigurationError, match=f"'{name}' is unknown: .* to http or redis or redisx or nats or memory"
         ):
             broadcaster_for(Settings(broadcast_adapter=name))
-
-    def test_the_http_library_is_loaded_only_for_http(self) -> None:
-        script = "import sys, anycable_rpc.broadcasters.memory; print('urllib3' in sys.modules)"
-
-        done = subprocess.run([sys.executable, "-c", script], cwd=PROJECT, capture_output=True, text=True, check=True)
-
-        assert done.stdout == "False\n"

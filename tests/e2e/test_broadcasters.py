@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Semaphore
 
 import pytest
 
@@ -12,10 +15,10 @@ from anycable_rpc import Cable
 from anycable_rpc.settings.model import Settings
 from app_example.chat import ChatConnection
 
-from ..support.message_servers import cluster, nats_server, redis_server, redis_version, running, sentinels
+from ..support.message_servers import Server, cluster, nats_server, redis_server, redis_version, running, sentinels
 from .client import Client
 from .processes import free_port
-from .servers import SECRET, anycable_go_version, running_anycable_go, running_rpc_server
+from .servers import SECRET, anycable_go_version, outside, running_anycable_go, running_rpc_server
 
 pytestmark = pytest.mark.usefixtures("anycable_go_binary")
 
@@ -110,3 +113,74 @@ def test_an_integer_beyond_a_double_is_rounded_on_its_way(tmp_path: Path) -> Non
         cable.broadcast("chat/lobby", {"text": "big", "exact": 2**53, "id": 1285704473650888702})
 
         assert client.hears("big") == {"text": "big", "exact": 2**53, "id": 1285704473650888700}
+
+
+@contextmanager
+def served_over(adapter: str, folder: Path) -> Generator[tuple[str, Cable]]:
+    """Do the same as `served`, also over HTTP."""
+    if adapter != "http":
+        with served(adapter, folder) as both:
+            yield both
+        return
+    server, rpc_host = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
+    with running_rpc_server(server, rpc_host), running_anycable_go(server, rpc_host):
+        yield f"ws://{server}/cable", outside(server)
+
+
+@pytest.mark.parametrize("adapter", ["http", "redis", "redisx", "nats"])
+def test_publications_in_groups_arrive_once_and_in_the_order_of_their_callers(adapter: str, tmp_path: Path) -> None:
+    with served_over(adapter, tmp_path) as (socket, cable), Client(socket, cookie="Ada") as client:
+        client.enter("lobby")
+
+        def publish(thread: int) -> None:
+            for number in range(30):
+                cable.broadcast("chat/lobby", {"from": ["thread", thread], "number": number})
+
+        async def apublish(task: int) -> None:
+            for number in range(10):
+                await cable.abroadcast("chat/lobby", {"from": ["task", task], "number": number})
+
+        async def tasks() -> None:
+            await asyncio.gather(*map(apublish, range(30)))
+
+        with ThreadPoolExecutor(9) as pool:
+            list(pool.map(publish, range(8)))
+        asyncio.run(tasks())
+        cable.broadcast("chat/lobby", {"text": "the last"})
+        client.hears("the last")
+
+        heard = [message["message"] for message in client.received if "from" in (message.get("message") or {})]
+    for kind, callers, count in (("thread", 8, 30), ("task", 30, 10)):
+        for caller in range(callers):
+            numbers = [message["number"] for message in heard if message["from"] == [kind, caller]]
+            assert numbers == list(range(count)), (kind, caller)
+
+
+def test_no_publication_fails_while_anycable_go_is_killed_and_started_again(
+    anycable_go_binary: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANYCABLE_SECRET", SECRET)
+    monkeypatch.setenv("ANYCABLE_DISABLE_TELEMETRY", "true")
+    port, rpc_host = free_port(), f"127.0.0.1:{free_port()}"
+    server = f"127.0.0.1:{port}"
+    options = ["--host=127.0.0.1", f"--port={port}", f"--rpc_host={rpc_host}", "--broadcast_adapter=http"]
+    anycable_go = Server([anycable_go_binary, *options], port)
+    with running_rpc_server(server, rpc_host), running(anycable_go):
+        cable = outside(server)
+        published = Semaphore(0)
+
+        def publish(thread: int) -> None:
+            for number in range(1250):
+                cable.broadcast("chat/lobby", {"from": thread, "number": number})
+                published.release()
+
+        with ThreadPoolExecutor(8) as pool:
+            publishing = [pool.submit(publish, thread) for thread in range(8)]
+            for _ in range(2):
+                for _ in range(2500):
+                    assert published.acquire(timeout=60)
+                anycable_go.kill()
+                anycable_go.start()
+            assert [each.result(60) for each in publishing] == [None] * 8
+
+        arrives(f"ws://{server}/cable", cable)

@@ -23,6 +23,7 @@ __all__ = [
     "certificate_for",
     "cluster",
     "nats_server",
+    "recording_server",
     "redis_server",
     "redis_version",
     "running",
@@ -57,6 +58,13 @@ class Server:
         assert self._process is not None
         self._process.send_signal(signal.SIGHUP)
 
+    def kill(self) -> None:
+        """End the server as a crash does, and wait until it has ended."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+        self._process = None
+
     def stop(self) -> None:
         """Stop the server and wait until it has ended."""
         if self._process is not None:
@@ -77,6 +85,12 @@ def running(server: Server) -> Generator[Server]:
         yield server
     finally:
         server.stop()
+
+
+def recording_server(record: Path) -> Server:
+    """Return a broadcast endpoint that writes each body to a file before it answers."""
+    port = _free_port()
+    return Server([sys.executable, "-m", "tests.support.recording_server", str(port), str(record)], port)
 
 
 def redis_server(folder: Path, *options: str, tls: bool = False) -> Server:
