@@ -1,0 +1,37 @@
+"""Bars as an SVG picture: a panel for each load, a bar for each contender."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from .curves import COLOURS, style
+from .rounds import Spread, number
+
+__all__ = ["draw"]
+
+OTHERS = "#94a3b8"
+
+
+def draw(path: Path, panels: Mapping[str, Mapping[str, Spread]], across: str, ours: Collection[str]) -> None:
+    """Draw the medians as bars, with a line from the smallest to the largest value; ours have a colour."""
+    pyplot = style()
+    names = list(next(iter(panels.values())))
+    picture, rows = pyplot.subplots(
+        1, len(panels), figsize=(10, 0.8 + 0.34 * len(names)), sharey=True, squeeze=False, layout="constrained"
+    )
+    for axes, (title, bars) in zip(rows[0], panels.items(), strict=True):
+        middles = [bars[name].middle for name in names]
+        reach = [
+            [bars[name].middle - bars[name].smallest for name in names],
+            [bars[name].largest - bars[name].middle for name in names],
+        ]
+        colours = [COLOURS[0] if name in ours else OTHERS for name in names]
+        axes.barh(names, middles, xerr=reach, color=colours, ecolor="#475569", height=0.7)
+        for place, middle in enumerate(middles):
+            axes.annotate(number(middle), (0, place), (4, 0), textcoords="offset points", va="center", fontsize=8)
+        axes.set(title=title, xlabel=across)
+        axes.invert_yaxis() if axes is rows[0][0] else None
+        axes.grid(visible=True, axis="x", alpha=0.2)
+    picture.savefig(path, metadata={"Date": None})
+    pyplot.close(picture)
