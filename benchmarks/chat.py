@@ -192,7 +192,9 @@ def _summary(seen: Mapping[Load, Mapping[str, Sequence[Sample]]], missing: Mappi
 def _goals(seen: Mapping[Load, Mapping[str, Sequence[Sample]]], missing: Mapping[str, str]) -> list[Goal]:
     two, twenty = (next(of for load, of in seen.items() if load.size == size) for size in (2, 20))
 
-    def beside(what: str, limit: float, samples: Mapping[str, Sequence[Sample]], *names: str, key: str = "rate") -> Goal:
+    def beside(
+        what: str, limit: float, samples: Mapping[str, Sequence[Sample]], *names: str, key: str = "rate"
+    ) -> Goal:
         absent = [missing[name] for name in names if name in missing]
         value = None if absent else ratio(samples[names[0]], samples[names[1]], key)
         return Goal(what, limit, value, at_most=key == "p99", note="; ".join(absent))
@@ -204,7 +206,9 @@ def _goals(seen: Mapping[Load, Mapping[str, Sequence[Sample]]], missing: Mapping
         beside(f"deliveries/s, 2 a room: {own} with Redis", 5, two, OWN, SOCKETIO_REDIS),
         beside(f"deliveries/s, 20 a room: {own} in one process", 2.5, twenty, OWN, SOCKETIO),
         beside(f"deliveries/s, 20 a room: {own} with Redis", 5, twenty, OWN, SOCKETIO_REDIS),
-        beside("deliveries/s, 2 a room: grpcio, def / python-socketio with Redis", 2.5, two, OWN_GRPCIO, SOCKETIO_REDIS),
+        beside(
+            "deliveries/s, 2 a room: grpcio, def / python-socketio with Redis", 2.5, two, OWN_GRPCIO, SOCKETIO_REDIS
+        ),
         Goal(
             "CPU of our process per message (call and broadcast), asyncio engine, burst, ms",
             0.12,

@@ -1,6 +1,5 @@
 """The chat as the tutorial of Django Channels writes it, with a layer in Redis."""
 
-# pyright: reportMissingImports=false
 from __future__ import annotations
 
 import json

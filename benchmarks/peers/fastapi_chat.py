@@ -1,6 +1,5 @@
 """The chat as FastAPI's pages about WebSockets write it: the sockets of each room in a dict of this process."""
 
-# pyright: reportMissingImports=false
 from __future__ import annotations
 
 from collections import defaultdict

@@ -1,6 +1,5 @@
 """The chat as python-socketio's pages write it, in one process, or in several that Redis connects."""
 
-# pyright: reportMissingImports=false
 from __future__ import annotations
 
 import os
