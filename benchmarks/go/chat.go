@@ -14,7 +14,6 @@ import (
 )
 
 const (
-	quiet    = 3 * time.Second      // after which what has not come is lost
 	patience = 60 * time.Second     // for all messages of a run, however slowly they come
 	senders  = 8                    // goroutines that send a burst
 	stride   = 7919                 // a prime, so that all clients and rooms have their turn
@@ -28,6 +27,7 @@ type chatting struct {
 	cookie   string
 	size     int
 	dialling int
+	quiet    time.Duration
 	spoken   dialect
 	next     int
 	run      atomic.Pointer[run]
@@ -85,12 +85,14 @@ func chat(arguments []string) (any, error) {
 	count := flags.Int("clients", 1000, "how many clients")
 	size := flags.Int("room", 2, "how many clients share a room")
 	dialling := flags.Int("dialling", 100, "how many join at a time")
+	quiet := flags.Duration("quiet", 3*time.Second, "after so long without a message, those that have not come are lost")
 	_ = flags.Parse(arguments)
 	spoken, known := dialects[*speaks]
 	if !known {
 		return nil, fmt.Errorf("nobody speaks %s here", *speaks)
 	}
-	all := &chatting{urls: strings.Split(*urls, ","), cookie: *cookie, size: *size, dialling: *dialling, spoken: spoken}
+	all := &chatting{urls: strings.Split(*urls, ","), cookie: *cookie, size: *size, dialling: *dialling,
+		quiet: *quiet, spoken: spoken}
 	all.run.Store(new(run))
 	for place := range *count {
 		room := strconv.Itoa(place / *size)
@@ -205,7 +207,7 @@ func (c *chatting) arrived(cpuBefore float64) came {
 	current := c.run.Load()
 	expected := current.expected(len(c.members), c.size)
 	for begun := time.Now(); current.delivered.Load() < int64(expected) && time.Since(begun) < patience; {
-		if time.Since(time.Unix(0, current.last.Load())) > quiet {
+		if time.Since(time.Unix(0, current.last.Load())) > c.quiet {
 			break
 		}
 		time.Sleep(glance)

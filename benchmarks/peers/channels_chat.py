@@ -9,13 +9,16 @@ from typing import Any
 import django
 from django.conf import settings
 
+# redis-py 8 allows 100 connections. With more messages under way at once, consumers would end with an error.
+HOST = {"address": os.environ["CHAT_REDIS_URL"], "max_connections": 10_000}
+
 settings.configure(
     SECRET_KEY="for measuring",
     ALLOWED_HOSTS=["*"],
     CHANNEL_LAYERS={
         "default": {
             "BACKEND": os.environ.get("CHAT_LAYER", "channels_redis.core.RedisChannelLayer"),
-            "CONFIG": {"hosts": [os.environ["CHAT_REDIS_URL"]]},
+            "CONFIG": {"hosts": [HOST]},
         }
     },
 )

@@ -14,6 +14,7 @@ from ..servers import serving as started
 
 __all__ = [
     "CONTENDERS",
+    "HUB",
     "OURS",
     "OWN",
     "OWN_GRPCIO",
