@@ -42,11 +42,11 @@ class Plan:
     calls: int = 2_000
     seconds: float = 1.2
     clients: int = 2_000
-    chat: Sequence[chat.Load] = chat.USUAL
-    publish: publish.Plan = publish.USUAL
+    loads: Sequence[chat.Load] = chat.USUAL
+    publications: publish.Plan = publish.USUAL
 
 
-QUICK = Plan(few=1, usual=1, many=2, calls=50, seconds=0.3, clients=200, chat=chat.QUICK, publish=publish.QUICK)
+QUICK = Plan(few=1, usual=1, many=2, calls=50, seconds=0.3, clients=200, loads=chat.QUICK, publications=publish.QUICK)
 
 
 def main() -> None:
@@ -61,24 +61,30 @@ def main() -> None:
     def say(text: str) -> None:
         sys.stderr.write(f"[{monotonic() - began:5.0f} s] {text}\n")
 
-    named, plan = options.only or PARTS, QUICK if options.quick else Plan()
-    reports = {name: Report(_versions(name), name=name) for name in {BESIDE.get(part, "results") for part in named}}
-    options.output.mkdir(parents=True, exist_ok=True)
+    plan = QUICK if options.quick else Plan()
+    reports = _measured(options.only or PARTS, options.output, plan, say)
+    for report in reports:
+        report.write(options.output)
+        sys.stdout.write(report.markdown())
+    if options.output == RESULTS and any(report.name in BESIDE.values() for report in reports):
+        page.write()
+    say(f"written to {os.path.relpath(options.output)}")
+
+
+def _measured(names: Sequence[str], output: Path, plan: Plan, say: Callable[[str], None]) -> list[Report]:
+    """Return the reports of the parts with these names."""
+    reports = {name: Report(_versions(name), name=name) for name in (BESIDE.get(part, "results") for part in names)}
+    output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        for name in named:
+        for name in names:
             report = reports[BESIDE.get(name, "results")]
             try:
                 if name in NEED_GO:
                     go_program()
-                _parts(report, Path(folder), options.output, plan, say)[name]()
+                _parts(report, Path(folder), output, plan, say)[name]()
             except Missing as missing:
                 report.goals.append(Goal(f"everything of {name}", 0, note=str(missing)))
-    for report in reports.values():
-        report.write(options.output)
-        sys.stdout.write(report.markdown())
-    if options.output == RESULTS and set(reports) & set(BESIDE.values()):
-        page.write()
-    say(f"written to {os.path.relpath(options.output)}")
+    return list(reports.values())
 
 
 def _parts(
@@ -108,8 +114,8 @@ def _parts(
         "workers": lambda: engines.workers(report, folder, usual, seconds, say),
         "start": lambda: engines.size_and_start(report, folder, usual, say),
         "anycable-go": lambda: through.run(report, folder, usual, plan.clients, say),
-        "chat": lambda: chat.run(report, output, plan.chat, say),
-        "publish": lambda: publish.run(report, plan.publish, say),
+        "chat": lambda: chat.run(report, output, plan.loads, say),
+        "publish": lambda: publish.run(report, plan.publications, say),
     }
 
 

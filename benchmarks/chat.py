@@ -10,7 +10,7 @@ from statistics import median
 from typing import Any
 
 from . import bars
-from .peers.contenders import CONTENDERS, OURS, OWN, OWN_GRPCIO, RPC, SOCKETIO, SOCKETIO_REDIS, Contender
+from .peers.contenders import CONTENDERS, OURS, OWN, OWN_GRPCIO, RPC, SOCKETIO, SOCKETIO_REDIS, Contender, Running
 from .report import Goal, Report, Table
 from .rounds import Spread, in_turns, number, ratio, spread
 from .servers import Missing, conversation
@@ -81,25 +81,31 @@ def _sample(load: Load, contender: Contender) -> Sample:
         if joined.get("first_error"):
             raise RuntimeError(f"clients could not join: {joined['first_error']}")
         paced = ask(f"paced {load.paced} {load.a_second}")
-        rpc = running.servers.get(RPC)
-        before = running.cpu(), rpc.cpu() if rpc else 0.0
+        before = _cpu(running)
         burst = ask(f"burst {load.burst}")
-        after = running.cpu(), rpc.cpu() if rpc else 0.0
-        return {
-            "joins": joined["connect"]["rate"],
-            "rate": burst["rate"],
-            "lost": 1 - burst["delivered"] / burst["expected"],
-            "wrong": burst["duplicates"] + burst["strays"] + paced["duplicates"] + paced["strays"],
-            "gone": burst["gone"],
-            "burst p99": burst["p99_ms"],
-            "p50": paced["p50_ms"],
-            "p99": paced["p99_ms"],
-            "paced lost": 1 - paced["delivered"] / paced["expected"],
-            "cpu": (after[0] - before[0]) / load.burst * 1_000,
-            "rpc": (after[1] - before[1]) / load.burst * 1_000,
-            "client": burst["cpu_seconds"] / burst["seconds"],
-            "megabytes": running.megabytes(),
-        }
+        everything, rpc = (after - earlier for after, earlier in zip(_cpu(running), before, strict=True))
+        cpu = {"cpu": everything / load.burst * 1_000, "rpc": rpc / load.burst * 1_000}
+        return {**_counts(joined, paced, burst), **cpu, "megabytes": running.megabytes()}
+
+
+def _cpu(running: Running) -> tuple[float, float]:
+    """Return the CPU seconds so far of all processes, and of our own."""
+    return running.cpu(), running.servers[RPC].cpu() if RPC in running.servers else 0.0
+
+
+def _counts(joined: Sample, paced: Sample, burst: Sample) -> dict[str, float]:
+    return {
+        "joins": joined["connect"]["rate"],
+        "rate": burst["rate"],
+        "lost": 1 - burst["delivered"] / burst["expected"],
+        "burst p99": burst["p99_ms"],
+        "p50": paced["p50_ms"],
+        "p99": paced["p99_ms"],
+        "paced lost": 1 - paced["delivered"] / paced["expected"],
+        "wrong": burst["duplicates"] + burst["strays"] + paced["duplicates"] + paced["strays"],
+        "gone": burst["gone"],
+        "client": burst["cpu_seconds"] / max(burst["seconds"], 1e-9),
+    }
 
 
 def _tell(say: Say, what: str, text: str) -> None:

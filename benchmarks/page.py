@@ -21,13 +21,18 @@ def write(folder: Path = RESULTS) -> None:
 
 
 def filled(text: str, folder: Path) -> str:
-    """Return a page with the tables of the results in their places."""
-    return _PLACE.sub(lambda place: f"{place[1]}\n{_table(folder / place[2], place[3])}\n\n{place[4]}", text)
+    """Return a page with the tables of the results in their places. A place whose table is missing stays as it is."""
+
+    def fill(place: re.Match[str]) -> str:
+        table = _table(folder / place[2], place[3])
+        return f"{place[1]}\n{table}\n\n{place[4]}" if table else place[0]
+
+    return _PLACE.sub(fill, text)
 
 
 def _table(path: Path, heading: str) -> str:
-    lines = path.read_text("utf-8").splitlines()
-    below = dropwhile(lambda line: not line.lstrip("# ").startswith(heading), lines)
+    lines = path.read_text("utf-8").splitlines() if path.exists() else []
+    below = dropwhile(lambda line: not line.startswith("#") or not line.lstrip("# ").startswith(heading), lines)
     return "\n".join(takewhile(_is_row, dropwhile(lambda line: not _is_row(line), below)))
 
 

