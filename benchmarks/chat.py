@@ -10,7 +10,7 @@ from statistics import median
 from typing import Any
 
 from . import bars
-from .peers.contenders import CONTENDERS, OURS, OWN, OWN_GRPCIO, RPC, SOCKETIO, SOCKETIO_REDIS, Contender, Running
+from .peers.contenders import CONTENDERS, HUB, OURS, OWN, OWN_GRPCIO, RPC, SOCKETIO, SOCKETIO_REDIS, Contender, Running
 from .report import Goal, Report, Table
 from .rounds import Spread, in_turns, number, ratio, spread
 from .servers import Missing, conversation
@@ -57,7 +57,10 @@ def run(report: Report, output: Path, loads: Sequence[Load], say: Say) -> None:
     report.tables.append(_summary(seen, missing))
     report.tables += [_table(load, samples) for load, samples in seen.items()]
     report.goals += _goals(seen, missing)
-    panels = {str(load): {name: _spread(of, "rate") for name, of in samples.items()} for load, samples in seen.items()}
+    panels = {
+        str(load): {name: _spread(of, "rate") for name, of in samples.items() if name != HUB}
+        for load, samples in seen.items()
+    }
     bars.draw(output / PICTURE, panels, "deliveries/s of a burst", OURS)
 
 
