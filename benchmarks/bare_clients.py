@@ -18,7 +18,7 @@ CHANNEL = "__anycable__"
 
 
 class Servers(Protocol):
-    """Where the servers are."""
+    """Servers whose addresses stand in the settings of a program."""
 
     def settings(self, adapter: str) -> Settings: ...
 
@@ -84,4 +84,4 @@ BARE: Mapping[str, Callable[[Servers, asyncio.Runner], AbstractContextManager[Pu
     "redisx": _redis_xadd,
     "nats": _nats,
 }
-"""By the name of the adapter: a function that opens a connection and yields what publishes payloads one by one."""
+"""For the name of an adapter, a function that opens a connection and yields what publishes payloads one by one."""

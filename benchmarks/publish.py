@@ -1,4 +1,4 @@
-"""What a publication costs, for each broadcaster, beside the bare client library; and whether one is ever lost."""
+"""The cost of a publication, for each broadcaster, beside the bare client library; and whether one is ever lost."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Both(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """Where anycable-go, Redis and NATS are."""
+    """The addresses of anycable-go, Redis and NATS."""
 
     anycable: str
     redis: str = "127.0.0.1:1"
