@@ -33,7 +33,7 @@ coverage: $(VENV)/.test ## require 100 % branch coverage of the API, the pure fo
 proto: $(VENV)/.installed ## generate the stubs from protos/
 	@$(BIN)/python protos/generate.py
 
-bench: $(VENV)/.bench ## measure what calls cost, beside grpcio and Go (needs Go); ARGS="--quick" or "--only engines"
+bench: $(VENV)/.bench $(if $(findstring chat,$(ARGS)),$(VENV)/.peers) ## measure what calls cost, beside grpcio and Go (needs Go); ARGS="--quick" or "--only engines"
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 clean: ## remove everything that make has put here
@@ -55,6 +55,10 @@ $(VENV)/.test: $(VENV)/.installed
 $(VENV)/.bench: $(VENV)/.installed
 	@echo "Installing what the benchmarks need…"
 	@$(PIP) --group bench && touch $@
+
+$(VENV)/.peers: $(VENV)/.bench
+	@echo "Installing the chat servers to measure beside…"
+	@$(PIP) --group peers && touch $@
 
 $(VENV)/.check: $(VENV)/.test
 	@echo "Installing what the checks need…"

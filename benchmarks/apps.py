@@ -1,4 +1,4 @@
-"""The measured apps: the same callbacks as `def` and as `async def`, and an app that only computes."""
+"""The measured apps: the same callbacks as `def` and as `async def`, a chat of each, and an app that only computes."""
 
 from __future__ import annotations
 
@@ -39,6 +39,28 @@ class AsyncChat(Channel):
         self.transmit({"text": text})
 
 
+class Room(Channel):
+    name = "Chat"
+
+    def subscribed(self) -> None:
+        self.stream_from(f"chat/{self.params['room']}")
+
+    @action
+    def speak(self, text: str) -> None:
+        self.cable.broadcast(f"chat/{self.params['room']}", {"text": text})
+
+
+class AsyncRoom(Channel):
+    name = "Chat"
+
+    async def subscribed(self) -> None:
+        self.stream_from(f"chat/{self.params['room']}")
+
+    @action
+    async def speak(self, text: str) -> None:
+        await self.cable.abroadcast(f"chat/{self.params['room']}", {"text": text})
+
+
 class Busy(Channel):
     name = "Chat"
 
@@ -56,4 +78,6 @@ class Busy(Channel):
 
 plain = Cable(User, [Chat])
 asynchronous = Cable(AsyncUser, [AsyncChat])
+chat = Cable(User, [Room])
+asynchronous_chat = Cable(AsyncUser, [AsyncRoom])
 busy = Cable(User, [Busy])

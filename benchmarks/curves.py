@@ -9,20 +9,26 @@ from typing import Any
 
 from .rounds import Spread
 
-__all__ = ["COLOURS", "draw", "figure"]
+__all__ = ["COLOURS", "draw", "figure", "style"]
 
 COLOURS = ("#2563eb", "#16a34a", "#d97706", "#db2777")
 
 
-@contextmanager
-def figure(path: Path, across: str, up: str) -> Generator[Any]:
-    """Yield axes to draw on; write them as an SVG on white at the end."""
+def style() -> Any:
+    """Return pyplot, which writes the same SVG for the same numbers."""
     import matplotlib as mpl
 
     mpl.use("svg")
     mpl.rcParams.update({"svg.hashsalt": "anycable_rpc", "axes.spines.top": False, "axes.spines.right": False})
     from matplotlib import pyplot
 
+    return pyplot
+
+
+@contextmanager
+def figure(path: Path, across: str, up: str) -> Generator[Any]:
+    """Yield axes to draw on; write them as an SVG on white at the end."""
+    pyplot = style()
     picture, axes = pyplot.subplots(figsize=(7.2, 3.6), layout="constrained")
     yield axes
     axes.set_ylim(bottom=0)

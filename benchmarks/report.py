@@ -49,11 +49,12 @@ class Table:
 
 @dataclass(slots=True)
 class Report:
-    """All goals and tables, in the order of the measurements."""
+    """All goals and tables, in the order of the measurements. The files of the report have its name."""
 
     versions: str
     goals: list[Goal] = field(default_factory=list[Goal])
     tables: list[Table] = field(default_factory=list[Table])
+    name: str = "results"
 
     def markdown(self) -> str:
         """Return the report as Markdown."""
@@ -73,10 +74,10 @@ class Report:
         return json.dumps({"versions": self.versions, "goals": goals, "tables": tables}, indent=1, ensure_ascii=False)
 
     def write(self, folder: Path) -> None:
-        """Write `results.md` and `results.json`."""
+        """Write the report as `results.md` and `results.json`, unless it has another name."""
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "results.md").write_text(self.markdown(), "utf-8")
-        (folder / "results.json").write_text(self.json() + "\n", "utf-8")
+        (folder / f"{self.name}.md").write_text(self.markdown(), "utf-8")
+        (folder / f"{self.name}.json").write_text(self.json() + "\n", "utf-8")
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

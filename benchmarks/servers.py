@@ -10,9 +10,10 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -26,10 +27,14 @@ __all__ = [
     "Missing",
     "Server",
     "anycable_go",
+    "conversation",
     "free_port",
     "go_program",
+    "installed",
+    "nats_server",
     "ours",
     "output",
+    "redis_server",
     "serving",
     "without",
 ]
@@ -149,6 +154,29 @@ def output(command: Sequence[str]) -> dict[str, Any]:
     return printed
 
 
+@contextmanager
+def conversation(command: Sequence[str]) -> Generator[Callable[[str], dict[str, Any]]]:
+    """Start a Go program that obeys orders, and yield a function that gives an order and returns the answer."""
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+
+        def ask(order: str) -> dict[str, Any]:
+            if process.stdin is None or process.stdout is None:
+                raise RuntimeError("there are no pipes")
+            process.stdin.write(f"{order}\n")
+            process.stdin.flush()
+            line = process.stdout.readline()
+            if not line:
+                raise RuntimeError(f"{' '.join(command)} has ended at {order!r}")
+            answer: dict[str, Any] = json.loads(line)
+            return answer
+
+        try:
+            yield ask
+            process.communicate(timeout=PATIENCE)
+        finally:
+            process.kill()
+
+
 @cache
 def go_program() -> str:
     """Build the load generator and return its path.
@@ -175,3 +203,39 @@ def anycable_go() -> str:
     if not path:
         raise Missing("anycable-go is neither on PATH nor named by ANYCABLE_GO_BIN")
     return path
+
+
+def redis_server() -> str:
+    """Return the path of redis-server.
+
+    Raises:
+        Missing: Redis is not installed.
+    """
+    return _program("redis-server", "apt-get install redis-server, brew install redis")
+
+
+def nats_server() -> str:
+    """Return the path of nats-server.
+
+    Raises:
+        Missing: NATS is not installed.
+    """
+    return _program("nats-server", "apt-get install nats-server, brew install nats-server")
+
+
+def _program(name: str, advice: str) -> str:
+    path = shutil.which(name, path=f"{os.environ.get('PATH', '')}{os.pathsep}/usr/sbin")
+    if path is None:
+        raise Missing(f"{name} is not on PATH: {advice}")
+    return path
+
+
+def installed(*packages: str, advice: str) -> None:
+    """Check that Python packages can be imported.
+
+    Raises:
+        Missing: one of them is not installed.
+    """
+    for name in packages:
+        if find_spec(name) is None:
+            raise Missing(f"{name} is not installed: {advice}")

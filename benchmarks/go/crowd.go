@@ -72,6 +72,11 @@ func crowd(arguments []string) (any, error) {
 
 // each runs a step once for every client, a number of them at a time.
 func (p *people) each(atOnce int, do func(int) error) step {
+	return each(len(p.clients), atOnce, do, p.note)
+}
+
+// each does something once for every place, a number of them at a time; it notes what fails.
+func each(count, atOnce int, do func(int) error, note func(error)) step {
 	var running sync.WaitGroup
 	places, parts, errors := make(chan int), make([][]time.Duration, atOnce), make([]int, atOnce)
 	began := time.Now()
@@ -81,14 +86,14 @@ func (p *people) each(atOnce int, do func(int) error) step {
 				started := time.Now()
 				if err := do(place); err != nil {
 					errors[worker]++
-					p.note(err)
+					note(err)
 					continue
 				}
 				parts[worker] = append(parts[worker], time.Since(started))
 			}
 		})
 	}
-	for place := range p.clients {
+	for place := range count {
 		places <- place
 	}
 	close(places)

@@ -1,5 +1,5 @@
-// Command bench is the Go side of the benchmarks: a bare gRPC server, a load generator for RPC calls, and a crowd of
-// WebSocket clients. Each prints one line of JSON.
+// Command bench is the Go side of the benchmarks: a bare gRPC server, a load generator for RPC calls, a crowd of
+// WebSocket clients, a chat of them, and a bare hub for the chat. Each prints JSON, one object a line.
 package main
 
 import (
@@ -15,11 +15,13 @@ var commands = map[string]func([]string) (any, error){
 	"serve": serve,
 	"load":  load,
 	"crowd": crowd,
+	"chat":  chat,
+	"hub":   hub,
 }
 
 func main() {
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		fail(fmt.Errorf("usage: bench serve|load|crowd [options]"))
+		fail(fmt.Errorf("usage: bench serve|load|crowd|chat|hub [options]"))
 	}
 	report, err := commands[os.Args[1]](os.Args[2:])
 	if err != nil {
