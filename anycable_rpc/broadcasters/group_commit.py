@@ -39,12 +39,9 @@ class QueueFull(Exception):
 
 
 class Member(Protocol):
-    """A publication, alone or in a queue."""
+    """A publication, alone or in a queue. `size` is the number of its bytes."""
 
-    @property
-    def size(self) -> int:
-        """The number of bytes."""
-        raise NotImplementedError
+    size: int
 
 
 M = TypeVar("M", bound=Member)
