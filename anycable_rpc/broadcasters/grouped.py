@@ -36,7 +36,7 @@ class GroupedBroadcaster:
     def __init__(self, address: str, deadline: float = DEADLINE) -> None:
         self.address = address
         self.deadline = deadline
-        self._of_process: tuple[int, ThreadTrips] | None = None
+        self._of_processes: dict[int, ThreadTrips] = {}
         self._of_loops: PerLoop[TaskTrips] = PerLoop(self._task_trips, lambda trips: trips.carrier.close())
 
     def __init_subclass__(cls) -> None:
@@ -68,9 +68,9 @@ class GroupedBroadcaster:
 
     def close(self) -> None:
         """Close the kept connections. The next publication opens new ones."""
-        owned, self._of_process = self._of_process, None
-        if owned and owned[0] == os.getpid():
-            owned[1].carrier.close()
+        trips = self._of_processes.pop(os.getpid(), None)
+        if trips:
+            trips.carrier.close()
         self._of_loops.close()
 
     @property
@@ -83,10 +83,20 @@ class GroupedBroadcaster:
         return 0
 
     def _trips(self) -> ThreadTrips:
-        owned = self._of_process
-        if owned is None or owned[0] != os.getpid():  # a forked child must not write into its parent's connections
-            self._of_process = owned = os.getpid(), ThreadTrips(self._carrier(), self._failed, self._limits)
-        return owned[1]
+        return self._of_processes.get(os.getpid()) or self._make_trips()
+
+    def _make_trips(self) -> ThreadTrips:
+        """Make the trips of this process. Several threads may do so at the same time; then one wins.
+
+        There is no lock, since a fork could copy it while it is held.
+        """
+        made, process = ThreadTrips(self._carrier(), self._failed, self._limits), os.getpid()
+        kept = self._of_processes.setdefault(process, made)
+        if kept is not made:
+            made.carrier.close()
+        for parent in self._of_processes.keys() - {process}:  # a child must not write into connections of its parent
+            self._of_processes.pop(parent, None)
+        return kept
 
     def _task_trips(self) -> TaskTrips:
         return TaskTrips(self._async_carrier(), self._failed, self._limits)
