@@ -68,15 +68,3 @@ def test_a_payload_that_cannot_be_encoded_is_an_error_of_its_own() -> None:
         broadcaster.publish("\ud800")
     with pytest.raises(UnicodeEncodeError):
         asyncio.run(broadcaster.apublish("\ud800"))
-
-
-def test_a_subclass_that_has_its_own_publish_is_asked_by_async_code_too() -> None:
-    seen: list[str] = []
-
-    class Seeing(HTTPBroadcaster):
-        def publish(self, payload: str) -> None:
-            seen.append(payload)
-
-    asyncio.run(Seeing("http://localhost/").apublish("{}"))
-
-    assert seen == ["{}"]
