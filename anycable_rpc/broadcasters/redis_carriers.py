@@ -6,9 +6,9 @@ The nodes of a cluster get them one by one, since redis-py has no pipeline for p
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from threading import Lock
 from typing import Any
 
 from redis.exceptions import RedisClusterException, RedisError, ResponseError
@@ -78,7 +78,7 @@ class RedisCarrier:
     def __init__(self, route: Route) -> None:
         self._route = route
         self._made: Any = None
-        self._lock = Lock()
+        self._lock = threading.Lock()
 
     def send_one(self, payload: str, seconds: float) -> None:
         try:
