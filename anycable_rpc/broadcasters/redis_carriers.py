@@ -90,8 +90,9 @@ class RedisCarrier:
     def send_many(self, payloads: Sequence[str], seconds: float) -> Outcomes:
         if self._route.is_cluster:
             return self._one_by_one(payloads)
+        client = self._client  # a client that nobody holds would close the connection of its pipeline
         try:
-            pipeline = self._client.pipeline(transaction=False)
+            pipeline = client.pipeline(transaction=False)
             for payload in payloads:
                 self._route.commands.publish(pipeline, payload)
             replies = pipeline.execute(raise_on_error=False)
@@ -104,9 +105,7 @@ class RedisCarrier:
     def close(self) -> None:
         client, self._made = self._made, None
         if client is not None:
-            client.close()
-            if not self._route.is_cluster:
-                client.connection_pool.disconnect()
+            redis_clients.close(client)
 
     def _one_by_one(self, payloads: Sequence[str]) -> Outcomes:
         outcomes: Outcomes = []

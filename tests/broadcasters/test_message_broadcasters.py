@@ -278,6 +278,21 @@ class TestOutages:
         assert monotonic() - began < 5
 
 
+def test_close_harms_no_publication_of_other_threads(redis: Server, channel: str) -> None:
+    broadcaster = RedisStreamsBroadcaster(f"redis://127.0.0.1:{redis.port}", channel, max_len=10_000)
+
+    def publish(number: int) -> None:
+        broadcaster.publish(str(number))
+        if not number % 20:
+            broadcaster.close()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(publish, range(1000)))
+    broadcaster.close()
+
+    assert sorted(entries(redis.port, channel)) == sorted(map(str, range(1000)))
+
+
 class TestProcesses:
     def run(self, broadcaster: Made, script: str, port: int, adapter: str) -> subprocess.CompletedProcess[str]:
         module = "nats" if adapter == "nats" else "redis"

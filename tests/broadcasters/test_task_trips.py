@@ -261,7 +261,7 @@ def test_a_trip_of_several_belongs_to_no_context() -> None:
 
 def test_a_task_factory_that_takes_only_a_coroutine_will_do() -> None:
     async def test(case: Case) -> None:
-        asyncio.get_running_loop().set_task_factory(lambda loop, work: asyncio.Task(work, loop=loop))  # type: ignore[arg-type]
+        asyncio.get_running_loop().set_task_factory(lambda loop, work: asyncio.Task(work, loop=loop))
         others = await case.publish_all("a", "b")
         case.carrier.released.set()
         await asyncio.gather(case.lone, *others)

@@ -248,8 +248,12 @@ def test_locks_that_are_replaced_after_the_import_are_used(case: Case, monkeypat
     """Gevent replaces them, perhaps late: gunicorn's workers do so after `--preload`."""
     made: list[object] = []
     lock = threading.Lock
-    monkeypatch.setattr(threading, "Lock", lambda: made.append(None) or lock())
 
+    def recorded() -> object:
+        made.append(lock())
+        return made[-1]
+
+    monkeypatch.setattr(threading, "Lock", recorded)
     ThreadTrips(case.carrier, failed).carry("a", 1, 0)
     case.carrier.released.set()
 
