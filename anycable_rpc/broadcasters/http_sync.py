@@ -123,7 +123,8 @@ def _connected(connection: socket.socket, address: Any, seconds: float) -> socke
 def _exchange(connection: socket.socket, request: bytes, end: float) -> Answer:
     is_sent = False
     try:
-        with suppress(ConnectionError):  # a server may refuse a large request, and close, before it has read it all
+        # A server may refuse a large request, and close, before it has read it all.
+        with suppress(ConnectionError, ssl.SSLEOFError):
             _send(connection, request, end)
         is_sent = True
         return _receive(connection, end)
