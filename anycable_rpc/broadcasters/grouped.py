@@ -39,10 +39,6 @@ class GroupedBroadcaster:
         self._of_processes: dict[int, ThreadTrips] = {}
         self._of_loops: PerLoop[TaskTrips] = PerLoop(self._task_trips, lambda trips: trips.carrier.close())
 
-    def __init_subclass__(cls) -> None:
-        if "publish" in cls.__dict__ and "apublish" not in cls.__dict__:
-            cls.apublish = _in_a_thread  # type: ignore[method-assign]
-
     def publish(self, payload: str) -> None:
         """Send the payload.
 
@@ -55,7 +51,12 @@ class GroupedBroadcaster:
         _logger.debug("published to %s: %s", self._destination, payload)
 
     async def apublish(self, payload: str) -> None:
-        """`publish` for async code, on the sockets of the running event loop."""
+        """`publish` for async code, on the sockets of the running event loop.
+
+        Where only `publish` was replaced, by a subclass or on this object, it runs in a thread.
+        """
+        if self._has_its_own_publish:
+            return await asyncio.to_thread(self.publish, payload)
         size = len(payload.encode())
         last = self._last_attempt
 
@@ -65,10 +66,11 @@ class GroupedBroadcaster:
 
         await aretry_until(self.deadline - last, attempt)
         _logger.debug("published to %s: %s", self._destination, payload)
+        return None
 
     def close(self) -> None:
         """Close the kept connections. The next publication opens new ones."""
-        trips = self._of_processes.pop(os.getpid(), None)
+        trips = self._of_processes.get(os.getpid())
         if trips:
             trips.carrier.close()
         self._of_loops.close()
@@ -78,25 +80,24 @@ class GroupedBroadcaster:
         return self.address
 
     @property
+    def _has_its_own_publish(self) -> bool:
+        is_ours = getattr(self.publish, "__func__", None) is GroupedBroadcaster.publish
+        return not is_ours and type(self).apublish is GroupedBroadcaster.apublish
+
+    @property
     def _last_attempt(self) -> float:
         """Seconds of the deadline that are left for the last attempt, where an attempt cannot be made shorter."""
         return 0
 
     def _trips(self) -> ThreadTrips:
-        return self._of_processes.get(os.getpid()) or self._make_trips()
-
-    def _make_trips(self) -> ThreadTrips:
-        """Make the trips of this process. Several threads may do so at the same time; then one wins.
-
-        There is no lock, since a fork could copy it while it is held.
-        """
-        made, process = ThreadTrips(self._carrier(), self._failed, self._limits), os.getpid()
-        kept = self._of_processes.setdefault(process, made)
-        if kept is not made:
-            made.carrier.close()
-        for parent in self._of_processes.keys() - {process}:  # a child must not write into connections of its parent
-            self._of_processes.pop(parent, None)
-        return kept
+        pid = os.getpid()  # a forked child must not write into its parent's connections
+        trips = self._of_processes.get(pid)
+        if trips is None:
+            # Of several threads that come first, one wins. A lock could be held while another thread forks.
+            trips = self._of_processes.setdefault(pid, ThreadTrips(self._carrier(), self._failed, self._limits))
+            for parent in self._of_processes.keys() - {pid}:
+                self._of_processes.pop(parent, None)
+        return trips
 
     def _task_trips(self) -> TaskTrips:
         return TaskTrips(self._async_carrier(), self._failed, self._limits)
@@ -105,12 +106,8 @@ class GroupedBroadcaster:
         return BroadcastFailed(f"cannot publish to {self.address}: {reason}", self.address, transient)
 
     def _carrier(self) -> Carrier:
+        """Return a carrier that has not begun anything yet, since it may be thrown away."""
         raise NotImplementedError
 
     def _async_carrier(self) -> AsyncCarrier:
         raise NotImplementedError
-
-
-async def _in_a_thread(self: GroupedBroadcaster, payload: str) -> None:
-    """`publish` for async code. A subclass has its own `publish`, so that runs in a thread."""
-    await asyncio.to_thread(self.publish, payload)

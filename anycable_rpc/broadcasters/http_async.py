@@ -13,6 +13,8 @@ from .http_url import Target
 __all__ = ["AsyncConnections"]
 
 _SHORTEST = 0.001
+_LONG = 0.05
+"""Seconds after which it is worth looking whether the server has closed an idle connection."""
 
 
 class AsyncConnections:
@@ -22,6 +24,7 @@ class AsyncConnections:
         self._target = target
         self._open: set[_Connection] = set()
         self._idle: list[_Connection] = []
+        self._last_use = 0.0
 
     async def exchange(self, request: bytes, seconds: float) -> Answer:
         """Send a request and return its answer.
@@ -31,7 +34,7 @@ class AsyncConnections:
         """
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
-        connection = self._take() or await self._connect(seconds)
+        connection = await self._take() or await self._connect(seconds)
         try:
             answer = await connection.exchange(request, max(end, loop.time() + _SHORTEST))
         except (OSError, NotHTTP) as error:
@@ -41,24 +44,28 @@ class AsyncConnections:
         except BaseException:
             connection.abort()
             raise
-        if answer.is_reusable:
+        if answer.is_reusable and connection.is_sent:
             self._idle.append(connection)
+            self._last_use = loop.time()
         else:
             connection.abort()
         return answer
 
     async def close(self) -> None:
-        """Close all connections, and wait until their sockets are closed."""
-        self._idle.clear()
-        connections = tuple(self._open)
-        for connection in connections:
+        """Close the idle connections, and wait until their sockets are closed. The others finish what they do."""
+        for connection in self._idle:
             connection.abort()
+        self._idle.clear()
+        closing = [connection for connection in self._open if not connection.is_open]
         with suppress(TimeoutError):
             async with asyncio.timeout(1):
-                for connection in connections:
+                for connection in closing:
                     await connection.closed
 
-    def _take(self) -> _Connection | None:
+    async def _take(self) -> _Connection | None:
+        if self._idle and asyncio.get_running_loop().time() - self._last_use > _LONG:
+            for _ in range(2):  # an event loop that has just begun to run again notices here that a server has hung up
+                await asyncio.sleep(0)
         while self._idle:
             connection = self._idle.pop()
             if connection.is_open:
@@ -74,7 +81,7 @@ class AsyncConnections:
                     target.host,
                     target.port,
                     ssl=target.tls,
-                    server_hostname=target.host if target.tls else None,
+                    server_hostname=target.name_in_certificate if target.tls else None,
                     ssl_handshake_timeout=max(_SHORTEST, 0.9 * seconds) if target.tls else None,
                 )
         except (OSError, UnicodeError) as error:

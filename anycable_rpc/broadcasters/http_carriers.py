@@ -7,6 +7,7 @@ written goes into an array (`Publication`). Everything else travels alone, in it
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from itertools import groupby
 from time import monotonic
@@ -84,22 +85,18 @@ class Posts:
     def of_trip(self, payloads: Sequence[str]) -> _Exchange:
         """Yield the requests of a trip, each to be answered with its result. Return the outcomes."""
         outcomes: Outcomes = []
-        for run in _runs(payloads):
+        runs = deque(_runs(payloads))
+        while runs:
+            run = runs.popleft()
             result = yield self.request(_joined(run))
             problem = self.problem(result)
             if problem and problem.is_about_content and len(run) > 1:
-                outcomes += yield from self._one_by_one(run)
-            else:
-                outcomes += [self.error(result) for _ in run]
+                runs.extendleft([payload] for payload in reversed(run))
+                continue
+            outcomes += [self.error(result) for _ in run]
             if problem and isinstance(result, NoResponse):
                 reason = problem.reason if problem.is_transient else CROWDED
                 return outcomes + [self.failed(reason, True) for _ in payloads[len(outcomes) :]]
-        return outcomes
-
-    def _one_by_one(self, payloads: Sequence[str]) -> _Exchange:
-        outcomes: Outcomes = []
-        for payload in payloads:
-            outcomes.append(self.error((yield self.request(payload))))
         return outcomes
 
 

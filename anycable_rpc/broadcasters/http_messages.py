@@ -9,7 +9,9 @@ from typing import NamedTuple
 __all__ = ["Answer", "NotHTTP", "head_of", "read_answer"]
 
 _LONGEST_HEAD = 2**16
-_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: [^\r\n]*)?\r\n")
+_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: [^\r\n]*)?\r?\n")
+_END = re.compile(rb"\n\r?\n")
+"""The end of a head. A line may also end with a line feed alone (RFC 9112, 2.2)."""
 _WITHOUT_BODY = (204, 304)
 
 
@@ -39,19 +41,21 @@ def read_answer(received: bytes) -> Answer | None:
     Raises:
         NotHTTP: the bytes are not an answer.
     """
-    end = received.find(b"\r\n\r\n")
-    if end < 0:
-        if len(received) > _LONGEST_HEAD or not b"HTTP/1.".startswith(received[:7]):
+    begin = 0
+    while True:
+        end = _END.search(received, begin)
+        if end is None:
+            if len(received) - begin > _LONGEST_HEAD or not b"HTTP/1.".startswith(received[begin : begin + 7]):
+                raise NotHTTP
+            return None
+        line = _STATUS_LINE.match(received, begin)
+        if line is None:
             raise NotHTTP
-        return None
-    line = _STATUS_LINE.match(received)
-    if not line:
-        raise NotHTTP
-    status = int(line[2])
-    if 100 <= status < 200 and status != 101:
-        return read_answer(received[end + 4 :])
-    headers = _fields(received[line.end() : end + 2])
-    body = len(received) - end - 4
+        begin, status = end.end(), int(line[2])
+        if status == 101 or status >= 200:
+            break
+    headers = _fields(received[line.end() : end.start()])
+    body = len(received) - begin
     length = b"0" if status in _WITHOUT_BODY else headers.get(b"content-length")
     is_kept = line[1] == b"1" and b"close" not in headers.get(b"connection", b"").lower()
     is_whole = length == b"%d" % body and b"transfer-encoding" not in headers
@@ -59,5 +63,5 @@ def read_answer(received: bytes) -> Answer | None:
 
 
 def _fields(lines: bytes) -> dict[bytes, bytes]:
-    pairs = (line.partition(b":") for line in lines.split(b"\r\n"))
+    pairs = (line.partition(b":") for line in lines.split(b"\n"))
     return {name.lower(): value.strip() for name, _, value in pairs}

@@ -8,6 +8,7 @@ import weakref
 from collections import deque
 from contextlib import suppress
 from time import monotonic
+from typing import Any
 
 from .http_messages import Answer, NotHTTP, read_answer
 from .http_problems import about_exchange, about_opening
@@ -89,15 +90,11 @@ class Connections:
         target = self._target
         found = socket.getaddrinfo(target.host, target.port, 0, socket.SOCK_STREAM)
         for place, (family, kind, protocol, _, address) in enumerate(found):
-            connection = socket.socket(family, kind, protocol)
             try:
-                connection.settimeout(_left(end) / (len(found) - place))
-                connection.connect(address)
-                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                return connection
-            except BaseException as error:
-                connection.close()
-                if place == len(found) - 1 or not isinstance(error, OSError):
+                connection = socket.socket(family, kind, protocol)
+                return _connected(connection, address, _left(end) / (len(found) - place))
+            except OSError:
+                if place == len(found) - 1:
                     raise
         raise socket.gaierror(socket.EAI_NONAME, "no address")
 
@@ -106,21 +103,41 @@ class Connections:
             return connection
         try:
             connection.settimeout(_left(end))
-            return self._target.tls.wrap_socket(connection, server_hostname=self._target.host)
+            return self._target.tls.wrap_socket(connection, server_hostname=self._target.name_in_certificate)
         except BaseException:
             connection.close()
             raise
 
 
+def _connected(connection: socket.socket, address: Any, seconds: float) -> socket.socket:
+    try:
+        connection.settimeout(seconds)
+        connection.connect(address)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
 def _exchange(connection: socket.socket, request: bytes, end: float) -> Answer:
     is_sent = False
     try:
-        connection.settimeout(_left(end))
-        connection.sendall(request)
+        # A server may refuse a large request, and close, before it has read it all.
+        with suppress(ConnectionError, ssl.SSLEOFError):
+            _send(connection, request, end)
         is_sent = True
         return _receive(connection, end)
     except (OSError, NotHTTP) as error:
         raise about_exchange(error, is_sent) from error
+
+
+def _send(connection: socket.socket, request: bytes, end: float) -> None:
+    """Send everything. With TLS, `sendall` would give each record the time that is meant for all."""
+    unsent = memoryview(request)
+    while unsent:
+        connection.settimeout(_left(end))
+        unsent = unsent[connection.send(unsent) :]
 
 
 def _receive(connection: socket.socket, end: float) -> Answer:

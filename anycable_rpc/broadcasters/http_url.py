@@ -7,7 +7,7 @@ import ssl
 from base64 import b64encode
 from dataclasses import dataclass
 from functools import cached_property
-from urllib.parse import SplitResult, quote, unquote_to_bytes, urlsplit
+from urllib.parse import SplitResult, quote, unquote, unquote_to_bytes, urlsplit
 
 from ..errors import ConfigurationError
 
@@ -45,6 +45,11 @@ class Target:
     path: str
     headers: dict[str, str]
 
+    @property
+    def name_in_certificate(self) -> str:
+        """The host without the dot of an absolute name, and without the zone of an IPv6 address."""
+        return self.host.partition("%")[0].removesuffix(".")
+
     @cached_property
     def tls(self) -> ssl.SSLContext | None:
         """The TLS context, or None without TLS. It trusts the system's authorities, or those of `SSL_CERT_FILE`."""
@@ -60,7 +65,7 @@ class Target:
         parsed, user = _parse(url, texts)
         return cls(
             address=parsed._replace(query="").geturl(),
-            host=parsed.hostname or "",
+            host=unquote(parsed.hostname or ""),  # "%25" stands before the zone of an IPv6 address (RFC 6874)
             port=parsed.port or _PORTS[parsed.scheme],
             is_tls=parsed.scheme == "https",
             path=(parsed.path or "/") + (f"?{parsed.query}" if parsed.query else ""),
@@ -95,11 +100,13 @@ def _in_ascii(url: str) -> str:
     Raises:
         ValueError: the string is not a URL, or the package is missing.
     """
+    parsed = urlsplit(url)
+    if (parsed.hostname or "").isascii():
+        return url
     try:
         import idna
     except ModuleNotFoundError:
         raise ValueError("no package for such a host") from None
-    parsed = urlsplit(url)
     host = idna.encode(parsed.hostname or "", uts46=True).decode()
     user, at, place = parsed.netloc.rpartition("@")
     port = place.rpartition(":")[2] if parsed.port is not None else ""

@@ -54,14 +54,12 @@ class AsyncNATSCarrier:
 
 
 class NATSCarrier:
-    """A `Carrier` for NATS, with a thread and an event loop."""
+    """A `Carrier` for NATS, with a thread that starts when it is needed."""
 
     def __init__(self, route: Route) -> None:
         self._route = route
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="anycable_rpc nats", daemon=True)
-        self._thread.start()
-        self._connection = Connection(route.servers)
+        self._made: _LoopThread | None = None
+        self._lock = threading.Lock()
 
     def send_one(self, payload: str, seconds: float) -> None:
         (failure,) = self.send_many([payload], seconds)
@@ -70,14 +68,40 @@ class NATSCarrier:
 
     def send_many(self, payloads: Sequence[str], seconds: float) -> Outcomes:
         bodies = [payload.encode() for payload in payloads]
-        seconds = max(seconds, _SHORTEST)
-        try:
-            results = self._run(self._connection.deliver(self._route.subject, bodies, seconds), seconds)
-        except TimeoutError as error:
-            results = [error] * len(bodies)
-        return self._route.outcomes(results)
+        return self._route.outcomes(self._thread.deliver(self._route.subject, bodies, max(seconds, _SHORTEST)))
 
     def close(self) -> None:
+        with self._lock:
+            thread, self._made = self._made, None
+        if thread:
+            thread.close()
+
+    @property
+    def _thread(self) -> _LoopThread:
+        with self._lock:
+            if self._made is None:
+                self._made = _LoopThread(self._route.servers)
+            return self._made
+
+
+class _LoopThread:
+    """A thread with an event loop and a connection."""
+
+    def __init__(self, servers: list[str]) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._connection = Connection(servers)
+        self._thread = threading.Thread(target=self._loop.run_forever, name="anycable_rpc nats", daemon=True)
+        self._thread.start()
+
+    def deliver(self, subject: str, bodies: Sequence[bytes], seconds: float) -> Sequence[Exception | None]:
+        """Publish. Return the error of each body, or None."""
+        try:
+            return self._run(self._connection.deliver(subject, bodies, seconds), seconds)
+        except TimeoutError as error:
+            return [error] * len(bodies)
+
+    def close(self) -> None:
+        """Close the connection and end the thread."""
         with suppress(Exception):
             self._run(self._connection.close(), 1)
         self._loop.call_soon_threadsafe(self._loop.stop)

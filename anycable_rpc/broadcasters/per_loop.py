@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import suppress
 from typing import Generic, NamedTuple, TypeVar
 
@@ -23,15 +23,16 @@ class PerLoop(Generic[T]):
 
     Args:
         make: makes the object. It is called in the event loop.
-        close: closes it, in the same event loop.
+        close: closes it, in the same event loop. The object may be used again, and is closed once more at the end.
     """
 
-    def __init__(self, make: Callable[[], T], close: Callable[[T], Awaitable[None]]) -> None:
+    def __init__(self, make: Callable[[], T], close: Callable[[T], Coroutine[None, None, None]]) -> None:
         self._make = make
         self._close = close
         self._pid = os.getpid()
         self._kept: dict[asyncio.AbstractEventLoop, _Kept[T]] = {}
         self._of_parents: list[object] = []
+        self._closing: set[asyncio.Task[None]] = set()
 
     async def get(self) -> T:
         """Return the object of the running event loop."""
@@ -44,18 +45,16 @@ class PerLoop(Generic[T]):
         return found.value if found else await self._keep(loop)
 
     def close(self) -> None:
-        """Close the objects of all event loops. Each loop closes its own, as soon as it runs."""
-        for loop in self._kept.copy():
-            found = self._kept.pop(loop, None)
-            if found:
+        """Close the objects of all event loops. Each loop closes its own as soon as it runs. It may be used again."""
+        for loop, found in self._kept.copy().items():
+            if self._pid == os.getpid():
                 with suppress(RuntimeError):  # the event loop is closed
-                    loop.call_soon_threadsafe(loop.create_task, found.keeper.aclose())
+                    loop.call_soon_threadsafe(self._begin_to_close, loop, found.value)
 
-    async def aclose(self) -> None:
-        """Close the object of the running event loop."""
-        found = self._kept.pop(asyncio.get_running_loop(), None)
-        if found:
-            await found.keeper.aclose()
+    def _begin_to_close(self, loop: asyncio.AbstractEventLoop, value: T) -> None:
+        task = loop.create_task(self._close(value))
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
 
     async def _keep(self, loop: asyncio.AbstractEventLoop) -> T:
         for other in self._kept.copy():

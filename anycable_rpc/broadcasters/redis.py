@@ -27,7 +27,10 @@ class _RedisBroadcaster(GroupedBroadcaster):
     the deadline.
     """
 
-    def __init__(self, url: str, sentinels: str, deadline: float, commands: Commands, reader: tuple[str, str]) -> None:
+    adapter = ""
+    options = ""
+
+    def __init__(self, url: str, sentinels: str, deadline: float, commands: Commands) -> None:
         super().__init__(redis_clients.address(url, sentinels), deadline)
         redis_clients.check(url, sentinels)
         self.channel = commands.channel
@@ -37,7 +40,7 @@ class _RedisBroadcaster(GroupedBroadcaster):
             seconds=deadline / 2,
             is_cluster=redis_clients.is_cluster(url, sentinels),
             commands=commands,
-            listeners=Listeners(self.channel, self.address, *reader),
+            listeners=Listeners(self.channel, self.address, self.adapter, self.options),
             failed=self._failed,
         )
 
@@ -73,9 +76,12 @@ class RedisBroadcaster(_RedisBroadcaster):
         ConfigurationError: an address cannot be used.
     """
 
+    adapter = "redis"
+    options = "--redis_channel"
+
     def __init__(self, url: str, channel: str = CHANNEL, *, sentinels: str = "", deadline: float = DEADLINE) -> None:
         commands = PubSub(channel, redis_clients.is_cluster(url, sentinels))
-        super().__init__(url, sentinels, deadline, commands, ("redis", "--redis_channel"))
+        super().__init__(url, sentinels, deadline, commands)
 
 
 class RedisStreamsBroadcaster(_RedisBroadcaster):
@@ -92,6 +98,9 @@ class RedisStreamsBroadcaster(_RedisBroadcaster):
         ConfigurationError: an address cannot be used.
     """
 
+    adapter = "redisx"
+    options = "--redisx_stream (before 1.6: --redis_channel)"
+
     def __init__(
         self,
         url: str,
@@ -101,6 +110,5 @@ class RedisStreamsBroadcaster(_RedisBroadcaster):
         sentinels: str = "",
         deadline: float = DEADLINE,
     ) -> None:
-        reader = "redisx", "--redisx_stream (before 1.6: --redis_channel)"
-        super().__init__(url, sentinels, deadline, Stream(channel, max_len), reader)
+        super().__init__(url, sentinels, deadline, Stream(channel, max_len))
         self.max_len = max_len

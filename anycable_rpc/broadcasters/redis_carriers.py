@@ -6,9 +6,9 @@ The nodes of a cluster get them one by one, since redis-py has no pipeline for p
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from threading import Lock
 from typing import Any
 
 from redis.exceptions import RedisClusterException, RedisError, ResponseError
@@ -78,7 +78,7 @@ class RedisCarrier:
     def __init__(self, route: Route) -> None:
         self._route = route
         self._made: Any = None
-        self._lock = Lock()
+        self._lock = threading.Lock()
 
     def send_one(self, payload: str, seconds: float) -> None:
         try:
@@ -90,8 +90,9 @@ class RedisCarrier:
     def send_many(self, payloads: Sequence[str], seconds: float) -> Outcomes:
         if self._route.is_cluster:
             return self._one_by_one(payloads)
+        client = self._client  # a client that nobody holds would close the connection of its pipeline
         try:
-            pipeline = self._client.pipeline(transaction=False)
+            pipeline = client.pipeline(transaction=False)
             for payload in payloads:
                 self._route.commands.publish(pipeline, payload)
             replies = pipeline.execute(raise_on_error=False)
@@ -104,9 +105,7 @@ class RedisCarrier:
     def close(self) -> None:
         client, self._made = self._made, None
         if client is not None:
-            client.close()
-            if not self._route.is_cluster:
-                client.connection_pool.disconnect()
+            redis_clients.close(client)
 
     def _one_by_one(self, payloads: Sequence[str]) -> Outcomes:
         outcomes: Outcomes = []

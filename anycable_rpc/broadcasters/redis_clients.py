@@ -27,7 +27,7 @@ from redis.sentinel import Sentinel
 from ..errors import ConfigurationError
 from . import tls_errors, urls
 
-__all__ = ["aclose", "address", "async_client", "check", "client", "is_cluster"]
+__all__ = ["aclose", "address", "async_client", "check", "client", "close", "is_cluster"]
 
 _SCHEMES = ("redis", "rediss", "unix")
 _PORT = 6379
@@ -91,14 +91,23 @@ def async_client(url: str, sentinels: str, seconds: float) -> Any:
     return _client(_ASYNC, url, sentinels, seconds)
 
 
+def close(client: Any) -> None:
+    """Close the idle connections of a client. Those in use close when nobody holds the client any more."""
+    if hasattr(client, "connection_pool"):
+        client.connection_pool.disconnect(inuse_connections=False)
+    else:
+        client.close()
+
+
 async def aclose(client: Any) -> None:
-    """Close a client of async code, and the Sentinels that it asks."""
-    await client.aclose()
-    manager = getattr(getattr(client, "connection_pool", None), "sentinel_manager", None)
-    if manager is not None:
-        await client.connection_pool.disconnect()
-        for sentinel in manager.sentinels:
-            await sentinel.aclose()
+    """Close the idle connections of a client of async code, and those to the Sentinels that it asks."""
+    pool = getattr(client, "connection_pool", None)
+    if pool is None:
+        await client.aclose()
+        return
+    await pool.disconnect(inuse_connections=False)
+    for sentinel in pool.sentinel_manager.sentinels if hasattr(pool, "sentinel_manager") else ():
+        await sentinel.aclose()
 
 
 class _Sentinel(Redis):

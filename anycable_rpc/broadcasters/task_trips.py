@@ -114,8 +114,10 @@ class TaskTrips:
 
     def _start(self, trip: Trip[_Member] | None) -> None:
         if trip is not None:
-            # A context of its own: the trip belongs to no single one of those who travel.
-            task = self._loop.create_task(self._travel(trip), name="anycable_rpc broadcasts", context=Context())
+            # A context of its own: the trip belongs to no single one of those who travel. Not as an argument, since
+            # some task factories take none.
+            task = Context().run(self._loop.create_task, self._travel(trip))
+            task.set_name("anycable_rpc broadcasts")
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 

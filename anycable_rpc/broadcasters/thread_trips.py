@@ -6,8 +6,8 @@ next one: the one with the latest deadline, so that nobody is held beyond their 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
-from threading import Lock
 from time import monotonic
 
 from .group_commit import LIMITS, Limits, Queue, QueueFull, Trip
@@ -27,7 +27,8 @@ class _Member:
         self.until = until
         self.error: Exception | None = None
         self.leads: Trip[_Member] | None = None
-        self.woken = Lock()
+        # Looked up now, since gevent may have replaced it after the import of this module.
+        self.woken = threading.Lock()
         self.woken.acquire()
 
 
@@ -44,7 +45,7 @@ class ThreadTrips:
         self.carrier = carrier
         self._failed = failed
         self._queue: Queue[_Member] = Queue(limits)
-        self._lock = Lock()
+        self._lock = threading.Lock()
 
     @property
     def waiting(self) -> int:
@@ -81,6 +82,7 @@ class ThreadTrips:
             with self._lock:
                 leads = not self._queue.withdraw(member) and member.leads
             if leads:  # others depend on this thread
+                member.woken.acquire(blocking=False)  # it was perhaps interrupted before it could do so
                 self._lead(leads)
             raise
 

@@ -8,6 +8,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import time
 import traceback
 from base64 import b64encode
 from collections.abc import Callable, Iterator
@@ -387,6 +388,19 @@ class TestFailures(HTTPCase):
         with pytest.raises(BroadcastFailed, match="the connection broke"):
             broadcaster.publish("{}")
 
+    def test_an_address_of_a_family_that_the_system_lacks_is_skipped(
+        self, server: BroadcastServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        here = (socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", server.port))
+        missing = (255, socket.SOCK_STREAM, 0, "", ("127.0.0.1", server.port))
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [missing, here])
+        broadcaster = HTTPBroadcaster("http://localhost/_broadcast")
+
+        broadcaster.publish("{}")
+        broadcaster.close()
+
+        assert server.payloads == ["{}"]
+
     def test_an_unknown_host_says_so(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def nowhere(*_: object) -> NoReturn:
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
@@ -412,6 +426,35 @@ class TestAsync(HTTPCase):
         asyncio.run(handler())
 
         assert server.payloads == ["{}"]
+
+    def test_close_lets_a_publication_under_way_arrive_once(
+        self, server: BroadcastServer, broadcaster: HTTPBroadcaster
+    ) -> None:
+        server.released.clear()
+
+        async def handler() -> None:
+            publishing = [asyncio.create_task(broadcaster.apublish(text)) for text in ("1", "2")]
+            await asyncio.to_thread(server.arrived.wait, 10)
+            broadcaster.close()
+            await asyncio.sleep(0.01)
+            server.released.set()
+            await asyncio.gather(*publishing)
+
+        asyncio.run(handler())
+
+        assert server.payloads == ["1", "2"]
+
+    def test_a_server_that_hung_up_while_the_event_loop_stood_still_costs_no_pause(
+        self, server: BroadcastServer, broadcaster: HTTPBroadcaster, pauses: list[float]
+    ) -> None:
+        server.hangs_up = True
+
+        with asyncio.Runner() as runner:
+            runner.run(broadcaster.apublish("1"))
+            time.sleep(0.2)  # the server closes the connection meanwhile
+            runner.run(broadcaster.apublish("2"))
+
+        assert (server.payloads, pauses) == (["1", "2"], [])
 
     def test_context_variables_are_kept(self) -> None:
         tenant: ContextVar[str] = ContextVar("tenant")
@@ -597,6 +640,46 @@ class TestProcesses:
 
         assert sorted(server.payloads) == ["child", "parent", "parent again", "parent at last"]
         assert server.connections == 2
+
+
+class TestReplacedPublish:
+    """Async code uses `publish` where only that one was replaced."""
+
+    @pytest.fixture
+    def seen(self) -> list[str]:
+        return []
+
+    def test_by_a_class_beside_the_broadcaster(self, seen: list[str]) -> None:
+        class Recording:
+            def publish(self, payload: str) -> None:
+                seen.append(payload)
+
+        class Both(Recording, HTTPBroadcaster): ...
+
+        asyncio.run(Both("http://localhost/").apublish("{}"))
+
+        assert seen == ["{}"]
+
+    def test_on_one_object(self, seen: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+        broadcaster = HTTPBroadcaster("http://localhost/")
+        monkeypatch.setattr(broadcaster, "publish", seen.append)
+
+        asyncio.run(broadcaster.apublish("{}"))
+
+        assert seen == ["{}"]
+
+    def test_beside_apublish_which_then_counts(self, server: BroadcastServer, seen: list[str]) -> None:
+        class Both(HTTPBroadcaster):
+            def publish(self, payload: str) -> None:
+                raise NotImplementedError
+
+            async def apublish(self, payload: str) -> None:
+                seen.append(payload)
+                await super().apublish(payload)
+
+        asyncio.run(Both(server.url).apublish("{}"))
+
+        assert (seen, server.payloads) == (["{}"], ["{}"])
 
 
 class TestChoice:

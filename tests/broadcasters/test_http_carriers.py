@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 from collections.abc import Sequence
 
 import pytest
 
+from anycable_rpc.broadcasters.http import HTTPBroadcaster
 from anycable_rpc.broadcasters.http_carriers import Posts, Refusal, may_be_about_content
 from anycable_rpc.broadcasters.http_messages import Answer, NotHTTP, head_of, read_answer
 from anycable_rpc.broadcasters.http_problems import NO_ANSWER, NoResponse
@@ -13,6 +16,8 @@ from anycable_rpc.broadcasters.http_url import ErrorTexts, Target
 from anycable_rpc.broadcasters.trips import CROWDED
 from anycable_rpc.errors import BroadcastFailed
 from anycable_rpc.publishing.payloads import Publication, publication, remote_disconnect
+
+from ..support.publishing_ways import WAYS, publishing
 
 A, B, C = publication("s", "a"), publication("s", "b"), publication("s", "c")
 BATCH = Publication(f"[{A},{B}]")
@@ -83,6 +88,12 @@ class TestTrips:
         assert bodies == [f"[{A},{B}]"]
         assert outcomes == [(NO_ANSWER, False)] * 2 + [(CROWDED, True)] * 2
 
+    def test_without_an_answer_after_a_refusal_the_rest_was_not_sent(self) -> None:
+        bodies, outcomes = trip([A, B, C, "x"], 400, NoResponse(NO_ANSWER, False))
+
+        assert bodies == [f"[{A},{B},{C}]", A]
+        assert outcomes == [(NO_ANSWER, False)] + [(CROWDED, True)] * 3
+
     def test_without_a_connection_none_was_sent(self) -> None:
         problem = NoResponse("no connection: {variable}, {check}", True)
 
@@ -104,6 +115,47 @@ def test_the_head_of_a_request_ends_where_the_length_is_to_be_written() -> None:
     assert POSTS.request("é").endswith(b"Content-Length: 2\r\n\r\n\xc3\xa9")
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_an_answer_to_a_part_of_a_large_request_counts(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As nginx does it with a body that is too large."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, publishing(way, monkeypatch):
+
+        def refuse() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(1000)
+                connection.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
+
+        refusing = threading.Thread(target=refuse)
+        refusing.start()
+        broadcaster = HTTPBroadcaster(f"http://127.0.0.1:{listener.getsockname()[1]}/")
+        with pytest.raises(BroadcastFailed, match="it is too large for that server"):
+            broadcaster.publish("x" * 10**7)
+        refusing.join()
+
+
+class TestTargets:
+    @pytest.mark.parametrize(
+        ("url", "host", "path"),
+        [
+            ("https://[fe80::1%25lo]/", "fe80::1%lo", "/"),
+            ("http://[::1]:8090/ä", "::1", "/%C3%A4"),
+            ("http://my_host/ä", "my_host", "/%C3%A4"),
+        ],
+    )
+    def test_odd_urls(self, url: str, host: str, path: str) -> None:
+        target = Target.parse(url, None, TEXTS)
+
+        assert (target.host, target.path) == (host, path)
+
+    @pytest.mark.parametrize(
+        ("url", "name"),
+        [("https://name.example./", "name.example"), ("https://[fe80::1%25lo]/", "fe80::1"), ("https://h/", "h")],
+    )
+    def test_a_certificate_names_neither_zone_nor_final_dot(self, url: str, name: str) -> None:
+        assert Target.parse(url, None, TEXTS).name_in_certificate == name
+
+
 class TestAnswers:
     @pytest.mark.parametrize(
         ("received", "answer"),
@@ -123,6 +175,8 @@ class TestAnswers:
             (b"HTTP/1.0 201 Created\r\nContent-Length: 0\r\n\r\n", Answer(201, False)),
             (b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 9\r\n\r\n<html>", Answer(502, False)),
             (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n", Answer(201, True)),
+            (b"HTTP/1.1 100 Continue\r\n\r\n" * 5_000 + b"HTTP/1.1 204 No Content\r\n\r\n", Answer(204, True)),
+            (b"HTTP/1.1 201 Created\nX: y\nContent-Length: 0\n\n", Answer(201, True)),
             (b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\n\r\n", Answer(101, False)),
         ],
     )

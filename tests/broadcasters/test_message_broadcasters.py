@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from time import monotonic
-from typing import cast
+from typing import Any, cast
 from uuid import uuid4
 
 import pytest
@@ -129,6 +129,10 @@ class TestRedisStreamsBroadcaster(BroadcasterContract):
         assert not caught.value.transient
 
 
+def threads_of_nats() -> int:
+    return sum(thread.name == "anycable_rpc nats" for thread in threading.enumerate())
+
+
 class TestNATSBroadcaster(BroadcasterContract):
     @pytest.fixture
     def broadcaster(self, nats: Server, channel: str) -> Iterator[NATSBroadcaster]:
@@ -149,6 +153,35 @@ class TestNATSBroadcaster(BroadcasterContract):
                 broadcaster.publish("x" * 1001)
             broadcaster.publish("x" * 1000)
             broadcaster.close()
+
+    def test_threads_that_publish_first_at_the_same_time_share_one_thread_of_nats(
+        self, broadcaster: NATSBroadcaster, arrived: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        together = threading.Barrier(8)
+        carrier = broadcaster._carrier
+
+        def carrier_at_the_same_time() -> Any:
+            together.wait(10)
+            return carrier()
+
+        monkeypatch.setattr(broadcaster, "_carrier", carrier_at_the_same_time)
+        before = threads_of_nats()
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(broadcaster.publish, "abcdefgh"))
+
+        assert threads_of_nats() == before + 1
+        assert sorted(arrived()) == list("abcdefgh")
+
+    def test_after_close_a_new_thread_starts(
+        self, broadcaster: NATSBroadcaster, arrived: Callable[[], list[str]]
+    ) -> None:
+        before = threads_of_nats()
+        broadcaster.publish("a")
+        broadcaster.close()
+        assert threads_of_nats() == before
+        broadcaster.publish("b")
+
+        assert arrived() == ["a", "b"]
 
     def test_the_second_server_takes_over(self, nats: Server, channel: str) -> None:
         subscriber = Subscriber(nats.port, channel)
@@ -243,6 +276,21 @@ class TestOutages:
             silent.released.set()
 
         assert monotonic() - began < 5
+
+
+def test_close_harms_no_publication_of_other_threads(redis: Server, channel: str) -> None:
+    broadcaster = RedisStreamsBroadcaster(f"redis://127.0.0.1:{redis.port}", channel, max_len=10_000)
+
+    def publish(number: int) -> None:
+        broadcaster.publish(str(number))
+        if not number % 20:
+            broadcaster.close()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(publish, range(1000)))
+    broadcaster.close()
+
+    assert sorted(entries(redis.port, channel)) == sorted(map(str, range(1000)))
 
 
 class TestProcesses:

@@ -259,6 +259,16 @@ def test_a_trip_of_several_belongs_to_no_context() -> None:
     run(test)
 
 
+def test_a_task_factory_that_takes_only_a_coroutine_will_do() -> None:
+    async def test(case: Case) -> None:
+        asyncio.get_running_loop().set_task_factory(lambda loop, work: asyncio.Task(work, loop=loop))
+        others = await case.publish_all("a", "b")
+        case.carrier.released.set()
+        await asyncio.gather(case.lone, *others)
+
+    assert run(test).carrier.trips == [["lone"], ["a", "b"]]
+
+
 def test_an_event_loop_that_ends_leaves_nothing_behind(recwarn: pytest.WarningsRecorder) -> None:
     problems: list[dict[str, Any]] = []
 

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from time import monotonic
+from typing import Any
 
 import pytest
 
@@ -221,6 +222,42 @@ def test_a_thread_that_is_interrupted_while_it_waits_takes_only_its_own_along(
     assert other.result(LONG) is None
     assert case.lone.result(LONG) is None
     assert case.carrier.trips == [["lone"], ["other"]]
+
+
+def test_a_leader_that_is_interrupted_before_it_begins_sends_for_the_others(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sleep = case.trips._sleep
+
+    def interrupted(member: Any) -> Any:
+        if member.payload != "leader":
+            return sleep(member)
+        until(lambda: member.leads is not None)
+        raise Interruption
+
+    monkeypatch.setattr(case.trips, "_sleep", interrupted)
+    leader, *others = case.publish_in_order(("leader", LONG), ("a", LONG / 2), ("b", LONG / 2))
+    case.carrier.released.set()
+
+    assert type(leader.exception(LONG)) is Interruption
+    assert [each.result(LONG) for each in others] == [None, None]
+    assert case.carrier.trips == [["lone"], ["leader", "a", "b"]]
+
+
+def test_locks_that_are_replaced_after_the_import_are_used(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gevent replaces them, perhaps late: gunicorn's workers do so after `--preload`."""
+    made: list[object] = []
+    lock = threading.Lock
+
+    def recorded() -> object:
+        made.append(lock())
+        return made[-1]
+
+    monkeypatch.setattr(threading, "Lock", recorded)
+    ThreadTrips(case.carrier, failed).carry("a", 1, 0)
+    case.carrier.released.set()
+
+    assert len(made) == 2
 
 
 def test_ten_thousand_of_eight_threads_keep_the_order_of_each_thread() -> None:
