@@ -69,7 +69,7 @@ class Target:
             port=parsed.port or _PORTS[parsed.scheme],
             is_tls=parsed.scheme == "https",
             path=(parsed.path or "/") + (f"?{parsed.query}" if parsed.query else ""),
-            headers={"Host": parsed.netloc, **_authorization(key, user, texts)},
+            headers={"Host": parsed.netloc, "User-Agent": "anycable_rpc", **_authorization(key, user, texts)},
         )
 
 

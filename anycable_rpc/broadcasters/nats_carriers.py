@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Sequence
-from contextlib import suppress
+from collections.abc import Coroutine, Generator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
-from .nats_connection import Connection
+from .nats_connection import LAST_TRIP, Connection
 from .nats_errors import describe
 from .trips import Failed, Outcomes, with_context
 
@@ -59,7 +59,7 @@ class NATSCarrier:
     def __init__(self, route: Route) -> None:
         self._route = route
         self._made: _LoopThread | None = None
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
 
     def send_one(self, payload: str, seconds: float) -> None:
         (failure,) = self.send_many([payload], seconds)
@@ -68,26 +68,36 @@ class NATSCarrier:
 
     def send_many(self, payloads: Sequence[str], seconds: float) -> Outcomes:
         bodies = [payload.encode() for payload in payloads]
-        return self._route.outcomes(self._thread.deliver(self._route.subject, bodies, max(seconds, _SHORTEST)))
+        with self._used_thread() as thread:
+            return self._route.outcomes(thread.deliver(self._route.subject, bodies, max(seconds, _SHORTEST)))
 
     def close(self) -> None:
-        with self._lock:
+        """Close the connection and end the thread, if possible after what is under way."""
+        with self._changed:
             thread, self._made = self._made, None
-        if thread:
-            thread.close()
+            if thread is None:
+                return
+            self._changed.wait_for(lambda: not thread.users, LAST_TRIP)
+        thread.close()
 
-    @property
-    def _thread(self) -> _LoopThread:
-        with self._lock:
-            if self._made is None:
-                self._made = _LoopThread(self._route.servers)
-            return self._made
+    @contextmanager
+    def _used_thread(self) -> Generator[_LoopThread]:
+        with self._changed:
+            self._made = thread = self._made or _LoopThread(self._route.servers)
+            thread.users += 1
+        try:
+            yield thread
+        finally:
+            with self._changed:
+                thread.users -= 1
+                self._changed.notify_all()
 
 
 class _LoopThread:
-    """A thread with an event loop and a connection."""
+    """A thread with an event loop and a connection. `users` is the number of trips that use it."""
 
     def __init__(self, servers: list[str]) -> None:
+        self.users = 0
         self._loop = asyncio.new_event_loop()
         self._connection = Connection(servers)
         self._thread = threading.Thread(target=self._loop.run_forever, name="anycable_rpc nats", daemon=True)

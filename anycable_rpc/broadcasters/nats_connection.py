@@ -14,9 +14,12 @@ from nats.aio.client import Client
 from . import tls_errors
 from .nats_errors import NO_GREETING, NO_TLS, UnusableConnection
 
-__all__ = ["Connection"]
+__all__ = ["LAST_TRIP", "Connection"]
 
 _logger = logging.getLogger("anycable_rpc")
+
+LAST_TRIP = 0.5
+"""Seconds that what is under way may take before a connection is closed."""
 
 
 class _Client(Client):
@@ -26,6 +29,9 @@ class _Client(Client):
         super().__init__()
         self.waiting: list[list[Exception]] = []
         """For each trip under way, a list of the errors that the server has sent meanwhile."""
+        self.idle = asyncio.Event()
+        """Set while no trip is under way."""
+        self.idle.set()
 
     async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
         """Turn TLS on, or raise an error, before the library sends CONNECT with the password."""
@@ -64,6 +70,7 @@ class _Client(Client):
         """
         received: list[Exception] = []
         self.waiting.append(received)
+        self.idle.clear()
         try:
             outcomes = [await self._publish(subject, body) for body in bodies]
             for _ in range(2):  # the library's first ping may overtake the publications; the second cannot
@@ -73,6 +80,8 @@ class _Client(Client):
             return outcomes
         finally:
             self.waiting.remove(received)
+            if not self.waiting:
+                self.idle.set()
             if self.is_closed and type(self.last_error) is errors.Error:  # the server's reason for closing
                 received.append(self.last_error)
             if received:
@@ -136,8 +145,13 @@ class Connection:
             raise UnusableConnection(tls_errors.explain(error) or NO_GREETING) from error
 
     async def close(self) -> None:
+        """Close the connection, if possible after what is under way."""
         client, self._client = self._client, None
-        if client is not None:
-            with suppress(Exception):
-                async with asyncio.timeout(0.9):  # a server that has stopped reading must not block this event loop
-                    await client.close()
+        if client is None:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_TRIP):
+                await client.idle.wait()
+        with suppress(Exception):
+            async with asyncio.timeout(0.9):  # a server that has stopped reading must not block this event loop
+                await client.close()

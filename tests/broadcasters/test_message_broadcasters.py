@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import subprocess
 import sys
@@ -278,19 +279,44 @@ class TestOutages:
         assert monotonic() - began < 5
 
 
-def test_close_harms_no_publication_of_other_threads(redis: Server, channel: str) -> None:
-    broadcaster = RedisStreamsBroadcaster(f"redis://127.0.0.1:{redis.port}", channel, max_len=10_000)
+class TestClose:
+    """Closing while others publish."""
 
-    def publish(number: int) -> None:
-        broadcaster.publish(str(number))
-        if not number % 20:
-            broadcaster.close()
+    def test_it_harms_no_publication_of_other_threads(self, broadcaster: Made) -> None:
+        def publish(number: int) -> None:
+            broadcaster.publish(str(number))
+            if not number % 20:
+                broadcaster.close()
 
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(publish, range(1000)))
-    broadcaster.close()
+        with ThreadPoolExecutor(8) as pool:
+            outcomes = list(pool.map(publish, range(600)))
 
-    assert sorted(entries(redis.port, channel)) == sorted(map(str, range(1000)))
+        assert outcomes == [None] * 600
+
+    def test_it_harms_no_publication_of_other_tasks(self, broadcaster: Made) -> None:
+        async def publish(number: int) -> None:
+            await broadcaster.apublish(str(number))
+            if not number % 100:
+                broadcaster.close()
+
+        async def main() -> list[None]:
+            return await asyncio.gather(*map(publish, range(600)))
+
+        assert asyncio.run(main()) == [None] * 600
+
+    def test_it_loses_none_on_redis_streams(self, redis: Server, channel: str) -> None:
+        broadcaster = RedisStreamsBroadcaster(f"redis://127.0.0.1:{redis.port}", channel, max_len=10_000)
+
+        def publish(number: int) -> None:
+            broadcaster.publish(str(number))
+            if not number % 20:
+                broadcaster.close()
+
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(publish, range(1000)))
+        broadcaster.close()
+
+        assert sorted(entries(redis.port, channel)) == sorted(map(str, range(1000)))
 
 
 class TestProcesses:

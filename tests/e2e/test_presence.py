@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from time import monotonic
 
 import pytest
 
@@ -13,7 +14,7 @@ from anycable_rpc.settings.model import Settings
 from anycable_rpc.transports.grpcio.server import ThreadedServer
 from anycable_rpc.transports.service import Service
 
-from .client import Client
+from .client import PATIENCE, Client
 from .processes import free_port
 from .servers import SECRET, anycable_go_version, broadcast_url, running_anycable_go
 
@@ -63,8 +64,21 @@ def served(**variables: str) -> Generator[tuple[str, Cable]]:
 
 @pytest.fixture
 def room() -> Iterator[tuple[str, Cable]]:
-    with served(ANYCABLE_BROKER="memory") as server:
-        yield server
+    with served(ANYCABLE_BROKER="memory") as (socket, cable):
+        wait_for_the_api(cable)
+        yield socket, cable
+
+
+def wait_for_the_api(cable: Cable) -> None:
+    """Wait until anycable-go serves its API. It listens a moment earlier, and answers 404 then."""
+    end = monotonic() + PATIENCE
+    while True:
+        try:
+            cable.presence("nobody")
+            return
+        except RequestFailed as error:
+            if "404" not in str(error) or monotonic() > end:
+                raise
 
 
 def test_who_has_joined_is_present_until_leaving(room: tuple[str, Cable]) -> None:
