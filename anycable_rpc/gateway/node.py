@@ -24,6 +24,7 @@ from .events import BroadcastSent, Journal, RemotelyDisconnected
 
 __all__ = ["Node", "Receiver"]
 
+
 class Receiver(Protocol):
     """A client's socket, as the node sees it."""
 
