@@ -96,8 +96,7 @@ class Subscription:
     @property
     def is_active(self) -> bool:
         """True while the client is subscribed."""
-        is_open = not self._wire.conversation.has_ended and self._end is None
-        return is_open and self.identifier in self._wire.session.subscriptions
+        return not self._is_over and self.identifier in self._wire.session.subscriptions
 
     @property
     def answer(self) -> CommandResponse | None:
@@ -117,7 +116,7 @@ class Subscription:
     @property
     def presence(self) -> dict[str, Any]:
         """Who is present in the stream that the channel has joined: the ids, each with its info."""
-        stream = self._istate.get(PRESENCE_KEY, "") if self._end is None else ""
+        stream = "" if self._is_over else self._istate.get(PRESENCE_KEY, "")
         return present_in(self._wire.server.node.broker, stream) if stream else {}
 
     @property
@@ -153,11 +152,15 @@ class Subscription:
         return "confirmed" if self.is_active else "ended"
 
     @property
+    def _is_over(self) -> bool:
+        return self._wire.conversation.has_ended or self._end is not None
+
+    @property
     def _istate(self) -> Mapping[str, str]:
         return self._wire.session.istates.get(self.identifier, {})
 
     def _streams(self) -> list[str]:
-        return list(self._wire.session.streams.get(self.identifier, ())) if self._end is None else []
+        return [] if self._is_over else list(self._wire.session.streams.get(self.identifier, ()))
 
     def _lines(self) -> list[str]:
         return [
