@@ -29,6 +29,9 @@ class CableClient:
     def __init__(self, server: TestServer) -> None:
         self.server = server
 
+    def __repr__(self) -> str:
+        return f"CableClient({self.server!r})"
+
     def __call__(self, *, raise_exceptions: bool | None = None, **request: Unpack[Upgrade]) -> TestClient:
         """Connect a client."""
         return TestClient(self.server.cable, raise_exceptions=raise_exceptions, **request)

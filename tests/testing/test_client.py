@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import jwt
@@ -13,8 +14,11 @@ from anycable_rpc.protocol.messages import ConnectionResponse, DisconnectRespons
 from anycable_rpc.testing import TestClient, TestServer
 
 from ..support.both_ways import App, settings
+from ..support.paths import DATA
 from .chat import ChatChannel, User
 from .ways import SECRET, Way
+
+FOREIGN: list[dict[str, str]] = json.loads((DATA / "foreign_tokens.json").read_text("utf-8"))["tokens"]
 
 
 @pytest.fixture
@@ -95,6 +99,18 @@ def test_tokens_of_other_issuers_let_in(way: Way) -> None:
     way.do(cable, "disconnect", user_id="a/b")
 
     assert (ann.identifiers, ann.closed) == ({"user_id": "a/b"}, True)
+
+
+@pytest.mark.parametrize("foreign", FOREIGN, ids=lambda foreign: foreign["id"])
+def test_each_recorded_token_of_another_issuer_does_as_with_anycable_go(foreign: dict[str, str]) -> None:
+    cable = Cable(User, settings=settings(secret=foreign["secret"]))
+
+    with TestClient(cable, token=foreign["token"]) as client:
+        is_refused = "refused" in foreign
+        seen = (client.rejected, client.reason or "1011" if client.rejected else None)
+        assert seen == (is_refused, foreign.get("refused"))
+        if not is_refused and foreign["identifiers"].startswith("{"):  # the others are no JSON object
+            assert client.identifiers == json.loads(foreign["identifiers"])
 
 
 def test_identifiers_that_are_not_json_are_shown_as_they_are(way: Way, cable: Cable) -> None:
