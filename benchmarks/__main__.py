@@ -16,13 +16,16 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from time import monotonic
 
-from . import curves, engines, in_process, through
+from . import curves, engines, in_process, kit, through
 from .report import Goal, Report, Table
 from .rounds import number
 from .servers import Missing, anycable_go, go_program
 
 RESULTS = Path(__file__).parent / "results"
-PARTS = ("in-process", "growth", "framework", "engines", "kinds", "concurrency", "workers", "start", "anycable-go")
+PARTS = (
+    *("in-process", "growth", "framework", "engines", "kinds", "concurrency", "workers", "start", "anycable-go"),
+    "testing",
+)
 NEED_GO = {"framework", "engines", "kinds", "concurrency", "workers", "anycable-go"}
 
 
@@ -95,6 +98,7 @@ def _parts(
         "concurrency": concurrency,
         "workers": lambda: engines.workers(report, folder, usual, seconds, say),
         "start": lambda: engines.size_and_start(report, folder, usual, say),
+        "testing": lambda: kit.run(report, folder, usual, say),
         "anycable-go": lambda: through.run(report, folder, usual, plan.clients, say),
     }
 
