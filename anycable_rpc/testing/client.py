@@ -69,7 +69,11 @@ class TestClient:
         **request: Unpack[Upgrade],
     ) -> None:
         self._open(cable, raise_exceptions, wait, hop, request)
-        self._wire.run(self._wire.conversation.start(), "TestClient.aconnect")
+        try:
+            self._wire.run(self._wire.conversation.start(), "TestClient.aconnect")
+        except BaseException:
+            self._close_server()
+            raise
 
     @classmethod
     async def aconnect(
@@ -226,7 +230,11 @@ class TestClient:
         self._wire = Wire(server, handshake, raise_exceptions)
 
     async def _start(self) -> None:
-        await self._wire.arun(self._wire.conversation.start())
+        try:
+            await self._wire.arun(self._wire.conversation.start())
+        except BaseException:
+            self._close_server()
+            raise
 
     async def _leave(self) -> None:
         self._wire.inbox.abandon()

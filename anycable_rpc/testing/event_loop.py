@@ -22,18 +22,18 @@ class EventLoop:
 
     def __init__(self) -> None:
         self._runner: asyncio.Runner | None = None
+        self._finalizer: Callable[[], object] = _close_nothing
 
     def wait(self, make_coroutine: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
         """Run a coroutine to its end, with the context variables of this thread, and return its result."""
         if self._runner is None:
             self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
-            weakref.finalize(self, self._runner.close)
+            self._finalizer = weakref.finalize(self, _close, self._runner)
         return self._runner.run(make_coroutine(), context=copy_context())
 
     def close(self) -> None:
         """Cancel the tasks that are left, and close the event loop."""
-        if self._runner is not None and not is_loop_running():
-            self._runner.close()
+        self._finalizer()
 
 
 class Hops:
@@ -50,6 +50,17 @@ class Hops:
 async def here(function: Callable[[], Any]) -> Any:
     """Call a function in this thread, which is the test's."""
     return function()
+
+
+def _close(runner: asyncio.Runner) -> None:
+    if is_loop_running():  # then no other one can run, so its tasks are not told
+        runner.get_loop().close()
+    else:
+        runner.close()
+
+
+def _close_nothing() -> None:
+    """Close no event loop: none was needed."""
 
 
 def is_loop_running() -> bool:

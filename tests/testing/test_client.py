@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -256,6 +257,17 @@ class TestServers:
 
         with pytest.raises(ConfigurationError):
             TestClient(cable, token="ey")
+
+        assert cable.chosen_broadcaster is None
+
+    def test_nor_does_one_whose_connect_fails(self, way: Way) -> None:
+        cable = App(way.mode, User, settings=settings()).cable
+        broken: Any = {"cookies": {"user_id": "broken"}}
+
+        with pytest.raises(ValueError, match="the database is gone"):
+            TestClient(cable, **broken)
+        with pytest.raises(ValueError, match="the database is gone"):
+            asyncio.run(TestClient.aconnect(cable, **broken))
 
         assert cable.chosen_broadcaster is None
 

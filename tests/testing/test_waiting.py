@@ -164,6 +164,16 @@ class TestWait:
         assert first is not own
         assert first.is_closed()
 
+    def test_it_can_be_closed_while_another_one_runs(self) -> None:
+        server = TestServer(App("async", User, settings=settings()).cable)
+        TestClient(server.cable)
+
+        async def test() -> None:
+            server.close()
+
+        asyncio.run(test())
+        server.close()
+
     def test_tasks_that_callbacks_leave_behind_go_on_in_the_next_verb(self) -> None:
         class Leaving(Channel):
             @action
