@@ -115,7 +115,7 @@ class Subscription:
 
     @property
     def presence(self) -> dict[str, Any]:
-        """Who is present in the stream that the channel has joined: the ids, each with its info."""
+        """The ids that are present in the stream that the channel has joined, each with its info (None without any)."""
         stream = "" if self._is_over else self._istate.get(PRESENCE_KEY, "")
         return present_in(self._wire.server.node.broker, stream) if stream else {}
 

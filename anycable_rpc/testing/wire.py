@@ -1,4 +1,4 @@
-"""One test client's side of its connection: it sends frames as a browser does, and keeps what it receives."""
+"""The test client's side of a connection: it sends frames as a browser does, and keeps what it receives."""
 
 from __future__ import annotations
 
