@@ -33,7 +33,7 @@ class Broadcasts(Mapping[Any, list[Any]]):
 
     def __getitem__(self, stream: Any) -> list[Any]:
         name = stream_names.name_for(stream, self._cable.objects)
-        return Recorded(self._by_stream().get(name, []), self._lines)
+        return Recorded(self._by_stream().get(name, []), self.context)
 
     def __contains__(self, stream: object) -> bool:
         return bool(self[stream])
@@ -51,15 +51,11 @@ class Broadcasts(Mapping[Any, list[Any]]):
     def disconnects(self) -> list[dict[str, Any]]:
         """The identifiers that were remotely disconnected, in order."""
         found = [each.identifiers for each in self.publications if isinstance(each, RemoteDisconnect)]
-        return Recorded([dict(self._cable.codec.loads(identifiers)) for identifiers in found], self._lines)
+        return Recorded([dict(self._cable.codec.loads(identifiers)) for identifiers in found], self.context)
 
     def clear(self) -> None:
         """Forget what was published so far."""
         self.publications.clear()
-
-    def context(self) -> list[str]:
-        """Return what pytest shows below a comparison that has failed."""
-        return self._lines()
 
     def _by_stream(self) -> dict[str, list[Any]]:
         streams: dict[str, list[Any]] = {}
@@ -68,7 +64,8 @@ class Broadcasts(Mapping[Any, list[Any]]):
                 streams.setdefault(publication.stream, []).append(_value(publication.data))
         return streams
 
-    def _lines(self) -> list[str]:
+    def context(self) -> list[str]:
+        """Return what pytest shows below a comparison that has failed."""
         streams = [f"  {stream!r}: {data!r}" for stream, data in self._by_stream().items()]
         lines = ["broadcasts to each stream:", *streams] if streams else ["nothing was broadcast"]
         closed = list(self.disconnects)

@@ -204,10 +204,6 @@ class TestClient:
         """All that the cable has published."""
         return self.server.broadcasts
 
-    def context(self) -> list[str]:
-        """Return what pytest shows below a comparison that has failed."""
-        return self._lines()
-
     def __repr__(self) -> str:
         return f"<TestClient {self._who} {self._status}, transmissions={list(self.transmissions)!r}>"
 

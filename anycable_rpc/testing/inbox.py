@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from ..errors import InvalidData
 from ..gateway.endings import Ending, NoClose, allows_return, reason_of
 from ..protocol import json_text
 
@@ -20,11 +19,8 @@ class Frame(NamedTuple):
 
     @property
     def value(self) -> Any:
-        """The decoded JSON; the string itself, if it is not JSON."""
-        try:
-            return json_text.loads(self.text)
-        except InvalidData:
-            return self.text
+        """The decoded JSON."""
+        return json_text.loads(self.text)
 
     @property
     def members(self) -> Mapping[str, Any]:

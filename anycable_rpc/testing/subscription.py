@@ -129,10 +129,6 @@ class Subscription:
         """The messages that the channel has transmitted to this client, in order."""
         return Recorded(self._messages(is_streamed=False), self._lines)
 
-    def context(self) -> list[str]:
-        """Return what pytest shows below a comparison that has failed."""
-        return self._lines()
-
     def __repr__(self) -> str:
         seen = f"received={list(self.received)!r}, transmissions={list(self.transmissions)!r}"
         return f"<Subscription {self._title} {self._status}, streams={self._streams()!r}, {seen}>"

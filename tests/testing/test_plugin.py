@@ -207,9 +207,8 @@ def test_failed_expectations_say_what_there_was(project: Project) -> None:
         assert [line for line in lines if line not in section] == [], output
 
 
-@pytest.mark.parametrize("kind", KINDS)
 class TestBesideOtherPlugins:
-    @pytest.mark.parametrize("mode", ["auto", "strict"])
+    @pytest.mark.parametrize(("kind", "mode"), [("def", "strict"), ("async", "auto")])
     def test_of_asyncio(self, project: Project, kind: str, mode: str) -> None:
         pytest.importorskip("pytest_asyncio", reason="pytest-asyncio is not installed: make test does it")
         ini = f"{INI}asyncio_mode = {mode}\nasyncio_default_fixture_loop_scope = function\n"
@@ -218,12 +217,14 @@ class TestBesideOtherPlugins:
 
         assert "3 passed" in project.run(plugins=PLUGINS[:2])
 
+    @pytest.mark.parametrize("kind", KINDS)
     def test_of_anyio(self, project: Project, kind: str) -> None:
         backend = "import pytest\n\n@pytest.fixture\ndef anyio_backend():\n    return 'asyncio'\n\n@pytest.mark.anyio"
         project.write(ini=INI, chat=KINDS[kind], test_a=SPEAK, test_b=backend + ASPEAK, test_c=SPEAK)
 
         assert "3 passed" in project.run()
 
+    @pytest.mark.parametrize("kind", KINDS)
     def test_of_django(self, project: Project, kind: str) -> None:
         pytest.importorskip("pytest_django", reason="pytest-django is not installed: make test does it")
         project.write(ini=INI, chat=KINDS[kind], test_chat=SPEAK)

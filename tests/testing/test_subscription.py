@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,7 @@ from anycable_rpc.broadcasters.rest_api import PresenceRecord
 from anycable_rpc.errors import IgnoredCommand, InvalidData
 from anycable_rpc.protocol.messages import CommandResponse, Status
 from anycable_rpc.testing import Subscription, TestClient
+from anycable_rpc.testing.recorded import Recorded
 
 from .chat import ChatChannel, User
 from .ways import Way
@@ -27,6 +29,12 @@ def users(way: Way, cable: Cable, *names: str) -> list[TestClient]:
 
 def in_room(way: Way, cable: Cable, *names: str, room: str = "1") -> list[Subscription]:
     return [way.subscribe(client, ChatChannel, room=room) for client in users(way, cable, *names)]
+
+
+def context(recorded: list[Any]) -> list[str]:
+    """Return what pytest shows below a comparison of the list that has failed."""
+    assert isinstance(recorded, Recorded)
+    return recorded.context()
 
 
 def test_a_confirmed_subscription_has_its_streams_and_state(way: Way, cable: Cable) -> None:
@@ -304,6 +312,29 @@ class TestRecords:
 
         assert (ann.received, ann.transmissions, ann.confirmed) == ([], ["2"], True)
         assert cable.broadcaster.broadcasts == {}  # type: ignore[attr-defined]
+
+    def test_each_list_knows_what_else_there_was(self, way: Way, cable: Cable) -> None:
+        (client,) = users(way, cable, "ann")
+        ann = way.subscribe(client, ChatChannel, room="1")
+        way.do(ann, "perform", "speak", text="hi")
+        way.do(cable, "disconnect", user_id="ann")
+
+        of_subscription = [
+            "ChatChannel room='1': ended",
+            "  streamed: []",
+            "  received: [{'text': 'hi', 'user': 'ann'}]",
+            "  transmitted: []",
+        ]
+        of_broadcasts = [
+            "broadcasts to each stream:",
+            "  'chat/1': [{'user': 'ann', 'text': 'hi'}]",
+            "  'log': ['ann has left 1']",
+            "remote disconnects: [{'user_id': 'ann'}]",
+        ]
+        assert context(ann.received) == context(ann.transmissions) == context(ann.streams) == of_subscription
+        assert context(client.broadcasts["x"]) == context(client.broadcasts.disconnects) == of_broadcasts
+        assert client.broadcasts.context() == of_broadcasts
+        assert context(client.frames)[:2] == ["client {'user_id': 'ann'}: closed (remote)", "its frames:"]
 
     def test_copies_are_plain_lists(self, way: Way, cable: Cable) -> None:
         (ann,) = in_room(way, cable, "ann")
