@@ -38,9 +38,6 @@ __all__ = [
 
 _POLL = 0.01  # seconds between looks at whether something has ended
 
-Wait = Callable[[Callable[[], Coroutine[Any, Any, Any]]], Any]
-"""Takes a function that makes a coroutine, runs the coroutine to its end, and returns its result."""
-
 
 class ThreadRunner(Protocol):
     """Runs the `def` callbacks of an async app on threads."""
@@ -106,6 +103,10 @@ async def until(condition: Callable[[], bool], timeout: float) -> bool:
             return False
         await asyncio.sleep(_POLL)
     return True
+
+
+Wait = Callable[[Callable[[], Coroutine[Any, Any, Any]]], Any]
+"""Takes a function that makes a coroutine, runs the coroutine to its end, and returns its result."""
 
 
 def run(steps: Steps, middleware: Sequence[Middleware] = (), wait: Wait | None = None) -> Response:
