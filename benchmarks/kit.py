@@ -5,19 +5,22 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from time import perf_counter
 
 from .report import Goal, Report, Table
-from .rounds import Sample, in_turns, spread
+from .rounds import Spread, in_turns, spread
 
 __all__ = ["TESTS", "run", "write_suite"]
 
+Sample = Mapping[str, float]
+
 TESTS = 200
 _NOTHING = ("-c", "pass")
-_PYTEST = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:asyncio", "-p", "no:django")
+_PYTEST = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "pytest_anycable_rpc")
+_ONLY_OURS = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # Hypothesis alone takes half a second
 _INI = "[pytest]\nanycable_app = chat:cable\n"
 _CHAT = """
 from anycable_rpc import Cable, Channel, Connection, action
@@ -79,19 +82,27 @@ def run(report: Report, folder: Path, rounds: int, say: Callable[[str], object])
         **{name: partial(_seconds, suite, _PYTEST) for name, suite in suites.items()},
     }
     seen = in_turns(contenders, rounds, lambda text: say(f"testing, {text}"))
-    start = [sample["seconds"] for sample in seen.pop("Python itself")]
+    start = seen.pop("Python itself")
     rows: list[list[str]] = []
     for name, samples in seen.items():
-        beyond = spread([sample["seconds"] - began for sample, began in zip(samples, start, strict=True)])
-        rows.append([f"{TESTS} {name}", str(beyond)])
+        beyond, cpu = (_beyond(start, samples, what) for what in ("seconds", "cpu"))
+        rows.append([f"{TESTS} {name}", str(beyond), str(cpu)])
         if name != "tests that do nothing":
             report.goals.append(Goal(f"{TESTS} {name}, s beyond Python's start", 2, beyond, at_most=True))
-    report.tables.append(Table("Suites of tests, with pytest's own time", ["", "s beyond Python's start"], rows))
+    columns = ["", "s beyond Python's start", "CPU, s"]
+    report.tables.append(Table("Suites of tests, with pytest's own time", columns, rows))
+
+
+def _beyond(start: Sequence[Sample], samples: Sequence[Sample], what: str) -> Spread:
+    """Return the spread of a measure without what Python's start takes, round by round."""
+    return spread([sample[what] - began[what] for sample, began in zip(samples, start, strict=True)])
 
 
 def _seconds(folder: Path, arguments: Sequence[str]) -> Sample:
-    """Return how long a program takes from its start to its end."""
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
-    began = perf_counter()
+    """Return how long a program takes from its start to its end, and its CPU time."""
+    environment = {**os.environ, **_ONLY_OURS, "PYTHONPATH": str(Path(__file__).parents[1])}
+    began, before = perf_counter(), os.times()
     subprocess.run([sys.executable, *arguments], cwd=folder, env=environment, check=True, capture_output=True)
-    return {"seconds": perf_counter() - began}
+    seconds, after = perf_counter() - began, os.times()
+    used = after.children_user + after.children_system - before.children_user - before.children_system
+    return {"seconds": seconds, "cpu": used}

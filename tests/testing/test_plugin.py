@@ -275,7 +275,7 @@ cable = Cable(Connection, channels=[NotesChannel])
 """
 IN_DJANGO = """
     import pytest
-    from asgiref.sync import async_to_sync
+    from asgiref.sync import async_to_sync, sync_to_async
     import chat
 
     @pytest.fixture
@@ -289,15 +289,28 @@ IN_DJANGO = """
         notes.perform("count")
         notes.perform("acount")
         assert notes.transmissions == [1, 1]
+
+    @pytest.fixture
+    def anycable_hop():
+        return lambda function: sync_to_async(function)()
+
+    @pytest.mark.asyncio
+    @pytest.mark.django_db
+    async def test_and_so_they_do_in_an_async_test(cable_client):
+        await chat.Group.objects.acreate(name="staff")
+        notes = await (await cable_client.aconnect()).asubscribe("NotesChannel")
+        await notes.aperform("count")
+        await notes.aperform("acount")
+        assert notes.transmissions == [1, 1]
 """
 
 
 def test_callbacks_run_in_the_transaction_of_a_django_test(project: Project) -> None:
-    pytest.importorskip("django", reason="Django is not installed")
+    django = pytest.importorskip("django", reason="Django is not installed")
+    pytest.importorskip("pytest_asyncio", reason="pytest-asyncio is not installed: make test does it")
     conftest = "import chat\n"
-    ini = "[pytest]\nanycable_app = chat:cable\n"
+    ini = "[pytest]\nanycable_app = chat:cable\nasyncio_default_fixture_loop_scope = function\n"
     project.write(ini=ini, chat=NOTES, conftest=conftest, test_notes=IN_DJANGO)
-    django = pytest.importorskip("django")
     paths = f"{PROJECT}:{Path(django.__file__).parents[1]}"
 
-    assert "1 passed" in project.run(plugins=PLUGINS[:4], PYTHONPATH=paths)
+    assert "2 passed" in project.run(plugins=PLUGINS[:2], PYTHONPATH=paths)
