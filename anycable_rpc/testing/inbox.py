@@ -30,7 +30,7 @@ class Frame(NamedTuple):
 
 
 class Inbox:
-    """The receiver of a test client's frames, as the node sees it. After the end it keeps no more.
+    """The receiver of a test client's frames, as the node sees it.
 
     Args:
         end: ends the session; it gets the reason for the log, and whether the client may resume the session.
@@ -43,17 +43,16 @@ class Inbox:
 
     def transmit(self, frame: str) -> None:
         """Keep a frame of a stream."""
-        self._keep(frame, is_streamed=True)
+        self.frames.append(Frame(frame, is_streamed=True))
 
     async def transmit_all(self, frames: Iterable[str]) -> None:
         """Keep the frames of an answer."""
-        for frame in frames:
-            self._keep(frame, is_streamed=False)
+        self.frames += [Frame(frame, is_streamed=False) for frame in frames]
 
     def close(self, ending: Ending, last_frame: str = "") -> None:
         """End the connection after `last_frame`."""
         if last_frame:
-            self._keep(last_frame, is_streamed=False)
+            self.frames.append(Frame(last_frame, is_streamed=False))
         self.ending = self.ending or ending
         self._end(reason_of(ending), allows_return(ending))
 
@@ -61,7 +60,3 @@ class Inbox:
         """End the connection: the client has gone."""
         self.ending = self.ending or NoClose.GONE
         self._end("the client has gone", True)
-
-    def _keep(self, frame: str, *, is_streamed: bool) -> None:
-        if self.ending is None:
-            self.frames.append(Frame(frame, is_streamed))

@@ -132,6 +132,35 @@ def test_a_client_subscribes_again_with_a_new_subscription(way: Way, cable: Cabl
     assert (after.received, after.streams, after.is_active) == ([1], ["chat/1"], True)
 
 
+class Closing(Channel):
+    """Ends the connection while it is subscribed to, and while it is left."""
+
+    def subscribed(self) -> None:
+        if self.params["at"] == "subscribed":
+            self.connection.close("enough")
+
+    def unsubscribed(self) -> None:
+        self.cable.disconnect(user_id="ann")
+
+
+def test_a_connection_that_ends_meanwhile_confirms_nothing(way: Way) -> None:
+    (client,) = users(way, way.cable(User, [Closing]), "ann")
+
+    closing = way.subscribe(client, Closing, at="subscribed")
+
+    assert (closing.confirmed, closing.rejected, closing.is_active, client.reason) == (False, False, False, "enough")
+    assert "at='subscribed' neither confirmed nor rejected, " in repr(closing)
+
+
+def test_a_connection_may_end_while_a_subscription_does(way: Way) -> None:
+    (client,) = users(way, way.cable(User, [Closing]), "ann")
+    closing = way.subscribe(client, Closing, at="unsubscribed")
+
+    way.do(closing, "unsubscribe")
+
+    assert (closing.confirmed, closing.is_active, client.reason) == (True, False, "remote")
+
+
 @pytest.mark.parametrize("verb", ["perform", "whisper", "unsubscribe"])
 def test_a_verb_without_a_subscription_says_that_it_would_do_nothing(way: Way, cable: Cable, verb: str) -> None:
     (client,) = users(way, cable, "ann")

@@ -112,6 +112,23 @@ class TestInsideARunningLoop:
 
         asyncio.run(test())
 
+    def test_callbacks_await_what_they_publish(self) -> None:
+        class Leaving(Channel):
+            @action
+            async def leave(self) -> None:
+                await self.cable.abroadcast("log", "leaving")
+                await self.cable.adisconnect()
+
+            async def unsubscribed(self) -> None:
+                await self.cable.abroadcast("log", "left")
+
+        async def test() -> None:
+            async with await TestClient.aconnect(cable_of(Leaving)) as client:
+                await (await client.asubscribe(Leaving)).aperform("leave")
+                assert (client.reason, client.broadcasts["log"]) == ("remote", ["leaving", "left"])
+
+        asyncio.run(test())
+
     def test_verbs_run_side_by_side_and_each_raises_its_own_error(self) -> None:
         turns: list[str] = []
 
