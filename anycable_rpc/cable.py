@@ -73,7 +73,7 @@ class Cable(Publishing):
         self.middleware = list(middleware)
         self.on_error = on_error
         self._settings = settings
-        self._broadcaster = broadcaster
+        self.chosen_broadcaster = broadcaster
         self._actions = {channel: actions_of(channel) for channel in self.channels.values()}
 
     # For pages and clients
@@ -155,12 +155,12 @@ class Cable(Publishing):
 
     @property
     def broadcaster(self) -> Broadcaster:
-        """The broadcaster, made from the settings on first use."""
-        return self._broadcaster or self._found_broadcaster
+        """The broadcaster: `chosen_broadcaster`, which was given or set, else by the settings, made on first use."""
+        return self.chosen_broadcaster or self._found_broadcaster
 
     @broadcaster.setter
     def broadcaster(self, broadcaster: Broadcaster) -> None:
-        self._broadcaster = broadcaster
+        self.chosen_broadcaster = broadcaster
 
     @cached_property
     def rest_api(self) -> RestAPI:

@@ -9,7 +9,9 @@ __all__ = [
     "BindError",
     "BroadcastFailed",
     "ConfigurationError",
+    "EventLoopRunning",
     "ExpiredToken",
+    "IgnoredCommand",
     "IncompatibleClient",
     "InvalidData",
     "InvalidIdentifier",
@@ -161,6 +163,20 @@ class RequestFailed(AnyCableError):
 
 class BroadcastFailed(RequestFailed):
     """A publication was not accepted."""
+
+
+class EventLoopRunning(AnyCableError, RuntimeError):
+    """A sync verb of a test client was used inside a running event loop; `twin` is the verb to await instead."""
+
+    def __init__(self, twin: str) -> None:
+        super().__init__(
+            f"an event loop is running in this thread, and the app has `async def` callbacks: write `await {twin}(…)`"
+        )
+        self.twin = twin
+
+
+class IgnoredCommand(AnyCableError):
+    """A test client sent a command that anycable-go ignores in silence: it is closed, or not subscribed."""
 
 
 def near(name: object, known: Iterable[str], cutoff: float = 0.6) -> str:

@@ -10,7 +10,9 @@ from anycable_rpc.errors import (
     BindError,
     BroadcastFailed,
     ConfigurationError,
+    EventLoopRunning,
     ExpiredToken,
+    IgnoredCommand,
     IncompatibleClient,
     InvalidData,
     InvalidIdentifier,
@@ -53,6 +55,8 @@ PARENTS = {
     MissingIdentifiers: InvalidToken,
     InvalidSignedStream: AnyCableError,
     RequestFailed: AnyCableError,
+    EventLoopRunning: AnyCableError,
+    IgnoredCommand: AnyCableError,
     BroadcastFailed: RequestFailed,
 }
 

@@ -58,10 +58,11 @@ class Call:
         identifier: the subscription that is handled now; empty when the call is about none.
         callback: the callback that runs now, or ran last.
         reply: what the callbacks ask for; set once there is a connection.
+        errors: the errors that were reported.
     """
 
     reply: Reply
-    __slots__ = ("cable", "callback", "identifier", "identifiers", "reply", "request", "sid")
+    __slots__ = ("cable", "callback", "errors", "identifier", "identifiers", "reply", "request", "sid")
 
     def __init__(self, cable: Cable, request: Request, sid: str, identifiers: str = "", identifier: str = "") -> None:
         self.cable = cable
@@ -70,6 +71,7 @@ class Call:
         self.identifiers = identifiers
         self.identifier = identifier
         self.callback: Callback | None = None
+        self.errors: tuple[Exception, ...] = ()
 
     def begin(self) -> Connection:
         """Return the connection of a Connect."""
@@ -118,6 +120,7 @@ class Call:
 
     def report(self, error: Exception) -> Generator[Callback, Any, str]:
         """Log the error once, and tell `on_error` unless it is the client's error; return the `error_msg`."""
+        self.errors = (*self.errors, error)
         context = {
             "sid": self.sid,
             "identifiers": self.identifiers,

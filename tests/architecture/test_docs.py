@@ -106,6 +106,9 @@ def write_modules(page: Path, folder: Path) -> None:
             (folder / found[1]).write_text(block.text, "utf-8")
 
 
+_TEST_MODULE = re.compile(r"# test_\w+\.py\n")
+_FOR_PYTEST = re.compile(r"# (test_\w+|conftest)\.py\n")
+WITH_TESTS = [page for page in PAGES if any(_TEST_MODULE.match(block.text) for block in blocks(page, "python"))]
 WITH_PYTHON = [page for page in PAGES if any(block.is_executed for block in blocks(page, "python"))]
 COMMANDS = [block for page in PAGES for block in blocks(page, "sh") if runs(block)]
 
@@ -142,7 +145,7 @@ def run_page(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], 
         write_modules(page, folder)
         namespace: dict[str, Any] = {"__name__": page.stem}
         for block in blocks(page, "python"):
-            if block.is_executed:
+            if block.is_executed and not _FOR_PYTEST.match(block.text):
                 execute(block, namespace)
         return namespace
 
@@ -152,6 +155,23 @@ def run_page(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], 
 @pytest.mark.parametrize("page", WITH_PYTHON, ids=lambda page: page.name)
 def test_python_runs(page: Path, run_page: Callable[[Path], dict[str, Any]]) -> None:
     assert run_page(page)["cable"].settings.broadcast_adapter == "memory"
+
+
+@pytest.mark.parametrize("page", WITH_TESTS, ids=lambda page: page.name)
+def test_tests_pass(page: Path, folder: Path) -> None:
+    pytest.importorskip("pytest_asyncio", reason="pytest-asyncio is not installed: make test does it")
+    write_modules(page, folder)
+    settings = [block.text for block in blocks(page, "toml") if block.text.startswith("# pyproject.toml\n")]
+    (folder / "pyproject.toml").write_text("\n".join(settings), "utf-8")
+    named = [] if settings else ["-o", "anycable_app=chat:cable"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *named]
+    values = {"PYTHONPATH": str(PROJECT), "ANYCABLE_SECRET": "s" * 32, "ANYCABLE_BROADCAST_ADAPTER": "memory"}
+
+    done = subprocess.run(command, cwd=folder, env=environment(values), capture_output=True, text=True, timeout=60)
+
+    assert done.returncode == 0, done.stdout
+    written = sum(len(re.findall(r"def test_\w+\(", block.text)) for block in blocks(page, "python"))
+    assert f"{written} passed" in done.stdout
 
 
 def execute(block: Block, namespace: dict[str, Any]) -> None:
@@ -193,6 +213,7 @@ def test_the_pages_have_programs_and_commands() -> None:
     """Guard the tests above: each finds blocks to run."""
     assert PROJECT / "README.md" in WITH_PYTHON
     assert PROJECT / "docs" / "jwt.md" in WITH_PYTHON
+    assert [page.name for page in WITH_TESTS] == ["README.md", "testing.md"]
     assert len([block for block in COMMANDS if block.shown]) >= 2
 
 
