@@ -21,6 +21,7 @@ from .identity.token_location import find_token
 from .protocol.messages import Env
 from .publishing import turbo
 from .publishing.publisher import Publishing
+from .typed import annotations_of
 
 if TYPE_CHECKING:
     from .broadcasters.adapters import Broadcaster
@@ -50,7 +51,8 @@ class Cable(Publishing):
         broadcaster: instead of the one that the settings name.
         dialect: how to write the identifiers, where another issuer's tokens must name the same connections:
             "rails", "ruby", "js", "php", "go" or "python" (see `IdentifiersCodec`).
-        objects: lets objects of your own classes be identifiers; `GlobalID` does it as Rails does.
+        objects: lets objects of your own classes be identifiers; `GlobalID` does it as Rails does. An identifier that
+            names one is annotated with its class in the connection class (`user: User`).
     """
 
     def __init__(
@@ -68,7 +70,8 @@ class Cable(Publishing):
         _check_class(connection_class, Connection, "a connection class")
         self.connection_class = connection_class
         self.channels: Mapping[str, type[Channel]] = _by_name(channels)
-        self.codec = IdentifiersCodec(connection_class.identified_by, dialect=dialect, objects=objects)
+        types = annotations_of(connection_class, connection_class.identified_by) if objects else {}
+        self.codec = IdentifiersCodec(connection_class.identified_by, dialect=dialect, objects=objects, types=types)
         self.objects = objects
         self.middleware = list(middleware)
         self.on_error = on_error

@@ -156,7 +156,8 @@ def test_python_runs(page: Path, run_page: Callable[[Path], dict[str, Any]]) -> 
 
 def execute(block: Block, namespace: dict[str, Any]) -> None:
     if not block.text.lstrip().startswith(">>> "):
-        exec(compile("\n" * block.line + block.text, str(block.page), "exec"), namespace)
+        code = "\n" * block.line + block.text
+        exec(compile(code, str(block.page), "exec", dont_inherit=True), namespace)  # no `__future__` of this module
         return
     failures: list[str] = []
     test = doctest.DocTestParser().get_doctest(block.text, namespace, str(block), str(block.page), block.line)

@@ -18,7 +18,7 @@ FOLDER = PROJECT / PACKAGE
 FOLDERS = {path.name for path in FOLDER.iterdir() if (path / "__init__.py").exists()}
 FILES = {path.stem for path in FOLDER.glob("*.py")}
 
-PURE = ("errors", "protocol", "identity", "callbacks", "state", "actions", "connection", "channel", "rpc")
+PURE = ("errors", "protocol", "identity", "callbacks", "state", "typed", "actions", "connection", "channel", "rpc")
 """No input or output, no concurrency; each may import those before it."""
 
 API = ("publishing", "cable")
