@@ -131,8 +131,10 @@ class Channel:
     def transmit(self, data: Any) -> None:
         """Send data to this subscriber, with the reply. `data` is any JSON value.
 
+        Pydantic models, dataclasses, dates, UUIDs, decimals and enums are written as pydantic writes them.
+
         Raises:
-            InvalidData: it is not a JSON value.
+            InvalidData: it cannot be written as JSON.
         """
         self._anycable.transmissions.append(transmissions.message(self.identifier, data))
 

@@ -43,6 +43,8 @@ class Publishing:
     def broadcast(self, stream: str, data: Any, **meta: Unpack[Meta]) -> None:
         """Send data to everyone who has the stream. `data` is any JSON value.
 
+        Pydantic models, dataclasses, dates, UUIDs, decimals and enums are written as pydantic writes them.
+
         Args:
             stream: the stream's name.
             data: what subscribers receive.

@@ -39,7 +39,7 @@ ALSO_PURE = ("gateway.core", "transports.http2")
 ALONE = ("transports.http2",)
 """Imports nothing else of the package: it could be a library of its own."""
 
-PURE_THIRD_PARTY = {"jwt", "pydantic", "hpack"}
+PURE_THIRD_PARTY = {"jwt", "pydantic", "pydantic_core", "hpack"}
 INPUT_OUTPUT = {
     *("asyncio", "concurrent", "ctypes", "fcntl", "ftplib", "glob", "http", "io", "mmap", "multiprocessing", "os"),
     *("pathlib", "queue", "sched", "select", "selectors", "shutil", "signal", "smtplib", "socket"),
