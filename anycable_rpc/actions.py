@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from itertools import starmap
 from typing import Any, Never, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -19,6 +20,7 @@ _Method = TypeVar("_Method", bound=Callable[..., Any])
 _NOTHING: Any = None  # type checkers still refuse `@action()`, since its result cannot be called
 _MARK = "__anycable_action__"
 _PAYLOAD = "data"
+_MISSING = "is missing"
 _BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
@@ -77,19 +79,24 @@ class Action:
             InvalidPayload: an argument is missing or of a wrong type. The message names it and holds no value.
         """
         arguments: dict[str, Any] = {}
-        problems: list[str] = []
+        problems: dict[str, str] = {}
         for name, (adapter, optional) in self._parameters.items():
             value = payload if name == _PAYLOAD else payload.get(name, inspect.Parameter.empty)
             if value is inspect.Parameter.empty:
-                problems += [] if optional else [f"{name} is missing"]
+                if not optional:
+                    problems[name] = _MISSING
                 continue
             try:
                 arguments[name] = value if adapter is None else adapter.validator.validate_python(value)
             except ValidationError as error:
-                problems += [f"{name}: {explain(error)}"]
+                problems[name] = explain(error)
         if problems:
-            raise InvalidPayload(f"{self.name}: {'; '.join(problems)}")
+            raise InvalidPayload(f"{self.name}: {'; '.join(starmap(_sentence, problems.items()))}", problems)
         return arguments
+
+
+def _sentence(name: str, problem: str) -> str:
+    return f"{name} {problem}" if problem == _MISSING else f"{name}: {problem}"
 
 
 def _annotation(place: str, method: Callable[..., Any], parameter: inspect.Parameter) -> Any:

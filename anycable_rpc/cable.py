@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .actions import actions_of
 from .callbacks import Middleware, is_async, is_async_middleware
-from .channel import Channel
+from .channel import Builder, Channel, builder_for
 from .connection import Connection
 from .errors import ConfigurationError, UnknownAction, near
 from .identity import stream_names, tokens
@@ -21,7 +21,7 @@ from .identity.token_location import find_token
 from .protocol.messages import Env
 from .publishing import turbo
 from .publishing.publisher import Publishing
-from .typed import annotations_of
+from .typed import annotations_of, check_state
 
 if TYPE_CHECKING:
     from .broadcasters.adapters import Broadcaster
@@ -73,10 +73,13 @@ class Cable(Publishing):
         types = annotations_of(connection_class, connection_class.identified_by) if objects else {}
         self.codec = IdentifiersCodec(connection_class.identified_by, dialect=dialect, objects=objects, types=types)
         self.objects = objects
+        for declared in (connection_class, *self.channels.values()):
+            check_state(declared)
         self.middleware = list(middleware)
         self.on_error = on_error
         self._settings = settings
         self._broadcaster = broadcaster
+        self.builders: Mapping[str, Builder] = {name: builder_for(each) for name, each in self.channels.items()}
         self._actions = {channel: actions_of(channel) for channel in self.channels.values()}
 
     # For pages and clients

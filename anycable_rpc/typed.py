@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import is_dataclass
 from types import SimpleNamespace
 from typing import Any, get_type_hints
 
@@ -12,7 +13,7 @@ from pydantic import PydanticSchemaGenerationError, PydanticUserError, TypeAdapt
 
 from .errors import ConfigurationError, shorten
 
-__all__ = ["adapter_for", "annotations_of", "explain", "resolve"]
+__all__ = ["adapter_for", "annotations_of", "check_state", "explain", "messages_of", "params_of", "resolve"]
 
 _WITH_INPUT = frozenset({"assertion_error", "union_tag_invalid", "value_error"})  # their messages may hold it
 
@@ -44,6 +45,50 @@ def resolve(place: str, name: str, annotation: Any, names: Mapping[str, Any]) ->
         return get_type_hints(annotated, globalns=dict(names), include_extras=True)[name]
     except Exception as error:  # an annotation may raise any error when it is evaluated
         raise ConfigurationError(f"{place}: the annotation cannot be resolved: {error}") from error
+
+
+def params_of(channel: type) -> TypeAdapter[Any] | None:
+    """Return what validates the params of a channel's subscriptions, if the class declares their type.
+
+    Raises:
+        ConfigurationError: the annotation cannot be resolved, or pydantic cannot validate the type.
+    """
+    annotation = annotations_of(channel, ("params",)).get("params", Any)
+    return None if annotation is Any else adapter_for(f"{channel.__name__}.params", annotation)
+
+
+def messages_of(channel: type) -> TypeAdapter[Any] | None:
+    """Return what validates the messages of a channel, if the class declares their types.
+
+    A method or a property of that name declares nothing.
+
+    Raises:
+        ConfigurationError: pydantic cannot validate the types.
+    """
+    declared = inspect.getattr_static(channel, "messages", None)
+    if declared is None or isinstance(declared, staticmethod | classmethod) or _is_method(declared):
+        return None
+    return adapter_for(f"{channel.__name__}.messages", declared)
+
+
+def _is_method(value: object) -> bool:
+    return inspect.isroutine(value) or hasattr(type(value), "__get__")
+
+
+def check_state(cls: type) -> None:
+    """Check the type that a class declares for its state. It is for type checkers: the state is always a mapping.
+
+    Raises:
+        ConfigurationError: the type is a model or a dataclass, whose attributes the state would not have.
+    """
+    try:
+        declared = annotations_of(cls, ("state",)).get("state")
+    except ConfigurationError:  # it may be imported for type checkers only
+        return
+    if isinstance(declared, type) and (is_dataclass(declared) or hasattr(declared, "__pydantic_serializer__")):
+        raise ConfigurationError(
+            f"{cls.__name__}.state is a mapping: annotate it with a TypedDict, not with {declared.__name__}"
+        )
 
 
 def adapter_for(place: str, annotation: Any) -> TypeAdapter[Any]:

@@ -14,7 +14,7 @@ class Base:
 
 
 class Derived(Base):
-    name: bytes
+    name: bytes  # type: ignore[assignment]  # pyright: ignore[reportIncompatibleVariableOverride]
     lost: Missing  # type: ignore[name-defined] # noqa: F821 # pyright: ignore
 
 

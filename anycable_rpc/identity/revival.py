@@ -10,13 +10,13 @@ import types
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
-from typing import Annotated, Any, Union, cast, get_args, get_origin, is_typeddict
+from typing import Annotated, Any, Union, cast, get_args, get_origin
 
 from ..errors import ConfigurationError, InvalidIdentifiers
 
 __all__ = ["TEXT", "Revival", "held_object", "revival_for"]
 
-_JSON = (str, int, float, list, dict, type(None))
+_JSON = (str, int, float, list, dict, type(None))  # a TypedDict is a dict
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def revival_for(annotation: Any) -> Revival:
 def _of_class(annotation: Any) -> Revival:
     if annotation is Any or annotation is object:
         return TEXT
-    if not isinstance(annotation, type) or is_typeddict(annotation):
+    if not isinstance(annotation, type):
         return Revival()
     if issubclass(annotation, _JSON):
         return TEXT if issubclass(annotation, str) else Revival()

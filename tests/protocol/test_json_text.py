@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from decimal import Decimal
 from enum import Enum, StrEnum
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import pytest
@@ -75,7 +75,7 @@ class Size(StrEnum):
 
 class Model(BaseModel):
     text: str = ""
-    created_at: datetime | None = Field(None, serialization_alias="createdAt")
+    created_at: Annotated[datetime | None, Field(serialization_alias="createdAt")] = None
     colour: Colour = Colour.RED
 
 
