@@ -54,11 +54,16 @@ def actions_of(channel: type) -> dict[str, Action]:
 
 
 class Action:
-    """An action, ready to be called with a client's payload."""
+    """An action, ready to be called with a client's payload.
+
+    Attributes:
+        name: the channel and the method, for errors.
+        parameters: by name, what validates the argument (None takes any), and True for one that may be missing.
+    """
 
     def __init__(self, name: str, method: Callable[..., Any]) -> None:
         self.name = name
-        self._parameters: dict[str, tuple[TypeAdapter[Any] | None, bool]] = {}
+        self.parameters: dict[str, tuple[TypeAdapter[Any] | None, bool]] = {}
         for parameter in list(inspect.signature(method).parameters.values())[1:]:
             if parameter.kind not in _BY_NAME:
                 raise ConfigurationError(
@@ -70,7 +75,7 @@ class Action:
                 raise ConfigurationError(f"{place}: write the field into the type, as in Annotated[str, Field(…)]")
             annotation = _annotation(place, method, parameter)
             adapter = None if annotation is Any else adapter_for(place, annotation)
-            self._parameters[parameter.name] = adapter, parameter.default is not inspect.Parameter.empty
+            self.parameters[parameter.name] = adapter, parameter.default is not inspect.Parameter.empty
 
     def bind(self, payload: Mapping[str, Any]) -> dict[str, Any]:
         """Return the arguments for this payload, by name.
@@ -80,7 +85,7 @@ class Action:
         """
         arguments: dict[str, Any] = {}
         problems: dict[str, str] = {}
-        for name, (adapter, optional) in self._parameters.items():
+        for name, (adapter, optional) in self.parameters.items():
             value = payload if name == _PAYLOAD else payload.get(name, inspect.Parameter.empty)
             if value is inspect.Parameter.empty:
                 if not optional:

@@ -45,7 +45,7 @@ from .kinds import (
 
 __all__ = ["Settings", "load"]
 
-APP = Group("App", frozenset({"serve", "dev", "token"}))
+APP = Group("App", frozenset({"serve", "dev", "token", "schema"}))
 WEB = Group("App", frozenset({"dev"}))
 RPC = Group("RPC server", frozenset({"serve", "dev"}))
 RPC_ONLY = Group("RPC server", frozenset({"serve"}))

@@ -30,7 +30,7 @@ EDGES = ("broadcasters", "settings", "transports", "gateway", "observability")
 SHARED = {"gateway": ("transports.protobuf", "transports.service", "transports.bytes_handler")}
 """… but for what is named here."""
 
-PROGRAMS = ("serving", "dev", "cli", "contrib", "testing", "schema")
+PROGRAMS = ("schema", "serving", "dev", "cli", "contrib", "testing")
 """May import all."""
 
 ALSO_PURE = ("gateway.core", "transports.http2")
