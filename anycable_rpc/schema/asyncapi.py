@@ -110,6 +110,6 @@ def _draft_07(schema: Any) -> Any:
     members = dict(cast("Mapping[str, Any]", schema))
     if isinstance(members.get("discriminator"), Mapping) and "propertyName" in members["discriminator"]:
         del members["discriminator"]
-    if "prefixItems" in members:
+    if isinstance(members.get("prefixItems"), list):
         members["items"] = members.pop("prefixItems")
     return {name: _draft_07(value) for name, value in members.items()}

@@ -40,7 +40,11 @@ export interface TypedCable extends Pick<core.Cable, Exclude<keyof core.Cable, "
 }
 """
 
-_RESERVED = frozenset({"core", "ParamsMap", "Scalars", "ChannelOf", "Channels", "TypedCable", "Record", "Pick", "Exclude", "Array"})
+_RESERVED = frozenset(
+    {"core", "ParamsMap", "Scalars", "ChannelOf", "Channels", "TypedCable", "Record", "Pick", "Exclude"}
+)
+"""Names that the declarations use themselves."""
+
 _NAME = re.compile(r"[A-Za-z_$][\w$]*", re.ASCII)
 _BASIC = {"string": "string", "integer": "number", "number": "number", "boolean": "boolean", "null": "null"}
 
