@@ -1,4 +1,4 @@
-"""What the channels of an app take and say, for other languages and tools: AsyncAPI and TypeScript."""
+"""Descriptions of an app's channels for other languages and tools: AsyncAPI and TypeScript."""
 
 from .asyncapi import asyncapi
 from .described import describe

@@ -108,7 +108,8 @@ def describe(cable: Cable) -> Description:
     """
     inputs: list[tuple[_Key, _Mode, TypeAdapter[Any]]] = []
     for name, channel in cable.channels.items():
-        inputs += [((name, *key), mode, adapter) for key, mode, adapter in _adapters(channel)]
+        for key, mode, adapter in _adapters(channel):
+            inputs.append(((name, *key), mode, adapter))
     try:
         found, definitions = TypeAdapter.json_schemas(
             inputs, ref_template=f"{REF}{{model}}", schema_generator=_Generator

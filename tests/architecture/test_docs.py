@@ -48,7 +48,9 @@ NOT_EXECUTED = "<!-- not executed -->"
 """Stands above a block that a test cannot run."""
 
 _BLOCK = re.compile(r"(?P<above>[^\n]*)\n+```(?P<language>\w+)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
-_ENDS_BY_ITSELF = re.compile(r"python -m anycable_rpc (token|version|(serve |dev )?--(show-settings|version|help))\b")
+_ENDS_BY_ITSELF = re.compile(
+    r"python -m anycable_rpc (token|version|schema|(serve |dev )?--(show-settings|version|help))\b"
+)
 _EXPORT = re.compile(r"export (\w+)=([\w-]+)\s*(#.*)?$")
 _DISTANCE = re.compile(r"in \d+ (year|day|hour|minute)s?")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -48,6 +49,16 @@ class ChatChannel extends Channel<RoomParams, Said | Left, ChannelEvents<Said | 
   static identifier = "ChatChannel"
 }
 new ChatChannel({ room: 1 }).perform("speak", { text: "hi" })
+"""
+REFUSE = """
+from chat import cable
+from anycable_rpc.protocol.messages import CommandMessage, Env
+from anycable_rpc.rpc.dispatch import respond
+from anycable_rpc.transports.runner import run
+
+payload = '{"action":"speak","text":""}'
+request = CommandMessage("message", '{"channel":"ChatChannel","room":1}', '{"user":"ann"}', payload, Env())
+print(*run(respond(cable, request), ()).transmissions)
 """
 WRONG = [
     'chat.perform("shout", { text: "hi" })',
@@ -98,6 +109,18 @@ def validated(node: str, tools: Path, document: Any) -> Any:
     return json.loads(done.stdout)
 
 
+def block(language: str) -> str:
+    """Return the first block of a language in docs/typed.md."""
+    page = (PROJECT / "docs" / "typed.md").read_text("utf-8")
+    return page.partition(f"```{language}\n")[2].partition("```")[0]
+
+
+def output_of(command: list[str], folder: Path) -> str:
+    """Return what a command prints, run in a folder."""
+    env = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=60, check=True).stdout
+
+
 class TestAsyncAPI:
     def test_the_document_is_valid(self, node: str, schema_tools: Path) -> None:
         document = asyncapi(describe(cable), "chat", "1")
@@ -131,6 +154,28 @@ class TestTypeScript:
 
         first = USE.count("\n") + 1
         assert lines == set(range(first, first + len(WRONG)))
+
+
+class TestTheDocumentation:
+    """The page docs/typed.md: its app, its TypeScript, and the refusal that it shows."""
+
+    def test_its_typescript_compiles_with_the_types_of_its_app(
+        self, tsc: Callable[..., tuple[str, set[int]]], sources: Path
+    ) -> None:
+        (sources / "chat.py").write_text(block("python"), "utf-8")
+        command = [sys.executable, "-m", "anycable_rpc", "schema", "chat:cable", "--typescript"]
+        (sources / "channels.ts").write_text(output_of(command, sources), "utf-8")
+        (sources / "use.ts").write_text(block("ts"), "utf-8")
+
+        assert tsc(*STRICT, sources / "use.ts") == ("", set())
+
+    def test_its_refusal_is_the_one_that_a_client_receives(self, tmp_path: Path) -> None:
+        (tmp_path / "chat.py").write_text(block("python"), "utf-8")
+        (tmp_path / "refuse.py").write_text(REFUSE, "utf-8")
+
+        told = json.loads(output_of([sys.executable, "refuse.py"], tmp_path))
+
+        assert told["message"] == json.loads(block("json"))
 
 
 class TestThePage:

@@ -137,16 +137,13 @@ class TestParams:
     def test_they_may_be_of_any_type_that_pydantic_knows(self, app: MakeApp, declared: Any, params: Any) -> None:
         seen: list[Any] = []
 
-        class Own(Channel):
-            name = "Chat"
-            params: declared
-
+        class Base(Channel):
             def subscribed(self) -> None:
                 seen.append(self.params)
 
-        Own.__annotations__["params"] = declared
+        own = type("Own", (Base,), {"name": "Chat", "__annotations__": {"params": declared}})
 
-        assert app(User, [Own])(command("subscribe")).status is Status.SUCCESS
+        assert app(User, [own])(command("subscribe")).status is Status.SUCCESS
         assert seen == [params]
 
     def test_each_call_has_its_own(self) -> None:
@@ -176,7 +173,7 @@ class TestState:
     @pytest.mark.parametrize("declared", [RoomParams, RoomData])
     @pytest.mark.parametrize("base", [Connection, Channel])
     def test_a_class_with_attributes_is_refused(self, base: type[Any], declared: type) -> None:
-        wrong = type("Wrong", (base,), {"__annotations__": {"state": declared}})
+        wrong: Any = type("Wrong", (base,), {"__annotations__": {"state": declared}})
 
         with pytest.raises(ConfigurationError) as caught:
             Cable(wrong) if base is Connection else Cable(Connection, [wrong])
