@@ -6,6 +6,7 @@ import inspect
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import is_dataclass
+from importlib import import_module
 from types import SimpleNamespace
 from typing import Any, get_type_hints
 
@@ -17,6 +18,11 @@ __all__ = ["adapter_for", "annotations_of", "check_state", "explain", "messages_
 
 _WITH_INPUT = frozenset({"assertion_error", "union_tag_invalid", "value_error"})  # their messages may hold it
 
+# From Python 3.14 on, annotations are evaluated when they are read; the others of a class may be unresolvable.
+_AS_WRITTEN: dict[str, Any] = (
+    {"format": import_module("annotationlib").Format.FORWARDREF} if sys.version_info >= (3, 14) else {}
+)
+
 
 def annotations_of(cls: type, names: Iterable[str]) -> dict[str, Any]:
     """Return the annotations of attributes, resolved; a name without one is left out.
@@ -26,12 +32,16 @@ def annotations_of(cls: type, names: Iterable[str]) -> dict[str, Any]:
     """
     found: dict[str, Any] = {}
     for name in names:
-        owner = next((base for base in cls.__mro__ if name in inspect.get_annotations(base)), None)
+        owner = next((base for base in cls.__mro__ if name in _own_annotations(base)), None)
         if owner is not None:
             names_there = vars(sys.modules.get(owner.__module__, SimpleNamespace()))
-            annotation = inspect.get_annotations(owner)[name]
+            annotation = _own_annotations(owner)[name]
             found[name] = resolve(f"{cls.__name__}.{name}", name, annotation, names_there)
     return found
+
+
+def _own_annotations(cls: type) -> dict[str, Any]:
+    return inspect.get_annotations(cls, **_AS_WRITTEN)
 
 
 def resolve(place: str, name: str, annotation: Any, names: Mapping[str, Any]) -> Any:
