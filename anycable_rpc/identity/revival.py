@@ -88,31 +88,36 @@ def revival_for(annotation: Any) -> Revival:
 
 
 def _of_class(annotation: Any) -> Revival:
-    if annotation is Any or annotation is object:
+    if annotation is Any or annotation is object or not isinstance(annotation, type):
         return TEXT
-    if not isinstance(annotation, type):
-        return Revival()
     if issubclass(annotation, _JSON):
         return TEXT if issubclass(annotation, str) else Revival()
     return Revival(classes=(annotation,))
 
 
 def _of_container(origin: type, arguments: tuple[Any, ...]) -> Revival:
-    if issubclass(origin, Mapping):
-        return Revival(members=revival_for(arguments[-1]) or None)
-    if issubclass(origin, Collection):
-        found = reduce(_both, [revival_for(argument) for argument in arguments if argument is not ...])
-        return Revival(items=_checked(origin, found) or None)
-    return Revival(classes=(origin,))
+    is_mapping = issubclass(origin, Mapping)
+    if not is_mapping and not issubclass(origin, Collection):
+        return Revival(classes=(origin,))
+    if is_mapping:
+        return Revival(members=revival_for(arguments[-1])) if arguments else Revival()
+    kinds = [revival_for(argument) for argument in arguments if argument is not ...]
+    return Revival(items=_checked(origin, reduce(_both, kinds))) if kinds else Revival()
 
 
 def _both(one: Revival, other: Revival) -> Revival:
     return Revival(
         (*one.classes, *other.classes),
-        one.items or other.items,
-        one.members or other.members,
+        _either(one.items, other.items),
+        _either(one.members, other.members),
         one.has_text or other.has_text,
     )
+
+
+def _either(one: Revival | None, other: Revival | None) -> Revival | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return _checked("a union of lists or dicts", _both(one, other))
 
 
 def _checked(annotation: Any, found: Revival) -> Revival:

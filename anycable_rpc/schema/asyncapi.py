@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
 from .described import ChannelDescription, Description, Schema
@@ -23,7 +23,7 @@ def asyncapi(description: Description, title: str, version: str) -> dict[str, An
         title: the name of the app.
         version: the version of the app.
     """
-    names = {channel.name: _identifier(channel.name) for channel in description.channels}
+    names = _keys(channel.name for channel in description.channels)
     operations = {
         f"{names[channel.name]}.{name}": operation
         for channel in description.channels
@@ -37,6 +37,17 @@ def asyncapi(description: Description, title: str, version: str) -> dict[str, An
         "operations": operations,
         "components": {"schemas": {name: _draft_07(schema) for name, schema in description.schemas.items()}},
     }
+
+
+def _keys(names: Iterable[str]) -> dict[str, str]:
+    """Return a key for each name. Two names that would have the same key get different ones."""
+    keys: dict[str, str] = {}
+    for name in names:
+        key = _identifier(name)
+        while key in keys.values():
+            key += "_"
+        keys[name] = key
+    return keys
 
 
 def _channel(channel: ChannelDescription) -> dict[str, Any]:

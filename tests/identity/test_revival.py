@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import doctest
 import json
+import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Generic, NewType, TypedDict, TypeVar
+from typing import Annotated, Any, Generic, Literal, NewType, TypedDict, TypeVar
 
 import pytest
 from hypothesis import given
@@ -68,6 +69,10 @@ TEXTS: list[Any] = [
     list[str],
     tuple[str, ...],
     list,
+    Literal["guest"],
+    tuple[()],
+    typing.List,  # noqa: UP006 - without arguments
+    typing.Dict,  # noqa: UP006 - the same
     dict[str, str],
     dict,
     Mapping[str, Any],
@@ -100,7 +105,22 @@ class TestWhatAClientHasChosenStaysAString:
         for chosen in (text, f"gid://app/User/{text}", GID + text):
             assert read({"name": chosen}, name=annotation)["name"] == chosen
 
-    @pytest.mark.parametrize("annotation", [User | str, str | list[User] | User, list[User | str], User | Any], ids=str)
+    @pytest.mark.parametrize(
+        "annotation",
+        [
+            User | str,
+            str | list[User] | User,
+            list[User | str],
+            list[User] | list[str],
+            dict[str, User] | dict[str, str],
+            list[list[User]] | list[list[str]],
+            tuple[User, str],
+            User | Nickname,
+            User | Any,
+            User | Literal["guest"],
+        ],
+        ids=str,
+    )
     def test_an_annotation_that_allows_both_is_an_error(self, annotation: Any) -> None:
         with pytest.raises(ConfigurationError) as caught:
             IdentifiersCodec(["name"], objects=OBJECTS, types={"name": annotation})
@@ -136,6 +156,8 @@ class TestWhatAClientHasChosenStaysAString:
         (Sequence[User] | None, [GID], [USER]),
         (tuple[User, ...], [GID], [USER]),
         (list[int | User], [1, GID], [1, USER]),
+        (list[User] | dict[str, User], {"a": GID}, {"a": USER}),
+        (list[User] | list[int], [GID, 1], [USER, 1]),
         (dict[str, list[User]], {GID: [GID]}, {GID: [USER]}),
     ],
     ids=str,

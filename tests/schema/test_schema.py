@@ -171,6 +171,17 @@ class TestAsyncAPI:
 
         assert document["components"]["schemas"]["Odd"]["properties"]["discriminator"]["type"] == "integer"
 
+    def test_channels_whose_names_are_alike_have_keys_of_their_own(self) -> None:
+        one, other = type("One", (Channel,), {"name": "A::B"}), type("Other", (Channel,), {"name": "A__B"})
+
+        document = asyncapi(describe(cable_of(one, other)), "own", "1")
+
+        assert {key: channel["address"] for key, channel in document["channels"].items()} == {
+            "A__B": "A::B",
+            "A__B_": "A__B",
+        }
+        assert list(document["operations"]) == ["A__B.subscribe", "A__B_.subscribe"]
+
     def test_each_reference_leads_somewhere(self) -> None:
         for reference in set(references(DOCUMENT)):
             found: Any = DOCUMENT
