@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .actions import actions_of
 from .callbacks import Middleware, is_async, is_async_middleware
-from .channel import Channel
+from .channel import Builder, Channel, builder_for
 from .connection import Connection
 from .errors import ConfigurationError, UnknownAction, near
 from .identity import stream_names, tokens
@@ -21,6 +21,7 @@ from .identity.token_location import find_token
 from .protocol.messages import Env
 from .publishing import turbo
 from .publishing.publisher import Publishing
+from .typed import annotations_of, check_state
 
 if TYPE_CHECKING:
     from .broadcasters.adapters import Broadcaster
@@ -50,7 +51,8 @@ class Cable(Publishing):
         broadcaster: instead of the one that the settings name.
         dialect: how to write the identifiers, where another issuer's tokens must name the same connections:
             "rails", "ruby", "js", "php", "go" or "python" (see `IdentifiersCodec`).
-        objects: lets objects of your own classes be identifiers; `GlobalID` does it as Rails does.
+        objects: lets objects of your own classes be identifiers; `GlobalID` does it as Rails does. An identifier that
+            names one is annotated with its class in the connection class (`user: User`).
     """
 
     def __init__(
@@ -68,12 +70,16 @@ class Cable(Publishing):
         _check_class(connection_class, Connection, "a connection class")
         self.connection_class = connection_class
         self.channels: Mapping[str, type[Channel]] = _by_name(channels)
-        self.codec = IdentifiersCodec(connection_class.identified_by, dialect=dialect, objects=objects)
+        types = annotations_of(connection_class, connection_class.identified_by) if objects else {}
+        self.codec = IdentifiersCodec(connection_class.identified_by, dialect=dialect, objects=objects, types=types)
         self.objects = objects
+        for declared in (connection_class, *self.channels.values()):
+            check_state(declared)
         self.middleware = list(middleware)
         self.on_error = on_error
         self._settings = settings
         self.chosen_broadcaster = broadcaster
+        self.builders: Mapping[str, Builder] = {name: builder_for(each) for name, each in self.channels.items()}
         self._actions = {channel: actions_of(channel) for channel in self.channels.values()}
 
     # For pages and clients

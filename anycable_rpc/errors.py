@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 __all__ = [
     "AnyCableError",
@@ -16,6 +16,8 @@ __all__ = [
     "InvalidData",
     "InvalidIdentifier",
     "InvalidIdentifiers",
+    "InvalidMessage",
+    "InvalidParams",
     "InvalidPayload",
     "InvalidSignedStream",
     "InvalidState",
@@ -62,6 +64,10 @@ class UnknownOption(AnyCableError, TypeError):
 
 class InvalidData(AnyCableError, ValueError):
     """A value cannot be written as JSON (NaN, a lone surrogate, an object), or a string is not JSON."""
+
+
+class InvalidMessage(InvalidData):
+    """Data for a channel's subscribers is none of the messages that the channel declares (checked in development)."""
 
 
 class InvalidState(InvalidData):
@@ -112,8 +118,19 @@ class UnknownAction(ProtocolError):
         self.hint = hint
 
 
+class InvalidParams(ProtocolError):
+    """The params of a subscription do not have the type that its channel declares."""
+
+
 class InvalidPayload(ProtocolError):
-    """The payload of an action is malformed, lacks a parameter, or has one of a wrong type."""
+    """The payload of an action is malformed, lacks a parameter, or has one of a wrong type.
+
+    `errors` has a reason by the name of each parameter that is refused. No reason holds a value of the client.
+    """
+
+    def __init__(self, message: str, errors: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.errors = errors or {}
 
 
 class RequestTooLarge(ProtocolError):

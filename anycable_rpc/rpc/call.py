@@ -108,15 +108,16 @@ class Call:
             InvalidIdentifier: the identifier is not a JSON object with a string `channel`.
             UnknownChannel: no channel is registered under that name.
             ServedByGateway: the channel is not registered here because anycable-go serves it itself.
+            InvalidParams: the params do not have the type that the channel declares.
         """
         params = _params(self.identifier)
         name = params.pop("channel")
-        channel_class = self.cable.channels.get(name)
-        if channel_class is None:
+        build = self.cable.builders.get(name)
+        if build is None:
             if name in SERVED_BY_GATEWAY:
                 raise ServedByGateway(name)
             raise UnknownChannel(name, near(name, self.cable.channels) or _registered(self.cable.channels))
-        return channel_class(connection, self.identifier, params, istate)
+        return build(connection, self.identifier, params, istate)
 
     def report(self, error: Exception) -> Generator[Callback, Any, str]:
         """Log the error once, and tell `on_error` unless it is the client's error; return the `error_msg`."""

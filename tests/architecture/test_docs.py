@@ -48,7 +48,9 @@ NOT_EXECUTED = "<!-- not executed -->"
 """Stands above a block that a test cannot run."""
 
 _BLOCK = re.compile(r"(?P<above>[^\n]*)\n+```(?P<language>\w+)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
-_ENDS_BY_ITSELF = re.compile(r"python -m anycable_rpc (token|version|(serve |dev )?--(show-settings|version|help))\b")
+_ENDS_BY_ITSELF = re.compile(
+    r"python -m anycable_rpc (token|version|schema|(serve |dev )?--(show-settings|version|help))\b"
+)
 _EXPORT = re.compile(r"export (\w+)=([\w-]+)\s*(#.*)?$")
 _DISTANCE = re.compile(r"in \d+ (year|day|hour|minute)s?")
 
@@ -176,7 +178,8 @@ def test_tests_pass(page: Path, folder: Path) -> None:
 
 def execute(block: Block, namespace: dict[str, Any]) -> None:
     if not block.text.lstrip().startswith(">>> "):
-        exec(compile("\n" * block.line + block.text, str(block.page), "exec"), namespace)
+        code = "\n" * block.line + block.text
+        exec(compile(code, str(block.page), "exec", dont_inherit=True), namespace)  # no `__future__` of this module
         return
     failures: list[str] = []
     test = doctest.DocTestParser().get_doctest(block.text, namespace, str(block), str(block.page), block.line)

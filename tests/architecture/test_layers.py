@@ -18,7 +18,7 @@ FOLDER = PROJECT / PACKAGE
 FOLDERS = {path.name for path in FOLDER.iterdir() if (path / "__init__.py").exists()}
 FILES = {path.stem for path in FOLDER.glob("*.py")}
 
-PURE = ("errors", "protocol", "identity", "callbacks", "state", "actions", "connection", "channel", "rpc")
+PURE = ("errors", "protocol", "identity", "callbacks", "state", "typed", "actions", "connection", "channel", "rpc")
 """No input or output, no concurrency; each may import those before it."""
 
 API = ("publishing", "cable")
@@ -30,7 +30,7 @@ EDGES = ("broadcasters", "settings", "transports", "gateway", "observability")
 SHARED = {"gateway": ("transports.protobuf", "transports.service", "transports.bytes_handler")}
 """… but for what is named here."""
 
-PROGRAMS = ("serving", "dev", "cli", "contrib", "testing", "schema")
+PROGRAMS = ("schema", "serving", "dev", "cli", "contrib", "testing")
 """May import all."""
 
 ALSO_PURE = ("gateway.core", "transports.http2", "broadcasters.group_commit", "broadcasters.http_messages")
@@ -39,7 +39,7 @@ ALSO_PURE = ("gateway.core", "transports.http2", "broadcasters.group_commit", "b
 ALONE = ("transports.http2",)
 """Imports nothing else of the package: it could be a library of its own."""
 
-PURE_THIRD_PARTY = {"jwt", "pydantic", "hpack"}
+PURE_THIRD_PARTY = {"jwt", "pydantic", "pydantic_core", "hpack"}
 INPUT_OUTPUT = {
     *("asyncio", "concurrent", "ctypes", "fcntl", "ftplib", "glob", "http", "io", "mmap", "multiprocessing", "os"),
     *("pathlib", "queue", "sched", "select", "selectors", "shutil", "signal", "smtplib", "socket"),

@@ -21,6 +21,7 @@ from .servers import Chat
 
 PAGE = Path(servers.__file__).parents[2] / "app_example"
 CLIENTS = Path(__file__).parent / "js"
+SCHEMA_TOOLS = Path(__file__).parent / "schema"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -84,6 +85,14 @@ def node_clients() -> Path:
     if problem := install(CLIENTS):
         missing(f"the Node clients' npm packages: {problem}")
     return CLIENTS
+
+
+@pytest.fixture(scope="session")
+def schema_tools() -> Path:
+    """The folder of TypeScript and AsyncAPI's parser, with their npm packages."""
+    if problem := install(SCHEMA_TOOLS):
+        missing(f"the npm packages that check schemas: {problem}")
+    return SCHEMA_TOOLS
 
 
 @pytest.fixture(scope="session")

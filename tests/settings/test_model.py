@@ -44,6 +44,7 @@ class TestDefaults:
             "shutdown_timeout": 30,
             "version_check_enabled": True,
             "sid_header_enabled": True,
+            "report_invalid_payloads": True,
             "secret": None,
             "jwt_secret": None,
             "jwt_secrets_old": (),
