@@ -1,4 +1,7 @@
-"""`python -m benchmarks` measures and writes a table with the goals; `--quick` only shows that everything runs."""
+"""`python -m benchmarks` measures and writes a table with the goals; `--quick` only shows that everything runs.
+
+The parts `chat` and `publish` run when `--only` names them. Each writes results of its own.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import platform
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -16,17 +19,20 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from time import monotonic
 
-from . import curves, engines, in_process, kit, through
+from . import chat, curves, engines, in_process, kit, page, publish, through
+from .page import RESULTS
 from .report import Goal, Report, Table
 from .rounds import number
 from .servers import Missing, anycable_go, go_program
 
-RESULTS = Path(__file__).parent / "results"
 PARTS = (
     *("in-process", "growth", "framework", "engines", "kinds", "concurrency", "workers", "start", "anycable-go"),
     "testing",
 )
-NEED_GO = {"framework", "engines", "kinds", "concurrency", "workers", "anycable-go"}
+BESIDE = {"chat": "peers", "publish": "publish"}
+"""Parts that run by name only, and the files of their results."""
+
+NEED_GO = {"framework", "engines", "kinds", "concurrency", "workers", "anycable-go", "chat", "publish"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +45,18 @@ class Plan:
     calls: int = 2_000
     seconds: float = 1.2
     clients: int = 2_000
+    loads: Sequence[chat.Load] = chat.USUAL
+    publications: publish.Plan = publish.USUAL
 
 
-QUICK = Plan(few=1, usual=1, many=2, calls=50, seconds=0.3, clients=200)
+QUICK = Plan(few=1, usual=1, many=2, calls=50, seconds=0.3, clients=200, loads=chat.QUICK, publications=publish.QUICK)
 
 
 def main() -> None:
     """Measure the parts that the command line names, and write the results."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="few and short rounds: the numbers mean nothing")
-    parser.add_argument("--only", action="append", choices=PARTS, help="one part; may be repeated")
+    parser.add_argument("--only", action="append", choices=(*PARTS, *BESIDE), help="one part; may be repeated")
     parser.add_argument("--output", type=Path, default=RESULTS, metavar="FOLDER", help="where the results are written")
     options = parser.parse_args()
     began = monotonic()
@@ -56,20 +64,30 @@ def main() -> None:
     def say(text: str) -> None:
         sys.stderr.write(f"[{monotonic() - began:5.0f} s] {text}\n")
 
-    report = Report(_versions())
-    options.output.mkdir(parents=True, exist_ok=True)
+    plan = QUICK if options.quick else Plan()
+    reports = _measured(options.only or PARTS, options.output, plan, say)
+    for report in reports:
+        report.write(options.output)
+        sys.stdout.write(report.markdown())
+    if options.output == RESULTS and any(report.name in BESIDE.values() for report in reports):
+        page.write()
+    say(f"written to {os.path.relpath(options.output)}")
+
+
+def _measured(names: Sequence[str], output: Path, plan: Plan, say: Callable[[str], None]) -> list[Report]:
+    """Return the reports of the parts with these names."""
+    reports = {name: Report(_versions(name), name=name) for name in (BESIDE.get(part, "results") for part in names)}
+    output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        parts = _parts(report, Path(folder), options.output, QUICK if options.quick else Plan(), say)
-        for name in options.only or PARTS:
+        for name in names:
+            report = reports[BESIDE.get(name, "results")]
             try:
                 if name in NEED_GO:
                     go_program()
-                parts[name]()
+                _parts(report, Path(folder), output, plan, say)[name]()
             except Missing as missing:
                 report.goals.append(Goal(f"everything of {name}", 0, note=str(missing)))
-    report.write(options.output)
-    sys.stdout.write(report.markdown())
-    say(f"written to {os.path.relpath(options.output)}")
+    return list(reports.values())
 
 
 def _parts(
@@ -100,13 +118,26 @@ def _parts(
         "start": lambda: engines.size_and_start(report, folder, usual, say),
         "testing": lambda: kit.run(report, folder, usual, say),
         "anycable-go": lambda: through.run(report, folder, usual, plan.clients, say),
+        "chat": lambda: chat.run(report, output, plan.loads, say),
+        "publish": lambda: publish.run(report, plan.publications, say),
     }
 
 
-def _versions() -> str:
+LIBRARIES = {
+    "results": ("grpcio", "protobuf", "uvloop", "PyJWT", "pydantic", "hpack"),
+    "peers": (
+        *("grpcio", "protobuf", "uvloop", "redis", "uvicorn", "websockets"),
+        *("fastapi", "python-socketio", "channels", "channels_redis"),
+    ),
+    "publish": ("uvloop", "urllib3", "redis", "nats-py"),
+}
+"""The libraries that the results of this name depend on."""
+
+
+def _versions(results: str) -> str:
     """Return the versions, the number of cores, the processor and the date."""
     parts = [f"Python {platform.python_version()}"]
-    for name in ("grpcio", "protobuf", "uvloop", "PyJWT", "pydantic", "hpack"):
+    for name in LIBRARIES[results]:
         try:
             parts.append(f"{name} {version(name)}")
         except PackageNotFoundError:
