@@ -16,7 +16,7 @@ from contextvars import copy_context
 from dataclasses import dataclass
 from functools import lru_cache
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol
 
 from ..callbacks import Callback, Middleware, is_async
 from ..errors import ConfigurationError
@@ -24,9 +24,17 @@ from ..protocol.messages import Response
 from ..publishing.caller import CALLER
 from ..rpc.call import Steps
 
-__all__ = ["CallbackThreads", "arun", "as_exception", "call_sync", "is_interrupt", "run", "until"]
+__all__ = ["CallbackThreads", "ThreadRunner", "arun", "as_exception", "call_sync", "is_interrupt", "run", "until"]
 
 _POLL = 0.01  # seconds between looks at whether something has ended
+
+
+class ThreadRunner(Protocol):
+    """Runs the `def` callbacks of an async app on threads."""
+
+    async def run(self, function: Callable[[], Any]) -> Any:
+        """Call a function on a thread and return its result."""
+        ...
 
 
 @dataclass(slots=True, eq=False)
@@ -103,10 +111,10 @@ def run(steps: Steps, middleware: Sequence[Middleware] = ()) -> Response:
         return stop.value  # type: ignore[no-any-return]
 
 
-async def arun(steps: Steps, middleware: Sequence[Middleware] = (), pool: CallbackThreads | None = None) -> Response:
+async def arun(steps: Steps, middleware: Sequence[Middleware] = (), pool: ThreadRunner | None = None) -> Response:
     """Drive the steps of a call on this event loop to their response.
 
-    A `def` callback runs in the thread pool, with the context variables of the call.
+    A `def` callback runs on a thread of `pool`, with the context variables of the call.
     """
     try:
         callback = next(steps)
@@ -213,7 +221,7 @@ async def _on_loop(callback: Callback, middleware: Sequence[Middleware]) -> Any:
         return await callback()
 
 
-async def _on_thread(callback: Callback, middleware: Sequence[Middleware], pool: CallbackThreads | None) -> Any:
+async def _on_thread(callback: Callback, middleware: Sequence[Middleware], pool: ThreadRunner | None) -> Any:
     """Run a `def` callback in the pool. Sync middleware is entered and left in the same thread as the callback."""
     async with AsyncExitStack() as stack:
         managers: list[Any] = []

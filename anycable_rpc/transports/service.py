@@ -128,17 +128,19 @@ class Service:
         metadata: Mapping[str, str],
         encode: Callable[[Response], _Encoded],
         problem: ProtocolError | None = None,
+        threads: runner.ThreadRunner | None = None,
     ) -> _Encoded:
-        """`answer` on the running event loop."""
+        """`answer` on the running event loop; `def` callbacks run on `threads`, or on its own if None."""
         began = perf_counter() if self.observers else 0.0
+        threads = threads or self.threads
         try:
             call = self._begin(request, metadata)
             steps = fail(call, problem) if problem else answer(call)
-            response = await runner.arun(steps, self._middleware, self.threads)
+            response = await runner.arun(steps, self._middleware, threads)
             try:
                 encoded = encode(response)
             except ResponseTooLarge as error:
-                response = await runner.arun(fail(call, error), self._middleware, self.threads)
+                response = await runner.arun(fail(call, error), self._middleware, threads)
                 encoded = _encode_instead(encode, response)
         except BaseException as error:
             response = self.failure(METHOD_NAMES[type(request)], error, metadata)
