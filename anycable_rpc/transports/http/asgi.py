@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+from ...protocol.messages import Request
+from ..admission import Admission
 from ..service import Service
+from ..watch import Watch
+from .caller import CallerGoneError, Message, Receive, while_caller_waits
 from .endpoint import JSON_HEADERS, Endpoint, Head, HTTPError
 from .json_codec import encode_response
 from .per_process import PerProcess
@@ -19,13 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["ASGIApp"]
 
 Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-
-
-class _ClientGoneError(Exception):
-    """The caller has closed the connection before the body has come."""
 
 
 class ASGIApp:
@@ -36,9 +35,7 @@ class ASGIApp:
 
     def __init__(self, cable: Cable, *, insecure: bool = False) -> None:
         self._endpoint = Endpoint.of(cable, insecure=insecure)
-        self._service = PerProcess(lambda: Service.of(cable))
-        self._limit = cable.settings.rpc_pool_size
-        self._places: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+        self._answerer = PerProcess(lambda: _Answerer(Service.of(cable)))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -53,12 +50,11 @@ class ASGIApp:
         try:
             method = self._endpoint.admit(head)
             request = self._endpoint.read(method, await self._body(method, receive))
-            async with self._place():  # calls wait here: anycable-go does not try again what is refused over HTTP
-                body = await self._service.get().aanswer(request, head.metadata, encode_response)
+            body = await self._answerer.get().answer(request, head.metadata, receive)
             await _send(send, 200, JSON_HEADERS, body)
         except HTTPError as error:
             await _send(send, error.status, error.headers, error.body)
-        except _ClientGoneError:
+        except CallerGoneError:
             return
 
     async def _body(self, method: str, receive: Receive) -> bytes:
@@ -66,11 +62,41 @@ class ASGIApp:
         while True:
             message = await receive()
             if message["type"] == "http.disconnect":
-                raise _ClientGoneError
+                raise CallerGoneError
             body += message.get("body", b"")
             self._endpoint.check_size(method, len(body))
             if not message.get("more_body", False):
                 return bytes(body)
+
+
+class _Answerer:
+    """A service, and the places of its calls."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._limit = service.cable.settings.rpc_pool_size
+        self._places: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+        self._watch: Watch | None = None
+
+    async def answer(self, request: Request, metadata: Mapping[str, str], receive: Receive) -> bytes:
+        """Answer a request. It waits for a place: anycable-go does not try again what is refused over HTTP.
+
+        Raises:
+            CallerGoneError: the caller does not wait any longer. An `async def` callback is cancelled then.
+        """
+        try:
+            async with while_caller_waits(receive), self._place():
+                return await self._service.aanswer(request, metadata, encode_response)
+        except CallerGoneError:
+            self._start_watch()
+            raise
+
+    def _start_watch(self) -> None:
+        """Name `def` callbacks in the log that do not return: they keep their threads."""
+        if self._watch is None:
+            admission = Admission[Any](sys.maxsize, self._service.threads)
+            self._watch = Watch(admission, self._service, 0, bool)
+            self._watch.start()
 
     def _place(self) -> asyncio.Semaphore:
         """Return the semaphore of the running event loop: a test may have a loop of its own for each case."""

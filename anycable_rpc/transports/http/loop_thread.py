@@ -1,4 +1,4 @@
-"""One event loop for the `async def` callbacks of a process whose web server is WSGI, in a thread of its own."""
+"""The event loop for the `async def` callbacks of a process whose web server is WSGI, in a thread of its own."""
 
 from __future__ import annotations
 
