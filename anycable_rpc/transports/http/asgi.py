@@ -58,15 +58,14 @@ class ASGIApp:
             return
 
     async def _body(self, method: str, receive: Receive) -> bytes:
-        body = bytearray()
+        body = self._endpoint.body(method)
         while True:
             message = await receive()
             if message["type"] == "http.disconnect":
                 raise CallerGoneError
-            body += message.get("body", b"")
-            self._endpoint.check_size(method, len(body))
+            body.add(message.get("body", b""))
             if not message.get("more_body", False):
-                return bytes(body)
+                return body.whole()
 
 
 class _Answerer:

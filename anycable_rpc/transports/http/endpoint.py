@@ -24,6 +24,7 @@ PATHS: Mapping[str, str] = {"connect": "Connect", "command": "Command", "disconn
 """The last segments of the three addresses, and the call that each one is for."""
 
 JSON_HEADERS: Headers = (("content-type", "application/json"),)
+_DIGITS, _HUGE = 20, 10**20  # `int` refuses thousands of digits
 _TEXT_HEADERS: Headers = (("content-type", "text/plain; charset=utf-8"),)
 _NO_KEY = (
     "RPC over HTTP needs a key: set ANYCABLE_SECRET or ANYCABLE_HTTP_RPC_SECRET, the same as for anycable-go. "
@@ -60,9 +61,57 @@ class Head(NamedTuple):
     length: str = ""
 
     @property
+    def size(self) -> int | None:
+        """The length in bytes; None where the caller does not say one."""
+        if not self.length.isdecimal():
+            return None
+        return int(self.length) if len(self.length) < _DIGITS else _HUGE
+
+    @property
     def metadata(self) -> Mapping[str, str]:
         """The metadata of the call: `sid` and `protov`, as over gRPC."""
         return {"sid": _readable(self.sid), "protov": self.protov}
+
+
+class Body:
+    """Collects the body of a call, up to the largest size.
+
+    A body that is up to four times as large is read to its end and dropped. A server that answers earlier closes the
+    connection, and anycable-go would take that for a failure that passes, and send the body again and again.
+    """
+
+    def __init__(self, method: str, largest: int) -> None:
+        self._method = method
+        self._largest = largest
+        self._size = 0
+        self._data = bytearray()
+
+    def add(self, data: bytes) -> None:
+        """Append the next bytes.
+
+        Raises:
+            HTTPError: 413.
+        """
+        self._size += len(data)
+        if self._size > 4 * self._largest:
+            raise self._too_large()
+        if self._size <= self._largest:
+            self._data += data
+        else:
+            self._data.clear()
+
+    def whole(self) -> bytes:
+        """Return the body, at its end.
+
+        Raises:
+            HTTPError: 413.
+        """
+        if self._size > self._largest:
+            raise self._too_large()
+        return bytes(self._data)
+
+    def _too_large(self) -> HTTPError:
+        return _refused(413, self._method, RequestTooLarge(self._size, self._largest))
 
 
 class Endpoint:
@@ -74,7 +123,7 @@ class Endpoint:
     """
 
     def __init__(self, key: str | None, largest: int) -> None:
-        self.largest = largest
+        self._largest = largest
         self._authorization = f"Bearer {key}".encode() if key else None
 
     @classmethod
@@ -93,7 +142,7 @@ class Endpoint:
         """Return the method that a request calls: `Connect`, `Command` or `Disconnect`.
 
         Raises:
-            HTTPError: 404, 405, 401 or 413.
+            HTTPError: 404, 405 or 401.
         """
         method = PATHS.get(head.path.rpartition("/")[2])
         if method is None:
@@ -102,18 +151,11 @@ class Endpoint:
             raise HTTPError(405, "use the method POST", ("allow", "POST"))
         if not self._knows(head.authorization):
             raise HTTPError(401, _WRONG_KEY, ("www-authenticate", "Bearer"))
-        if head.length.isdecimal() and len(head.length) < 20:
-            self.check_size(method, int(head.length))
         return method
 
-    def check_size(self, method: str, size: int) -> None:
-        """Refuse a body that is too large.
-
-        Raises:
-            HTTPError: 413.
-        """
-        if size > self.largest:
-            raise _refused(413, method, RequestTooLarge(size, self.largest))
+    def body(self, method: str) -> Body:
+        """Return what collects the body of a call."""
+        return Body(method, self._largest)
 
     def read(self, method: str, body: bytes) -> Request:
         """Return the request in a body.

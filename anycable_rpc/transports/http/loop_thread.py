@@ -68,10 +68,11 @@ class LoopThread:
 
 def _work(job: Future[Any], function: Callable[[], Any]) -> None:
     """Run a function for the event loop. An interrupt is for this thread alone: it would end the event loop."""
-    if job.set_running_or_notify_cancel():
-        try:
-            result = function()
-        except Exception as error:
-            job.set_exception(error)
-        else:
-            job.set_result(result)
+    if not job.set_running_or_notify_cancel():  # a running job cannot be cancelled, and its result is dropped then
+        return
+    try:
+        result = function()
+    except Exception as error:
+        job.set_exception(error)
+    else:
+        job.set_result(result)

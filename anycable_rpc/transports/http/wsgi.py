@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
 from functools import partial
 from http import HTTPStatus
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from ...cable import Cable
 
 __all__ = ["WSGIApp"]
+
+_PIECE = 2**16  # bytes
 
 
 class WSGIApp:
@@ -48,13 +51,13 @@ class WSGIApp:
 
     def _body(self, method: str, head: Head, environ: WSGIEnvironment) -> bytes:
         """Return the body: `Content-Length` bytes, or up to the end of a chunked body where the server finds it."""
-        if head.length.isdecimal():
-            size = int(head.length)
-        else:
-            size = self._endpoint.largest + 1 if environ.get("wsgi.input_terminated") else 0
-        body: bytes = environ["wsgi.input"].read(size) if size else b""
-        self._endpoint.check_size(method, len(body))
-        return body
+        body, left = self._endpoint.body(method), head.size
+        if left is None:
+            left = sys.maxsize if environ.get("wsgi.input_terminated") else 0
+        while left > 0 and (data := environ["wsgi.input"].read(min(left, _PIECE))):
+            left -= len(data)
+            body.add(data)
+        return body.whole()
 
 
 class _Answerer:
