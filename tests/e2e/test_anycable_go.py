@@ -125,7 +125,7 @@ def calls_answered(engine: str, server: str, address: str) -> Generator[Program]
 def test_a_restart_of_the_rpc_server_loses_no_client(engine: str) -> None:
     server, address = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
     socket, cable = f"ws://{server}/cable", outside(server)
-    with ExitStack() as stack:
+    with ExitStack() as longer, ExitStack() as stack:  # the calls at the end of the connections find a server
         first = stack.enter_context(calls_answered(engine, server, address))
         stack.enter_context(running_anycable_go(server, over_http(address) if engine in OVER_HTTP else address))
         clients = [stack.enter_context(Client(socket, cookie=f"Ada {n}")) for n in range(5)]
@@ -136,7 +136,7 @@ def test_a_restart_of_the_rpc_server_loses_no_client(engine: str) -> None:
         with talking(talker, "restart") as talk:
             talk.wait_for(heard=20)
             assert first.stop() in ((0, TERMINATED) if engine == "uvicorn" else (0,))
-            stack.enter_context(calls_answered(engine, server, address))
+            longer.enter_context(calls_answered(engine, server, address))
             talk.wait_for(heard=20 + talk.heard)
 
         for number, (client, room) in enumerate(zip(clients, rooms, strict=True)):

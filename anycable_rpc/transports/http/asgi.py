@@ -31,11 +31,18 @@ class ASGIApp:
     """Answers the calls of a cable; see `Cable.asgi`.
 
     The app needs no lifespan, since a mounted app gets none: threads are started by the first call.
+
+    Args:
+        cable: the cable that is served.
+        insecure: allow an app without a key.
+        service_of: makes the service, once in each process: for observers of calls.
     """
 
-    def __init__(self, cable: Cable, *, insecure: bool = False) -> None:
+    def __init__(
+        self, cable: Cable, *, insecure: bool = False, service_of: Callable[[Cable], Service] = Service.of
+    ) -> None:
         self._endpoint = Endpoint.of(cable, insecure=insecure)
-        self._answerer = PerProcess(lambda: _Answerer(Service.of(cable)))
+        self._answerer = PerProcess(lambda: _Answerer(service_of(cable)))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -28,12 +28,14 @@ class WSGIApp:
     """Answers the calls of a cable; see `Cable.wsgi`.
 
     `def` callbacks run in the server's thread. `async def` callbacks run on one event loop, which the first call
-    starts in each process.
+    starts in each process. The arguments are those of `ASGIApp`.
     """
 
-    def __init__(self, cable: Cable, *, insecure: bool = False) -> None:
+    def __init__(
+        self, cable: Cable, *, insecure: bool = False, service_of: Callable[[Cable], Service] = Service.of
+    ) -> None:
         self._endpoint = Endpoint.of(cable, insecure=insecure)
-        self._answerer = PerProcess(lambda: _Answerer(Service.of(cable)))
+        self._answerer = PerProcess(lambda: _Answerer(service_of(cable)))
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         head = _head(environ)
