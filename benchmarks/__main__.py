@@ -16,14 +16,17 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from time import monotonic
 
-from . import curves, engines, in_process, through
+from . import curves, engines, in_process, over_http, through
 from .report import Goal, Report, Table
 from .rounds import number
 from .servers import Missing, anycable_go, go_program
 
 RESULTS = Path(__file__).parent / "results"
-PARTS = ("in-process", "growth", "framework", "engines", "kinds", "concurrency", "workers", "start", "anycable-go")
-NEED_GO = {"framework", "engines", "kinds", "concurrency", "workers", "anycable-go"}
+PARTS = (
+    *("in-process", "growth", "framework", "engines", "kinds", "http"),
+    *("concurrency", "workers", "start", "anycable-go"),
+)
+NEED_GO = {"framework", "engines", "kinds", "http", "concurrency", "workers", "anycable-go"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,7 @@ def _parts(
         "framework": lambda: engines.framework(report, folder, many, seconds, say),
         "engines": lambda: engines.side_by_side(report, folder, usual + 2, seconds, say),
         "kinds": lambda: engines.kinds(report, folder, few, seconds, say),
+        "http": lambda: over_http.run(report, folder, usual, seconds, say),
         "concurrency": concurrency,
         "workers": lambda: engines.workers(report, folder, usual, seconds, say),
         "start": lambda: engines.size_and_start(report, folder, usual, say),

@@ -12,14 +12,15 @@ import (
 )
 
 var commands = map[string]func([]string) (any, error){
-	"serve": serve,
-	"load":  load,
-	"crowd": crowd,
+	"serve":     serve,
+	"load":      load,
+	"load-http": loadHTTP,
+	"crowd":     crowd,
 }
 
 func main() {
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		fail(fmt.Errorf("usage: bench serve|load|crowd [options]"))
+		fail(fmt.Errorf("usage: bench serve|load|load-http|crowd [options]"))
 	}
 	report, err := commands[os.Args[1]](os.Args[2:])
 	if err != nil {
@@ -41,6 +42,7 @@ type call struct {
 	Method string `json:"method"`
 	Data   []byte `json:"data"`
 	Answer []byte `json:"answer"`
+	JSON   []byte `json:"json"`
 }
 
 func readCalls(path string) ([]call, error) {
