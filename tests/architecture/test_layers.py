@@ -33,7 +33,7 @@ SHARED = {"gateway": ("transports.protobuf", "transports.service", "transports.b
 PROGRAMS = ("serving", "dev", "cli", "contrib", "testing", "schema")
 """May import all."""
 
-ALSO_PURE = ("gateway.core", "transports.http2")
+ALSO_PURE = ("gateway.core", "transports.http.json_codec", "transports.http.endpoint", "transports.http2")
 """No input or output here either."""
 
 ALONE = ("transports.http2",)
