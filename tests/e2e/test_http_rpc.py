@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from socket import SHUT_WR, create_connection
 
 import pytest
 
@@ -76,6 +77,47 @@ def test_a_callback_slower_than_anycable_go_waits_loses_its_answer_and_nothing_e
         messages = [client.received for client in clients.values()]
         assert [[message_of(frame).get("text") for frame in frames][-1] for frames in messages] == ["count 1"] * 2
         assert ["too slow" in str(frames) for frames in messages] == [False, False]
+
+
+POST = b"POST /_anycable/connect HTTP/1.1\r\nHost: localhost\r\n"
+RAW = (
+    b"\0" * 1000,
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",  # TLS
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    b"GARBAGE\r\n\r\n",
+    POST + b"Content-Length: 99\r\n\r\n{",
+    POST + b"Content-Length: -1\r\n\r\n{}",
+    POST + b"Content-Length: x\r\n\r\n{}",
+    POST + b"Content-Length: " + b"9" * 40 + b"\r\n\r\n{}",
+    POST + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n{}",
+    POST + b"Authorization: \xff\xfe\r\nContent-Length: 2\r\n\r\n{}",
+    POST + b"X: " + b"y" * 200_000 + b"\r\n\r\n",
+    POST * 100,
+)
+"""Bytes that are no call, and mostly no HTTP either."""
+
+
+@pytest.mark.parametrize(("kind", "option"), [("uvicorn", "--no-access-log"), ("gunicorn", "--threads=8")])
+def test_garbage_ends_no_process(kind: str, option: str) -> None:
+    with serving(kind, option) as (socket, web):
+        for data in RAW:
+            with suppress(ConnectionError), create_connection(("127.0.0.1", web_port(web)), timeout=5) as connection:
+                connection.sendall(data)
+                connection.shutdown(SHUT_WR)
+                connection.recv(1000)
+        with Client(socket, cookie="Ada") as client:
+            client.perform(client.subscribe(channel="Room"), "count", number=4)
+            process = client.hears("count 4")["pid"]
+        loaded_in = {int(line.split()[-1].rstrip(">")) for line in web.lines if line.startswith("<answered once")}
+
+    assert loaded_in == {process}  # the app was loaded once: no worker was replaced
+    assert [line for line in web.lines if "Traceback" in line] == []
+
+
+def web_port(web: Program) -> int:
+    """Return the port in the web server's command."""
+    option = next(part for part in web.command if part.startswith(("--port=", "--bind=")))
+    return int(option.replace("=", ":").rpartition(":")[2])
 
 
 def test_anycable_go_with_another_key_lets_nobody_in() -> None:

@@ -200,7 +200,7 @@ class TestBody:
     def test_no_length_is_no_body_where_the_server_does_not_find_its_end(self) -> None:
         status, sentence = call(app_of(), CONTENT_LENGTH="")
 
-        assert (status, sentence[:23]) == ("422 Unprocessable Entity", b"the body cannot be used")
+        assert (status[:4], sentence[:23]) == ("422 ", b"the body cannot be used")
 
     def test_an_end_that_the_server_finds_is_enough(self) -> None:
         length: dict[str, Any] = {"CONTENT_LENGTH": "", "wsgi.input_terminated": True}
@@ -208,7 +208,7 @@ class TestBody:
         assert call(app_of(), **length)[0] == "200 OK"
 
     def test_a_body_that_is_cut_off_is_refused(self) -> None:
-        assert call(app_of(), b'{"env":', CONTENT_LENGTH="500")[0] == "422 Unprocessable Entity"
+        assert call(app_of(), b'{"env":', CONTENT_LENGTH="500")[0].startswith("422 ")
 
     @pytest.mark.parametrize(
         ("length", "status"), [("-1", "422"), ("x", "422"), ("9" * 30, "200"), ("9" * 9999, "200")]
