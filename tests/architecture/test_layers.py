@@ -274,6 +274,24 @@ def test_importing_the_package_loads_no_server() -> None:
     assert {"grpc", "uvicorn", "starlette", "google.protobuf", "urllib3", "click"}.isdisjoint(loaded)
 
 
+def test_an_app_over_http_loads_no_grpc() -> None:
+    """Check also what a fork would suffer from."""
+    script = """
+import asyncio, sys, threading
+from anycable_rpc import Cable, Connection
+from anycable_rpc.settings.model import Settings
+
+cable = Cable(Connection, settings=Settings(secret="s" * 32))
+apps = cable.asgi(), cable.wsgi()
+print(threading.active_count(), *sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=PROJECT, capture_output=True, text=True, check=True)
+
+    threads, *loaded = done.stdout.split()
+    assert threads == "1"
+    assert {"grpc", "google.protobuf", "urllib3", "uvicorn", "starlette"}.isdisjoint(loaded)
+
+
 def test_a_server_that_listens_has_not_loaded_what_calls_may_do_without() -> None:
     script = """
 import sys
