@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from .broadcasters.adapters import Broadcaster
     from .broadcasters.rest_api import Presence, RestAPI
     from .settings.model import Settings
+    from .transports.http.asgi import ASGIApp
+    from .transports.http.wsgi import WSGIApp
 
 __all__ = ["Cable"]
 
@@ -192,6 +194,32 @@ class Cable(Publishing):
         return any(map(is_async, methods)) or any(map(is_async_middleware, around))
 
     # For the RPC server
+
+    def asgi(self, *, insecure: bool = False) -> ASGIApp:
+        """Return an ASGI app that answers anycable-go's calls over HTTP, to mount in a web app.
+
+        anycable-go calls it with `--rpc_host=http://HOST/_anycable`, where `/_anycable` is the path of the mount. Up to
+        `rpc_pool_size` calls run at a time; others wait.
+
+        Args:
+            insecure: allow an app without a key. Then anybody who reaches its address may call it.
+
+        Raises:
+            ConfigurationError: there is no key (`http_rpc_secret`, or `secret` to derive it from).
+        """
+        from .transports.http.asgi import ASGIApp
+
+        return ASGIApp(self, insecure=insecure)
+
+    def wsgi(self, *, insecure: bool = False) -> WSGIApp:
+        """Return a WSGI app that answers anycable-go's calls over HTTP, to mount in a web app; see `asgi`.
+
+        `def` callbacks run in the thread that the web server has given the request, and as many calls run at a time as
+        it has threads. `async def` callbacks run on one event loop in each process.
+        """
+        from .transports.http.wsgi import WSGIApp
+
+        return WSGIApp(self, insecure=insecure)
 
     def bind(self, channel: Channel, name: str, payload: Mapping[str, Any]) -> dict[str, Any]:
         """Return the arguments with which a payload calls an action.

@@ -147,6 +147,9 @@ class Settings(BaseSettings):
         None, description="authorizes broadcasts (else derived from secret)"
     )
 
+    http_rpc_secret: Annotated[Secret, TOKENS] = Field(
+        None, description="authorizes calls over HTTP, where the app is mounted (else derived from secret)"
+    )
     api_secret: Annotated[Secret, TOKENS] = Field(
         None, description="authorizes requests to the REST API (else derived from secret)"
     )

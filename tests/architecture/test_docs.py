@@ -321,11 +321,15 @@ def test_every_page_is_linked() -> None:
 OF_TOOLS = ("quick", "only", "seconds", "clients", "messages", "processes", "picture")
 """The flags of the benchmarks and the fuzzer."""
 
+OF_WEB_SERVERS = ("bind", "keep-alive", "preload", "threads")
+"""The flags of gunicorn and uvicorn."""
+
 
 def known_flags() -> set[str]:
     """Return all flags without dashes: anycable-go writes them with underscores, and we allow both."""
     own = {option for command in program.commands.values() for parameter in command.params for option in parameter.opts}
     names = {*Settings.model_fields, *GO_OPTIONS, *own, "help", "version", "rpc_host", "broadcast_adapter", *OF_TOOLS}
+    names |= {*OF_WEB_SERVERS}
     return {re.sub("[-_]", "", name) for name in names}
 
 

@@ -33,7 +33,10 @@ SHARED = {"gateway": ("transports.protobuf", "transports.service", "transports.b
 PROGRAMS = ("schema", "serving", "dev", "cli", "contrib", "testing")
 """May import all."""
 
-ALSO_PURE = ("gateway.core", "transports.http2", "broadcasters.group_commit", "broadcasters.http_messages")
+ALSO_PURE = (
+    *("gateway.core", "transports.http.json_codec", "transports.http.endpoint", "transports.http2"),
+    *("broadcasters.group_commit", "broadcasters.http_messages"),
+)
 """No input or output here either."""
 
 ALONE = ("transports.http2",)
@@ -272,6 +275,24 @@ def test_importing_the_package_loads_no_server() -> None:
     loaded = done.stdout.split()
     assert PACKAGE in loaded
     assert {"grpc", "uvicorn", "starlette", "google.protobuf", "http.client", "click"}.isdisjoint(loaded)
+
+
+def test_an_app_over_http_loads_no_grpc() -> None:
+    """Check also what a fork would suffer from."""
+    script = """
+import asyncio, sys, threading
+from anycable_rpc import Cable, Connection
+from anycable_rpc.settings.model import Settings
+
+cable = Cable(Connection, settings=Settings(secret="s" * 32))
+apps = cable.asgi(), cable.wsgi()
+print(threading.active_count(), *sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=PROJECT, capture_output=True, text=True, check=True)
+
+    threads, *loaded = done.stdout.split()
+    assert threads == "1"
+    assert {"grpc", "google.protobuf", "urllib3", "uvicorn", "starlette"}.isdisjoint(loaded)
 
 
 def test_a_server_that_listens_has_not_loaded_what_calls_may_do_without() -> None:

@@ -65,6 +65,20 @@ def anycable_go_by_our_engine(anycable_go_binary: str) -> Iterator[Chat]:
         yield chat
 
 
+@pytest.fixture(scope="session")
+def anycable_go_over_asgi(anycable_go_binary: str) -> Iterator[Chat]:
+    """The chat, served by a real anycable-go that calls an ASGI app over HTTP."""
+    with servers.anycable_go("uvicorn") as chat:
+        yield chat
+
+
+@pytest.fixture(scope="session")
+def anycable_go_over_wsgi(anycable_go_binary: str) -> Iterator[Chat]:
+    """The chat, served by a real anycable-go that calls a WSGI app over HTTP."""
+    with servers.anycable_go("gunicorn") as chat:
+        yield chat
+
+
 @pytest.fixture(scope="session", params=["gateway", "anycable_go", "anycable_go_by_our_engine"])
 def chat(request: pytest.FixtureRequest) -> Chat:
     """The chat, served in each of the three ways."""

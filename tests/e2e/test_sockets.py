@@ -17,6 +17,16 @@ WAYS = ["cookie", "token"]
 _numbers = count(1)
 
 
+@pytest.fixture(
+    scope="module",
+    params=["gateway", "anycable_go", "anycable_go_by_our_engine", "anycable_go_over_asgi", "anycable_go_over_wsgi"],
+)
+def chat(request: pytest.FixtureRequest) -> Chat:
+    """The chat, served in each of the three ways, and with calls over HTTP."""
+    served: Chat = request.getfixturevalue(request.param)
+    return served
+
+
 @pytest.fixture
 def name() -> str:
     """A name that no other test uses."""

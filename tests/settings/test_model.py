@@ -54,6 +54,7 @@ class TestDefaults:
             "streams_secret": None,
             "turbo_streams_secret": None,
             "broadcast_key": None,
+            "http_rpc_secret": None,
             "api_secret": None,
             "api_url": None,
             "broadcast_adapter": "http",
