@@ -9,6 +9,7 @@ from ..errors import EventLoopRunning, ProtocolError
 from ..gateway.core.options import GatewayOptions
 from ..gateway.core.publications import RoundedNumbers, read
 from ..protocol.messages import Status
+from ..serving.declared_messages import check_messages
 from ..transports.bytes_handler import bytes_handler
 from ..transports.runner import Wait
 from ..transports.service import AnsweredCall
@@ -31,7 +32,7 @@ class TestServer:
     """Does for test clients what anycable-go does for browsers: no socket, no process, no thread.
 
     While it is open it is the broadcaster of the cable. So clients hear what the program broadcasts, and nothing
-    leaves the process. `close()` gives the cable its own broadcaster back; a `with` block does that too.
+    leaves the process. Messages that a channel does not declare are errors, as in `dev`. `close()` gives the cable its own broadcaster back; a `with` block does that too.
 
     Args:
         cable: the cable under test.
@@ -66,6 +67,8 @@ class TestServer:
         self._clients = 0
         self._before = cable.chosen_broadcaster
         self._rest_api = vars(cable).get("rest_api")
+        self._check_message = cable.check_message
+        check_messages(cable)
         cable.broadcaster = self
         cable.rest_api = TestAPI(self.node.broker)
 
@@ -87,6 +90,7 @@ class TestServer:
         """Give the cable its own broadcaster back. Sessions end without a call of the app."""
         if self.cable.chosen_broadcaster is self:
             self.cable.chosen_broadcaster = self._before
+            self.cable.check_message = self._check_message
             vars(self.cable).pop("rest_api", None)
             if self._rest_api is not None:
                 self.cable.rest_api = self._rest_api
