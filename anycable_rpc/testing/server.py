@@ -32,7 +32,8 @@ class TestServer:
     """Does for test clients what anycable-go does for browsers: no socket, no process, no thread.
 
     While it is open it is the broadcaster of the cable. So clients hear what the program broadcasts, and nothing
-    leaves the process. Messages that a channel does not declare are errors, as in `dev`. `close()` gives the cable its own broadcaster back; a `with` block does that too.
+    leaves the process. Messages that a channel does not declare are errors, as in `dev`. `close()` gives the cable its
+    own broadcaster back; a `with` block does that too.
 
     Args:
         cable: the cable under test.
