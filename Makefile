@@ -4,7 +4,7 @@ NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11 python,$(shell $(name) -c '$(NEW_ENOUGH)' 2>/dev/null && echo $(name))))
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-COVERED := * protocol/* identity/* rpc/* gateway/core/* transports/http2/* transports/asyncio/* broadcasters/group_commit broadcasters/http_messages
+COVERED := * protocol/* identity/* rpc/* schema/* gateway/core/* transports/http/* transports/http2/* transports/asyncio/* broadcasters/group_commit broadcasters/http_messages
 comma := ,
 empty :=
 space := $(empty) $(empty)
@@ -18,7 +18,7 @@ run: install ## run the example chat with its embedded gateway; ARGS="--port 900
 	@ANYCABLE_SECRET=$${ANYCABLE_SECRET:-$$($(BIN)/python -c 'import secrets; print(secrets.token_hex(32))')} $(BIN)/python -m anycable_rpc dev $(ARGS)
 
 test: install $(VENV)/.test ## run all tests; ARGS="-k name" adds options
-	@$(BIN)/python -m app_example.install tests/e2e/js
+	@$(BIN)/python -m app_example.install tests/e2e/js tests/e2e/schema
 	@$(BIN)/python -m pytest $(ARGS)
 
 plain: install $(VENV)/.test ## run the tests without uvloop, redis and nats; ARGS="-k name" adds options
@@ -37,7 +37,7 @@ bench: $(VENV)/.bench $(if $(findstring chat,$(ARGS)),$(VENV)/.peers) ## measure
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 clean: ## remove everything that make has put here
-	rm -rf $(VENV) .venv-* app_example/node_modules tests/e2e/js/node_modules tests/e2e/interop/go/bin .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	rm -rf $(VENV) .venv-* app_example/node_modules tests/e2e/js/node_modules tests/e2e/schema/node_modules tests/e2e/interop/go/bin .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed; install it, or name it: make PYTHON=/path/to/python3.12"; exit 1; }

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from types import SimpleNamespace
-from typing import Any, Never, TypeVar, get_type_hints
+from itertools import starmap
+from typing import Any, Never, TypeVar
 
-from pydantic import PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from .callbacks import is_generator
-from .errors import ConfigurationError, InvalidPayload, shorten
+from .errors import ConfigurationError, InvalidPayload
+from .typed import adapter_for, explain, resolve
 
 __all__ = ["Action", "action", "actions_of"]
 
@@ -19,7 +20,7 @@ _Method = TypeVar("_Method", bound=Callable[..., Any])
 _NOTHING: Any = None  # type checkers still refuse `@action()`, since its result cannot be called
 _MARK = "__anycable_action__"
 _PAYLOAD = "data"
-_WITH_INPUT = frozenset({"assertion_error", "union_tag_invalid", "value_error"})  # their messages may hold it
+_MISSING = "is missing"
 _BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
@@ -53,11 +54,16 @@ def actions_of(channel: type) -> dict[str, Action]:
 
 
 class Action:
-    """An action, ready to be called with a client's payload."""
+    """An action, ready to be called with a client's payload.
+
+    Attributes:
+        name: the channel and the method, for errors.
+        parameters: by name, what validates the argument (None takes any), and True for one that may be missing.
+    """
 
     def __init__(self, name: str, method: Callable[..., Any]) -> None:
         self.name = name
-        self._parameters: dict[str, tuple[TypeAdapter[Any] | None, bool]] = {}
+        self.parameters: dict[str, tuple[TypeAdapter[Any] | None, bool]] = {}
         for parameter in list(inspect.signature(method).parameters.values())[1:]:
             if parameter.kind not in _BY_NAME:
                 raise ConfigurationError(
@@ -67,8 +73,9 @@ class Action:
             place = f"{name}, {parameter.name}"
             if isinstance(parameter.default, FieldInfo):
                 raise ConfigurationError(f"{place}: write the field into the type, as in Annotated[str, Field(…)]")
-            adapter = _adapter(place, _annotation(place, method, parameter))
-            self._parameters[parameter.name] = adapter, parameter.default is not inspect.Parameter.empty
+            annotation = _annotation(place, method, parameter)
+            adapter = None if annotation is Any else adapter_for(place, annotation)
+            self.parameters[parameter.name] = adapter, parameter.default is not inspect.Parameter.empty
 
     def bind(self, payload: Mapping[str, Any]) -> dict[str, Any]:
         """Return the arguments for this payload, by name.
@@ -77,45 +84,28 @@ class Action:
             InvalidPayload: an argument is missing or of a wrong type. The message names it and holds no value.
         """
         arguments: dict[str, Any] = {}
-        problems: list[str] = []
-        for name, (adapter, optional) in self._parameters.items():
+        problems: dict[str, str] = {}
+        for name, (adapter, optional) in self.parameters.items():
             value = payload if name == _PAYLOAD else payload.get(name, inspect.Parameter.empty)
             if value is inspect.Parameter.empty:
-                problems += [] if optional else [f"{name} is missing"]
+                if not optional:
+                    problems[name] = _MISSING
                 continue
             try:
                 arguments[name] = value if adapter is None else adapter.validator.validate_python(value)
             except ValidationError as error:
-                problems += [f"{name}: {_explain(error)}"]
+                problems[name] = explain(error)
         if problems:
-            raise InvalidPayload(f"{self.name}: {'; '.join(problems)}")
+            raise InvalidPayload(f"{self.name}: {'; '.join(starmap(_sentence, problems.items()))}", problems)
         return arguments
+
+
+def _sentence(name: str, problem: str) -> str:
+    return f"{name} {problem}" if problem == _MISSING else f"{name}: {problem}"
 
 
 def _annotation(place: str, method: Callable[..., Any], parameter: inspect.Parameter) -> Any:
     """Return the type of one parameter. The annotations of the others, and of the result, may be unresolvable."""
     if parameter.annotation is inspect.Parameter.empty:
         return Any
-    annotated = SimpleNamespace(__annotations__={parameter.name: parameter.annotation})
-    names = inspect.unwrap(method).__globals__
-    try:
-        return get_type_hints(annotated, globalns=names, include_extras=True)[parameter.name]
-    except Exception as error:  # an annotation may raise any error when it is evaluated
-        raise ConfigurationError(f"{place}: the annotation cannot be resolved: {error}") from error
-
-
-def _adapter(place: str, annotation: Any) -> TypeAdapter[Any] | None:
-    if annotation is Any:
-        return None
-    try:
-        return TypeAdapter(annotation)
-    except (PydanticSchemaGenerationError, PydanticUserError) as error:
-        raise ConfigurationError(f"{place}: values cannot be validated: {error}") from error
-
-
-def _explain(error: ValidationError) -> str:
-    """Return the first problem: its place (the client's names, shortened) and a reason without the client's values."""
-    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    place = "".join(f"[{shorten(part, 40)}]" for part in first["loc"])
-    reason = "is not valid" if first["type"] in _WITH_INPUT else shorten(first["msg"], 200)[1:-1]
-    return f"{place} {reason}".strip()
+    return resolve(place, parameter.name, parameter.annotation, inspect.unwrap(method).__globals__)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .actions import actions_of
 from .callbacks import Middleware, is_async, is_async_middleware
-from .channel import Channel
+from .channel import Builder, Channel, builder_for
 from .connection import Connection
 from .errors import ConfigurationError, UnknownAction, near
 from .identity import stream_names, tokens
@@ -21,11 +21,14 @@ from .identity.token_location import find_token
 from .protocol.messages import Env
 from .publishing import turbo
 from .publishing.publisher import Publishing
+from .typed import annotations_of, check_state
 
 if TYPE_CHECKING:
     from .broadcasters.adapters import Broadcaster
     from .broadcasters.rest_api import Presence, RestAPI
     from .settings.model import Settings
+    from .transports.http.asgi import ASGIApp
+    from .transports.http.wsgi import WSGIApp
 
 __all__ = ["Cable"]
 
@@ -50,7 +53,8 @@ class Cable(Publishing):
         broadcaster: instead of the one that the settings name.
         dialect: how to write the identifiers, where another issuer's tokens must name the same connections:
             "rails", "ruby", "js", "php", "go" or "python" (see `IdentifiersCodec`).
-        objects: lets objects of your own classes be identifiers; `GlobalID` does it as Rails does.
+        objects: lets objects of your own classes be identifiers; `GlobalID` does it as Rails does. An identifier that
+            names one is annotated with its class in the connection class (`user: User`).
     """
 
     def __init__(
@@ -68,12 +72,16 @@ class Cable(Publishing):
         _check_class(connection_class, Connection, "a connection class")
         self.connection_class = connection_class
         self.channels: Mapping[str, type[Channel]] = _by_name(channels)
-        self.codec = IdentifiersCodec(connection_class.identified_by, dialect=dialect, objects=objects)
+        types = annotations_of(connection_class, connection_class.identified_by) if objects else {}
+        self.codec = IdentifiersCodec(connection_class.identified_by, dialect=dialect, objects=objects, types=types)
         self.objects = objects
+        for declared in (connection_class, *self.channels.values()):
+            check_state(declared)
         self.middleware = list(middleware)
         self.on_error = on_error
         self._settings = settings
-        self._broadcaster = broadcaster
+        self.chosen_broadcaster = broadcaster
+        self.builders: Mapping[str, Builder] = {name: builder_for(each) for name, each in self.channels.items()}
         self._actions = {channel: actions_of(channel) for channel in self.channels.values()}
 
     # For pages and clients
@@ -155,12 +163,12 @@ class Cable(Publishing):
 
     @property
     def broadcaster(self) -> Broadcaster:
-        """The broadcaster, made from the settings on first use."""
-        return self._broadcaster or self._found_broadcaster
+        """The broadcaster: `chosen_broadcaster`, which was given or set, else by the settings, made on first use."""
+        return self.chosen_broadcaster or self._found_broadcaster
 
     @broadcaster.setter
     def broadcaster(self, broadcaster: Broadcaster) -> None:
-        self._broadcaster = broadcaster
+        self.chosen_broadcaster = broadcaster
 
     @cached_property
     def rest_api(self) -> RestAPI:
@@ -186,6 +194,32 @@ class Cable(Publishing):
         return any(map(is_async, methods)) or any(map(is_async_middleware, around))
 
     # For the RPC server
+
+    def asgi(self, *, insecure: bool = False) -> ASGIApp:
+        """Return an ASGI app that answers anycable-go's calls over HTTP, to mount in a web app.
+
+        anycable-go calls it with `--rpc_host=http://HOST/_anycable`, where `/_anycable` is the path of the mount. Up to
+        `rpc_pool_size` calls run at a time; others wait.
+
+        Args:
+            insecure: allow an app without a key. Then anybody who reaches its address may call it.
+
+        Raises:
+            ConfigurationError: there is no key (`http_rpc_secret`, or `secret` to derive it from).
+        """
+        from .transports.http.asgi import ASGIApp
+
+        return ASGIApp(self, insecure=insecure)
+
+    def wsgi(self, *, insecure: bool = False) -> WSGIApp:
+        """Return a WSGI app that answers anycable-go's calls over HTTP, to mount in a web app; see `asgi`.
+
+        `def` callbacks run in the thread that the web server has given the request, and as many calls run at a time as
+        it has threads. `async def` callbacks run on one event loop in each process.
+        """
+        from .transports.http.wsgi import WSGIApp
+
+        return WSGIApp(self, insecure=insecure)
 
     def bind(self, channel: Channel, name: str, payload: Mapping[str, Any]) -> dict[str, Any]:
         """Return the arguments with which a payload calls an action.

@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
+from pydantic import ValidationError
+
 from .actions import is_action
 from .callbacks import check_class
-from .errors import ConfigurationError, InvalidData, Rejected
+from .errors import ConfigurationError, InvalidData, InvalidParams, Rejected
 from .identity import stream_names
 from .protocol import json_text, transmissions
 from .protocol.messages import PresenceResponse, stream_name
 from .protocol.reply import Reply, reply_of
 from .state import PRESENCE_KEY, WHISPER_KEY, State, refuse_replacement
+from .typed import explain, params_of
 
 if TYPE_CHECKING:
     from .cable import Cable
     from .connection import Connection
 
-__all__ = ["Channel"]
+__all__ = ["Builder", "Channel", "builder_for"]
 
 _OWN = frozenset({"connection", "identifier", "middleware", "name", "params", "state"})
 
@@ -48,7 +51,23 @@ class Channel:
     """Middleware around this channel's callbacks; the cable's and the connection's are outside it (see `Cable`)."""
 
     state: Any = property(_state, refuse_replacement)
-    """A mapping of JSON values that anycable-go keeps for this subscription between calls (see `State`)."""
+    """A mapping of JSON values that anycable-go keeps for this subscription between calls (see `State`).
+
+    A subclass may annotate it with a TypedDict, for type checkers.
+    """
+
+    params: Any
+    """The parameters that the client has subscribed with: a dict of JSON values.
+
+    With an annotation in a subclass (`params: RoomParams`, a pydantic model, a TypedDict or a dataclass) they are
+    validated and converted. A client that subscribes with others is rejected.
+    """
+
+    messages: ClassVar[Any]
+    """The types of what the channel says to its clients, if a subclass declares them: `messages = Said | Left`.
+
+    In development `transmit` and broadcasts to the channel's streams refuse other data. The schema has them.
+    """
 
     _anycable: Reply
     """Used by the framework. All other private names are yours."""
@@ -131,8 +150,10 @@ class Channel:
     def transmit(self, data: Any) -> None:
         """Send data to this subscriber, with the reply. `data` is any JSON value.
 
+        Pydantic models, dataclasses, dates, UUIDs, decimals and enums are written as pydantic writes them.
+
         Raises:
-            InvalidData: it is not a JSON value.
+            InvalidData: it cannot be written as JSON.
         """
         self._anycable.transmissions.append(transmissions.message(self.identifier, data))
 
@@ -174,6 +195,33 @@ class Channel:
         """Remove a member from the presence of the stream that was joined."""
         presence_id = _presence_id(self.presence_id if id is None else id)
         self._anycable.presence = PresenceResponse("leave", presence_id)
+
+
+Builder = Callable[..., Channel]
+"""Makes a channel of a connection, an identifier, the params and perhaps a state, as `Channel.__init__` does."""
+
+
+def builder_for(channel_class: type[Channel]) -> Builder:
+    """Return what makes the channel of a call. For a channel that declares no type of its params it is the class.
+
+    Raises:
+        ConfigurationError: the params have a type that cannot be resolved or validated.
+    """
+    adapter = params_of(channel_class)
+    if adapter is None:
+        return channel_class
+    read = adapter.validator.validate_python
+
+    def build(
+        connection: Connection, identifier: str, params: Mapping[str, Any], istate: Mapping[str, str] | None = None
+    ) -> Channel:
+        try:
+            typed = read(params)
+        except ValidationError as error:
+            raise InvalidParams(f"{channel_class.__name__}.params: {explain(error)}") from None
+        return channel_class(connection, identifier, typed, istate)
+
+    return build
 
 
 def _presence_id(value: object) -> str:

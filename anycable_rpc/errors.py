@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 __all__ = [
     "AnyCableError",
     "BindError",
     "BroadcastFailed",
     "ConfigurationError",
+    "EventLoopRunning",
     "ExpiredToken",
+    "IgnoredCommand",
     "IncompatibleClient",
     "InvalidData",
     "InvalidIdentifier",
     "InvalidIdentifiers",
+    "InvalidMessage",
+    "InvalidParams",
     "InvalidPayload",
     "InvalidSignedStream",
     "InvalidState",
@@ -60,6 +64,10 @@ class UnknownOption(AnyCableError, TypeError):
 
 class InvalidData(AnyCableError, ValueError):
     """A value cannot be written as JSON (NaN, a lone surrogate, an object), or a string is not JSON."""
+
+
+class InvalidMessage(InvalidData):
+    """Data for a channel's subscribers is none of the messages that the channel declares (checked in development)."""
 
 
 class InvalidState(InvalidData):
@@ -110,8 +118,19 @@ class UnknownAction(ProtocolError):
         self.hint = hint
 
 
+class InvalidParams(ProtocolError):
+    """The params of a subscription do not have the type that its channel declares."""
+
+
 class InvalidPayload(ProtocolError):
-    """The payload of an action is malformed, lacks a parameter, or has one of a wrong type."""
+    """The payload of an action is malformed, lacks a parameter, or has one of a wrong type.
+
+    `errors` has a reason by the name of each parameter that is refused. No reason holds a value of the client.
+    """
+
+    def __init__(self, message: str, errors: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.errors = errors or {}
 
 
 class RequestTooLarge(ProtocolError):
@@ -161,6 +180,20 @@ class RequestFailed(AnyCableError):
 
 class BroadcastFailed(RequestFailed):
     """A publication was not accepted."""
+
+
+class EventLoopRunning(AnyCableError, RuntimeError):
+    """A sync verb of a test client was used inside a running event loop; `twin` is the verb to await instead."""
+
+    def __init__(self, twin: str) -> None:
+        super().__init__(
+            f"an event loop is running in this thread, and the app has `async def` callbacks: write `await {twin}(…)`"
+        )
+        self.twin = twin
+
+
+class IgnoredCommand(AnyCableError):
+    """A test client sent a command that anycable-go ignores in silence: it is closed, or not subscribed."""
 
 
 def near(name: object, known: Iterable[str], cutoff: float = 0.6) -> str:

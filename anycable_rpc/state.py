@@ -19,7 +19,8 @@ _DELETED = ""
 class State(MutableMapping[str, Any]):
     """A mapping of names to JSON values. Each value is decoded when it is first read.
 
-    `changes()` encodes the values that were read or set and returns those that differ, so an edit in place counts.
+    `changes()` encodes the values that were read or set and returns those that differ, so an edit in place counts. A
+    model, a date or the like is written as pydantic writes it; the next call reads plain JSON.
     The names `$w` and `$p` are reserved: they hold plain stream names and belong to the framework.
     """
 

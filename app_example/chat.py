@@ -2,22 +2,54 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any, Literal
 from urllib.parse import unquote
 
-from pydantic import StringConstraints
+from pydantic import BaseModel, StringConstraints
 
 from anycable_rpc import Cable, Channel, Connection, action
 
-ROOM = re.compile(r"[\w-]{1,30}")
+Room = Annotated[str, StringConstraints(pattern=r"^[\w-]{1,30}$")]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 
 
 def is_name(name: str) -> bool:
     """Return whether a visitor may have this name."""
     return 1 <= len(name) <= 30 and name.isprintable() and name == name.strip()
+
+
+class Author(BaseModel):
+    """A visitor, and how they were identified: by a call to `connect`, or by a token."""
+
+    user: str
+    via: Literal["RPC", "JWT"]
+
+
+class You(Author):
+    """Who you are, to the client that has subscribed."""
+
+    type: Literal["you"] = "you"
+
+
+class Message(Author):
+    """What somebody has said."""
+
+    type: Literal["message"] = "message"
+    text: str
+    at: datetime
+
+
+class Typing(BaseModel):
+    """Somebody is typing; clients whisper this to each other."""
+
+    user: str
+
+
+class RoomParams(BaseModel):
+    """The room to subscribe to. A client that names none, or one that cannot be, is rejected."""
+
+    room: Room
 
 
 class ChatConnection(Connection):
@@ -36,19 +68,17 @@ class RoomChannel(Channel):
     """A channel for one room, which `params` name."""
 
     connection: ChatConnection
-
-    @property
-    def room(self) -> str:
-        room = str(self.params.get("room", ""))
-        return room if ROOM.fullmatch(room) else self.reject()
+    params: RoomParams
 
 
 class ChatChannel(RoomChannel):
     """The messages of a room. Each passes through `speak`, so the name on it is right."""
 
+    messages = You | Message
+
     def subscribed(self) -> None:
-        self.stream_from(f"chat/{self.room}")
-        self.transmit({"type": "you", **self.author})
+        self.stream_from(f"chat/{self.params.room}")
+        self.transmit(You(**self.author))
         self.presence_join()
 
     @action
@@ -58,23 +88,26 @@ class ChatChannel(RoomChannel):
 
     @action
     def speak(self, text: Text) -> None:
-        message = {"type": "message", **self.author, "text": text, "at": datetime.now(UTC).isoformat()}
-        self.cable.broadcast(f"chat/{self.room}", message)
+        """Say something to the room."""
+        message = Message(**self.author, text=text, at=datetime.now(UTC))
+        self.cable.broadcast(f"chat/{self.params.room}", message)
 
     @property
     def presence_info(self) -> dict[str, str]:
         return {"via": self.author["via"]}
 
     @property
-    def author(self) -> dict[str, str]:
+    def author(self) -> dict[str, Any]:
         return {"user": self.connection.user, "via": self.connection.state.get("via", "JWT")}
 
 
 class TypingChannel(RoomChannel):
     """Typing notices, whispered between clients. The server checks no whisper, so they have their own stream."""
 
+    messages = Typing
+
     def subscribed(self) -> None:
-        self.stream_from(f"typing/{self.room}", whisper=True)
+        self.stream_from(f"typing/{self.params.room}", whisper=True)
 
 
 cable = Cable(ChatConnection, channels=[ChatChannel, TypingChannel])

@@ -19,17 +19,20 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from time import monotonic
 
-from . import chat, curves, engines, in_process, page, publish, through
+from . import chat, curves, engines, in_process, kit, over_http, page, publish, through
 from .page import RESULTS
 from .report import Goal, Report, Table
 from .rounds import number
 from .servers import Missing, anycable_go, go_program
 
-PARTS = ("in-process", "growth", "framework", "engines", "kinds", "concurrency", "workers", "start", "anycable-go")
+PARTS = (
+    *("in-process", "growth", "framework", "engines", "kinds", "http"),
+    *("concurrency", "workers", "start", "anycable-go", "testing"),
+)
 BESIDE = {"chat": "peers", "publish": "publish"}
 """Parts that run by name only, and the files of their results."""
 
-NEED_GO = {"framework", "engines", "kinds", "concurrency", "workers", "anycable-go", "chat", "publish"}
+NEED_GO = {"framework", "engines", "kinds", "http", "concurrency", "workers", "anycable-go", "chat", "publish"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +113,11 @@ def _parts(
         "framework": lambda: engines.framework(report, folder, many, seconds, say),
         "engines": lambda: engines.side_by_side(report, folder, usual + 2, seconds, say),
         "kinds": lambda: engines.kinds(report, folder, few, seconds, say),
+        "http": lambda: over_http.run(report, folder, usual, seconds, say),
         "concurrency": concurrency,
         "workers": lambda: engines.workers(report, folder, usual, seconds, say),
         "start": lambda: engines.size_and_start(report, folder, usual, say),
+        "testing": lambda: kit.run(report, folder, usual, say),
         "anycable-go": lambda: through.run(report, folder, usual, plan.clients, say),
         "chat": lambda: chat.run(report, output, plan.loads, say),
         "publish": lambda: publish.run(report, plan.publications, say),

@@ -59,6 +59,13 @@ def method_of(request: Request) -> str:
     return "Connect" if isinstance(request, ConnectionRequest) else "Command"
 
 
+def json_of(request: Request) -> str:
+    """Return a request as anycable-go posts it over HTTP: without empty fields."""
+    fields = request._asdict()
+    env = {name: value for name, value in request.env._asdict().items() if value}
+    return json.dumps({name: value for name, value in {**fields, "env": env}.items() if value})
+
+
 def write_calls(path: Path, names: Iterable[str] = REQUESTS) -> Path:
     """Write the file of calls for the Go programs and return its path."""
     calls = [
@@ -66,6 +73,7 @@ def write_calls(path: Path, names: Iterable[str] = REQUESTS) -> Path:
             "name": name,
             "method": method_of(REQUESTS[name]),
             "data": base64.b64encode(encode_request(REQUESTS[name])).decode(),
+            "json": base64.b64encode(json_of(REQUESTS[name]).encode()).decode(),
             "answer": base64.b64encode(encode_response(RESPONSES[name])).decode(),
         }
         for name in names

@@ -31,7 +31,8 @@ Say = Callable[[str], object]
 Sample = Mapping[str, Any]
 
 
-def _command(name: str, calls: Path, *options: str) -> list[str]:
+def command(name: str, calls: Path, *options: str) -> list[str]:
+    """Return the command of a server."""
     commands: dict[str, Callable[[], list[str]]] = {
         BARE: lambda: [sys.executable, "-m", "benchmarks.bare", f"127.0.0.1:{free_port()}"],
         AGAIN: lambda: [sys.executable, "-m", "benchmarks.bare", f"127.0.0.1:{free_port()}"],
@@ -46,33 +47,38 @@ def _command(name: str, calls: Path, *options: str) -> list[str]:
     return commands[name]()
 
 
-def _load(server: Server, calls: Path, seconds: float, in_flight: int = IN_FLIGHT) -> Callable[[], Sample]:
+def load(
+    server: Server, calls: Path, seconds: float, in_flight: int = IN_FLIGHT, key: str = ""
+) -> Callable[[], Sample]:
+    """Return what calls a server for some seconds; over HTTP with a key."""
     target = server.address
-    command = [go_program(), "load", "--target", target, "--calls", str(calls), "--in-flight", str(in_flight)]
+    way = ["load-http", "--key", key] if key else ["load"]
+    caller = [go_program(), *way, "--target", target, "--calls", str(calls), "--in-flight", str(in_flight)]
 
-    def load() -> Sample:
+    def sample() -> Sample:
         before = server.cpu()
-        seen = output([*command, "--for", f"{seconds}s"])
+        seen = output([*caller, "--for", f"{seconds}s"])
         cpu = (server.cpu() - before) / seen["all"] * 10_000
         client = seen["cpu_seconds"] / seen["all"] * 10_000
         return {**seen, "cpu": cpu, "client": client, "megabytes": server.megabytes()}
 
-    return load
+    return sample
 
 
 def _measured(
     names: Sequence[str], calls: Path, rounds: int, seconds: float, say: Say, in_flight: int = IN_FLIGHT, *options: str
 ) -> dict[str, list[Sample]]:
     with ExitStack() as stack:
-        servers = {name: stack.enter_context(serving(_command(name, calls, *options))) for name in names}
-        loads = {name: _load(server, calls, seconds, in_flight) for name, server in servers.items()}
+        servers = {name: stack.enter_context(serving(command(name, calls, *options))) for name in names}
+        loads = {name: load(server, calls, seconds, in_flight) for name, server in servers.items()}
         return in_turns(loads, rounds, say)
 
 
 COLUMNS = ["", "calls/s", "ratio", "CPU s per 10,000", "ratio", "p50 ms", "p99 ms", "load generator's CPU s", "RSS MB"]
 
 
-def _row(name: str, samples: list[Sample], base: list[Sample]) -> list[str]:
+def row(name: str, samples: list[Sample], base: list[Sample]) -> list[str]:
+    """Return a row of `COLUMNS`; the ratios are to `base`."""
     middle = {what: spread([one[what] for one in samples]) for what in ("rate", "cpu", "p50_ms", "p99_ms")}
     middle |= {what: spread([one[what] for one in samples]) for what in ("client", "megabytes")}
     return [
@@ -91,14 +97,14 @@ def _row(name: str, samples: list[Sample], base: list[Sample]) -> list[str]:
 def side_by_side(report: Report, folder: Path, rounds: int, seconds: float, say: Say) -> None:
     """Measure all engines; a third of the calls are Connect, a third subscribe, a third message."""
     names = [BARE, GRPCIO, GRPCIO_ASYNC, OWN_ASYNC, OWN, GO, GO_BYTES]
-    seen = _measured(names, write_calls(folder / "calls.json"), rounds, seconds, partial(_tell, say, "engines"))
+    seen = _measured(names, write_calls(folder / "calls.json"), rounds, seconds, partial(tell, say, "engines"))
     title = f"Engines: {IN_FLIGHT} calls in flight on one connection, {rounds} rounds of {seconds:g} s"
     fastest = number(median(one["rate"] for one in seen[GO_BYTES]))
     note = (
         "Ratios are to bare grpcio, round by round. The bare servers read and write the messages with protobuf, "
         f"{GO_BYTES} answers with bytes made beforehand: there the load generator makes {fastest} calls/s."
     )
-    report.tables.append(Table(title, COLUMNS, [_row(name, seen[name], seen[BARE]) for name in names], note=note))
+    report.tables.append(Table(title, COLUMNS, [row(name, seen[name], seen[BARE]) for name in names], note=note))
     bare, go, own = seen[BARE], seen[GO], seen[OWN_ASYNC]
     report.goals += [
         Goal("own engine, whole framework, async def / bare grpcio, calls/s", 6, ratio(own, bare, "rate")),
@@ -113,9 +119,9 @@ def side_by_side(report: Report, folder: Path, rounds: int, seconds: float, say:
 def framework(report: Report, folder: Path, rounds: int, seconds: float, say: Say) -> None:
     """Measure our framework on grpcio beside grpcio alone, and grpcio alone twice (the null pair)."""
     names = [BARE, GRPCIO, AGAIN]
-    seen = _measured(names, write_calls(folder / "calls.json"), rounds, seconds, partial(_tell, say, "framework"))
+    seen = _measured(names, write_calls(folder / "calls.json"), rounds, seconds, partial(tell, say, "framework"))
     title = f"The framework on grpcio, {rounds} rounds of {seconds:g} s"
-    report.tables.append(Table(title, COLUMNS, [_row(name, seen[name], seen[BARE]) for name in names]))
+    report.tables.append(Table(title, COLUMNS, [row(name, seen[name], seen[BARE]) for name in names]))
     null = ratio(seen[AGAIN], seen[BARE], "rate")
     value = ratio(seen[GRPCIO], seen[BARE], "rate")
     report.goals.append(Goal("framework / bare handler on grpcio, calls/s", 0.92, value, note=f"null pair: {null}"))
@@ -126,8 +132,8 @@ def kinds(report: Report, folder: Path, rounds: int, seconds: float, say: Say) -
     names, rows = [BARE, OWN_ASYNC, OWN, GO], []
     for kind in REQUESTS:
         calls = write_calls(folder / f"{kind}.json", [kind])
-        seen = _measured(names, calls, rounds, seconds, partial(_tell, say, kind))
-        rows += [_row(f"{kind}: {name}", seen[name], seen[BARE]) for name in names]
+        seen = _measured(names, calls, rounds, seconds, partial(tell, say, kind))
+        rows += [row(f"{kind}: {name}", seen[name], seen[BARE]) for name in names]
     report.tables.append(Table(f"Each call alone, {rounds} rounds of {seconds:g} s", COLUMNS, rows))
 
 
@@ -136,14 +142,15 @@ def concurrency(folder: Path, rounds: int, seconds: float, say: Say) -> dict[str
     names, curves = [GRPCIO, OWN_ASYNC, OWN, GO], dict[str, dict[int, Spread]]()
     calls = write_calls(folder / "calls.json")
     for in_flight in (1, 4, 28, 100, 200):
-        tell = partial(_tell, say, f"{in_flight} in flight")
-        seen = _measured(names, calls, rounds, seconds, tell, in_flight, "--rpc-pool-size=256")
+        progress = partial(tell, say, f"{in_flight} in flight")
+        seen = _measured(names, calls, rounds, seconds, progress, in_flight, "--rpc-pool-size=256")
         for name in names:
             curves.setdefault(name, {})[in_flight] = spread([one["rate"] for one in seen[name]])
     return curves
 
 
-def _tell(say: Say, what: str, text: str) -> None:
+def tell(say: Say, what: str, text: str) -> None:
+    """Say which measurement runs."""
     say(f"{what}, {text}")
 
 
@@ -157,9 +164,9 @@ def workers(report: Report, folder: Path, rounds: int, seconds: float, say: Say)
             command = ours("busy", "asyncio", f"--workers={workers}", *options)
             server = stack.enter_context(serving(command, pattern=SEVERAL if workers > 1 else LISTENING))
             server.address = f"list:///{server.address}" if workers > 1 else server.address
-            loads[f"{workers} {'workers' if workers > 1 else 'worker'}{kind}"] = _load(server, calls, seconds)
-        seen = in_turns(loads, rounds, partial(_tell, say, "workers"))
-    rows = [_row(name, samples, seen["1 worker"]) for name, samples in seen.items()]
+            loads[f"{workers} {'workers' if workers > 1 else 'worker'}{kind}"] = load(server, calls, seconds)
+        seen = in_turns(loads, rounds, partial(tell, say, "workers"))
+    rows = [row(name, samples, seen["1 worker"]) for name, samples in seen.items()]
     report.tables.append(Table("Workers, with callbacks of about 2 ms of Python", COLUMNS, rows))
     for kind in kinds:
         value = ratio(seen[f"2 workers{kind}"], seen[f"1 worker{kind}"], "rate")
@@ -174,7 +181,7 @@ def size_and_start(report: Report, folder: Path, rounds: int, say: Say) -> None:
         times: list[float] = []
         for turn in range(rounds):
             say(f"start, round {turn + 1} of {rounds}: {name}")
-            with serving(_command(name, folder)) as server:
+            with serving(command(name, folder)) as server:
                 weights.append(server.megabytes())
                 times.append(server.seconds)
         rows.append([name, str(spread(weights)), str(spread(times))])

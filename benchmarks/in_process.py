@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import datetime
 from statistics import mean, median
 from time import process_time_ns, time
 
 import jwt
+from pydantic import BaseModel
 
 from anycable_rpc import Cable, Channel, IdentifiersCodec
 from anycable_rpc._pb import rpc_pb2 as pb
 from anycable_rpc.identity.tokens import TokenSigner, TokenVerifier
+from anycable_rpc.protocol.json_text import dumps
 from anycable_rpc.protocol.messages import CommandMessage, Env, Request
 from anycable_rpc.settings.model import Settings
 from anycable_rpc.transports.bytes_handler import BytesHandler
@@ -27,6 +30,19 @@ from .servers import SECRET
 
 __all__ = ["growth", "run"]
 
+
+class Said(BaseModel):
+    """The message that is written as JSON."""
+
+    user: str
+    text: str
+    at: datetime
+    room: int
+
+
+_PLAIN = {"user": "ann", "text": "Hello, everybody!", "at": "2026-01-02T12:00:00Z", "room": 42}
+_MODEL = Said.model_validate(_PLAIN)
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 METADATA = {"sid": "V1StGXR8_Z5jdHi6B-myT", "protov": "v1"}
 Work = Callable[[], object]
 
@@ -145,6 +161,8 @@ def _pairs() -> dict[str, tuple[Work, Work]]:
         **{f"framework / bare protobuf: {name}": _call(name) for name in REQUESTS},
         "token: sign / PyJWT encode": (lambda: signer.sign(ext, exp), lambda: jwt.encode(claims, SECRET, "HS256")),
         "token: verify / PyJWT decode": (lambda: verifier.verify(token), null),
+        "JSON: a plain dict / json's encoder": (lambda: dumps(_PLAIN), lambda: _ENCODER.encode(_PLAIN)),
+        "JSON: a model / its model_dump_json": (lambda: dumps(_MODEL), lambda: _MODEL.model_dump_json()),
         **{f"identifiers: dumps, {name} / json.dumps": _dumps(name) for name in ("canonical", "rails", "php")},
     }
 

@@ -12,6 +12,7 @@ from anycable_rpc.settings.model import Settings
 
 from . import apps
 from .calls import COOKIE, IDENTIFIER, MESSAGE, write_calls
+from .over_http import HTTPTOOLS, THREADS, serving_web
 from .report import Goal, Report, Table
 from .rounds import in_turns, number, ratio, spread
 from .servers import SECRET, Missing, Server, anycable_go, free_port, go_program, ours, output, serving
@@ -26,6 +27,7 @@ BACKENDS = {
 }
 TOKEN = "with a token (no RPC)"
 BARE_GO = "bare Go"
+WEB = (HTTPTOOLS, THREADS)
 WHAT = "through anycable-go: connects/s without a token / with one, own engine"
 
 
@@ -40,8 +42,8 @@ def run(report: Report, folder: Path, rounds: int, clients: int, say: Callable[[
         crowds: dict[str, Callable[[], Mapping[str, Any]]] = {}
         servers = {name: ours(app, engine) for name, (app, engine) in BACKENDS.items()}
         servers[BARE_GO] = [go_program(), "serve", "--calls", str(write_calls(folder / "calls.json"))]
-        for name, serve in servers.items():
-            rpc = stack.enter_context(serving(serve))
+        for name in (*servers, *WEB):
+            rpc = stack.enter_context(serving_web(name) if name in WEB else serving(servers[name]))
             port = free_port()
             command = [path, f"--port={port}", "--host=127.0.0.1", f"--rpc_host={rpc.address}"]
             command += ["--broadcast_adapter=http", "--log_level=error"]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import RootModel
 
 from anycable_rpc.errors import InvalidState
 from anycable_rpc.state import PRESENCE_KEY, WHISPER_KEY, State
@@ -30,6 +32,18 @@ def test_it_is_a_mapping_without_the_frameworks_keys() -> None:
     assert state == {"room": "lobby", "count": 1, "tags": ["a"], "new": None}
     assert (len(state), sorted(state), "room" in state) == (4, ["count", "new", "room", "tags"], True)
     assert repr(State({"count": "1"})) == "State({'count': 1})"
+
+
+def test_a_model_or_a_date_is_written_and_comes_back_as_json() -> None:
+    state = State({})
+    state["seen"] = seen = RootModel[dict[str, date]]({"chat": date(2026, 1, 2)})
+    state["at"] = date(2026, 1, 2)
+
+    changes = state.changes()
+
+    assert state["seen"] is seen
+    assert changes == {"seen": '{"chat":"2026-01-02"}', "at": '"2026-01-02"'}
+    assert State(changes) == {"seen": {"chat": "2026-01-02"}, "at": "2026-01-02"}
 
 
 @pytest.mark.parametrize("key", ["missing", WHISPER_KEY, PRESENCE_KEY])

@@ -15,7 +15,7 @@ api-path api-port cable-ready-key cable-ready-secret config-path disconnect-mode
 disconnect-timeout ds-path ds-poll-interval ds-sse-ttl enats-addr enats-cluster enats-cluster-name
 enats-cluster-routes enats-gateway enats-gateway-advertise enats-gateways enats-max-payload enats-server-name
 enats-store-dir health-path http-broadcast-path http-broadcast-port
-http-broadcast-secret http-rpc-secret hub-gopool-size jwt-id-key jwt-id-param log-format max-conn
+http-broadcast-secret hub-gopool-size jwt-id-key jwt-id-param log-format max-conn
 max-message-size metrics-host metrics-http metrics-log-filter metrics-port metrics-rotate-interval metrics-tags
 node-id ping-timestamp-precision presets proxy-cookies pubsub
 pusher-api-port pusher-app-id pusher-app-key pusher-secret read-buffer-size

@@ -14,6 +14,7 @@ from .. import __version__
 from ..cable import Cable
 from ..protocol.messages import PROTOCOL_VERSION
 from .options import SettingsCommand, first_word, flags_from, show_settings
+from .schema import schema
 from .start import check_broadcaster, load_web_app, prepare, run_gateway, run_server
 from .token.command import token
 
@@ -67,6 +68,7 @@ Examples:
   anycable-rpc chat:cable               serve the app to anycable-go
   anycable-rpc dev chat:cable           serve it to browsers, without anycable-go
   anycable-rpc token user_id=42         issue a token
+  anycable-rpc schema chat:cable        print what the channels take and say
   anycable-rpc serve --show-settings    print each setting and where it came from
 
 Each option of a command is also a variable (--rpc-host is ANYCABLE_RPC_HOST) and a key in anycable_rpc.toml and
@@ -119,6 +121,7 @@ def dev(ctx: click.Context, /, words: tuple[str, ...], **values: Any) -> None:
     run_gateway(cable, load_web_app(cable.settings), click.echo)
 
 
+program.add_command(schema)
 program.add_command(token)
 
 

@@ -19,6 +19,7 @@ from ..broadcasters.rest_api import RestAPI
 from ..errors import AnyCableError, BindError
 from ..gateway import ASGI, Gateway, GatewayOptions, uvicorn_options
 from ..gateway.http_endpoints import BROADCAST_PATH
+from ..serving.declared_messages import check_messages
 from ..serving.drain import drain
 from ..serving.lines import listening_line, stopping_line
 from ..serving.lost_attributes import forbid_lost_attributes
@@ -54,6 +55,7 @@ def run(cable: Cable, web: ASGI | None, say: Say, stop: Stop) -> bool:
 async def _run(cable: Cable, web: ASGI | None, say: Say, stop: Stop) -> bool:
     settings, stopped = cable.settings, stop.event()
     forbid_lost_attributes(cable)
+    check_messages(cable)
     service = service_of(cable)
     gateway = Gateway(bytes_handler(service).ahandle, GatewayOptions.of(settings), web)
     cable.broadcaster = gateway

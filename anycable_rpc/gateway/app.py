@@ -16,7 +16,7 @@ from ..errors import shorten
 from ..transports.bytes_handler import bytes_handler
 from ..transports.service import Service
 from . import http_endpoints as endpoints
-from .app_calls import RPC
+from .app_calls import RPC, calls_for
 from .asgi import ASGI, Receive, Scope, Send, deny, drop_error, no_web
 from .client import Client
 from .conversation import Conversation
@@ -25,7 +25,7 @@ from .core.publications import Publication, RoundedNumbers, read
 from .endings import NoClose
 from .events import Observer
 from .handshake import SUBPROTOCOLS, Handshake, header, in_origin_form, is_allowed, route_path
-from .node import Node
+from .node_on_loop import NodeOnLoop
 from .routes import Routes, Row, exactly
 
 __all__ = ["Gateway"]
@@ -44,7 +44,7 @@ class Gateway:
 
     def __init__(self, rpc: RPC, options: GatewayOptions | None = None, web: ASGI | None = None) -> None:
         self.options = options or GatewayOptions()
-        self._node = Node(rpc, self.options)
+        self._node = NodeOnLoop(calls_for(rpc, self.options), self.options)
         self._web = web or no_web
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_stopping = False

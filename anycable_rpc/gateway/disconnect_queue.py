@@ -7,7 +7,6 @@ from collections import deque
 
 from ..protocol.messages import DisconnectRequest
 from .app_calls import AppCalls
-from .core.session import Session
 
 __all__ = ["DisconnectQueue"]
 
@@ -23,9 +22,9 @@ class DisconnectQueue:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def add(self, session: Session) -> None:
-        """Queue the Disconnect call of a session, with its state as it is now."""
-        self._waiting.append((session.sid, session.disconnect()))
+    def add(self, sid: str, request: DisconnectRequest) -> None:
+        """Queue the Disconnect call of a session."""
+        self._waiting.append((sid, request))
         if self._worker is None or self._worker.done():
             self._worker = asyncio.create_task(self._work())
 

@@ -7,11 +7,14 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from ..identity.token_location import token_header
-from .asgi import Scope
 from .core.options import GatewayOptions
+
+if TYPE_CHECKING:
+    from .asgi import Scope
 
 __all__ = ["SUBPROTOCOLS", "Handshake", "header", "in_origin_form", "is_allowed", "route_path"]
 

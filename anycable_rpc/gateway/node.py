@@ -1,15 +1,16 @@
-"""The state that all clients of one gateway share, and the changes that concern several of them."""
+"""The state that all clients of one gateway share, and the changes that concern several of them.
+
+No event loop is needed here: `node_on_loop.py` adds what happens later, the test kit lets it happen at once.
+"""
 
 from __future__ import annotations
 
-import asyncio
-import logging
-from collections import deque
 from collections.abc import Iterable
 from typing import Protocol
 
 from ..protocol import transmissions
-from .app_calls import RPC, calls_for
+from ..protocol.messages import DisconnectRequest
+from .app_calls import AppCalls
 from .core.authentication import Authenticator
 from .core.broker import broker_for
 from .core.client_frames import PresenceJoin
@@ -18,13 +19,10 @@ from .core.options import GatewayOptions
 from .core.publications import Publication
 from .core.session import Broadcast, RemoteDisconnect, Session
 from .core.signed_channels import SignedChannels
-from .disconnect_queue import DisconnectQueue
-from .endings import CLOSED_REMOTELY, SERVER_RESTART, Ending
+from .endings import CLOSED_REMOTELY, Ending
 from .events import BroadcastSent, Journal, RemotelyDisconnected
 
 __all__ = ["Node", "Receiver"]
-
-logger = logging.getLogger("anycable_rpc")
 
 
 class Receiver(Protocol):
@@ -44,32 +42,28 @@ class Receiver(Protocol):
 
 
 class Node:
-    """The hub, the broker, the app's calls and the open sockets. All methods run on one event loop."""
+    """The hub, the broker, the app's calls and the open sockets. All methods run in one thread.
 
-    def __init__(self, rpc: RPC, options: GatewayOptions) -> None:
+    A subclass says when the app gets its Disconnect calls, and when presence expires.
+    """
+
+    def __init__(self, calls: AppCalls, options: GatewayOptions) -> None:
         self.options = options
         self.hub = Hub()
         self.broker = broker_for(options)
         self.authenticator = Authenticator(options)
         self.signed_channels = SignedChannels(options)
-        self.calls = calls_for(rpc, options)
+        self.calls = calls
         self.journal = Journal()
         self.receivers: dict[Session, Receiver] = {}
-        self._disconnects = DisconnectQueue(self.calls)
-        self._is_empty = asyncio.Event()
-        self._publications: deque[Publication] = deque()
-        self._is_publishing = False
 
     def opened(self, session: Session, receiver: Receiver) -> None:
         """Register a socket; its client need not be identified yet."""
         self.receivers[session] = receiver
-        self._is_empty.clear()
 
     def closed(self, session: Session) -> None:
         """Forget a socket whose tasks have ended."""
         del self.receivers[session]
-        if not self.receivers:
-            self._is_empty.set()
 
     def session_started(self, session: Session, *, is_resumable: bool) -> None:
         """Register a session that has been identified."""
@@ -80,10 +74,18 @@ class Node:
         """Unregister a session, and let the app know if the session concerns it."""
         self.hub.remove(session)
         if session.concerns_app:
-            self._disconnects.add(session)
+            self.call_disconnect(session.sid, session.disconnect())
         moment = self.broker.session_ended(session, may_return=may_return)
-        if moment is not None:  # a timer may be early by its own clock, so the broker gets the moment itself
-            asyncio.get_running_loop().call_later(self.options.presence_ttl, self._expire, moment)
+        if moment is not None:
+            self.expire_later(moment)
+
+    def call_disconnect(self, sid: str, request: DisconnectRequest) -> None:
+        """Let the app know that a session has ended, when its turn has come."""
+        raise NotImplementedError
+
+    def expire_later(self, moment: float) -> None:
+        """Call `expire` with this moment of the broker's, when it has come."""
+        raise NotImplementedError
 
     def set_concerns_app(self, session: Session, concerns_app: bool) -> None:
         """Note whether the app gets a Disconnect call for this session. Once it does, that stays so."""
@@ -98,23 +100,8 @@ class Node:
         """Remove a session from the presence of a stream, and tell the subscribers."""
         self._broadcast_all(self.broker.leave(session, stream))
 
-    def execute(self, publications: Iterable[Publication]) -> None:
-        """Execute publications, one after another."""
-        self._publications.extend(publications)
-        if not self._is_publishing:
-            self._publish_next()
-
-    def _publish_next(self) -> None:
-        """Execute one publication, and the next one in a later turn of the event loop.
-
-        In between, clients are written to. Else many publications at once would fill their outboxes, and the clients
-        would count as too slow."""
-        self._is_publishing = bool(self._publications)
-        if self._is_publishing:
-            self._publish(self._publications.popleft())
-            asyncio.get_running_loop().call_soon(self._publish_next)
-
-    def _publish(self, publication: Publication) -> None:
+    def publish(self, publication: Publication) -> None:
+        """Execute a publication."""
         match publication:
             case Broadcast():
                 deliveries = self.hub.deliveries(self.broker.record(publication))
@@ -128,22 +115,8 @@ class Node:
         for session, frame in deliveries:
             self.receivers[session].transmit(frame)
 
-    async def shut_down(self, timeout: float) -> None:
-        """Close all connections, and wait up to `timeout` seconds for clients to go and for the app to be told."""
-        for receiver in list(self.receivers.values()):
-            receiver.close(SERVER_RESTART, transmissions.disconnect("server_restart", True))
-        try:
-            async with asyncio.timeout(timeout):
-                if self.receivers:
-                    await self._is_empty.wait()
-                await self._disconnects.finish()
-        except TimeoutError:
-            logger.warning("stopping after %g s: %d clients are still connected, %d Disconnect calls were not answered",
-                           timeout, len(self.receivers), len(self._disconnects))  # fmt: skip
-        for receiver in list(self.receivers.values()):
-            receiver.abandon()
-
-    def _expire(self, moment: float) -> None:
+    def expire(self, moment: float) -> None:
+        """Remove the members whose deadline to come back was this moment or earlier, and tell the subscribers."""
         self._broadcast_all(self.broker.expire(moment))
 
     def _broadcast_all(self, broadcasts: Iterable[Broadcast]) -> None:

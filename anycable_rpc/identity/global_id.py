@@ -22,8 +22,8 @@ _MODEL = re.compile(r"[A-Z]\w*(?:::[A-Z]\w*)*")
 class GlobalID:
     """A converter for `Cable(..., objects=...)`: base64url of `gid://app/Model/id`, which Rails puts into `ext`.
 
-    Reading examines every string. It returns a string unchanged if it is not a GlobalID, is one of another app, or is
-    one of a model that is not listed.
+    A connection reads objects only from identifiers that are annotated with a class (`user: User`). A string there
+    stays a string if it is not a GlobalID, is one of another app, or is one of a model that is not listed.
 
     >>> from fractions import Fraction
     >>> half = GlobalID("my-app", {"Fraction": (Fraction, Fraction)}, id_of=str)

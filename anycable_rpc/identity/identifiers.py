@@ -7,12 +7,13 @@ disconnect names it (anycable-go `hub/hub.go` compares the strings), so all thre
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 from ..errors import ConfigurationError, InvalidData, InvalidIdentifiers, near, shorten
 from ..protocol import json_text
 from .dialect_writer import JSONWriter
 from .dialects import DIALECTS
+from .revival import Revival, held_object, revival_for
 
 __all__ = ["RESERVED_NAMES", "IdentifiersCodec", "Objects"]
 
@@ -45,10 +46,18 @@ class IdentifiersCodec:
         names: the declared names, in the order of the string (Go and JavaScript have an order of their own).
         dialect: "canonical", or the issuer to match byte for byte: "rails", "ruby", "js", "php", "go", "python".
         objects: a converter for values of your own classes.
+        types: the annotation of each name that has one; a connection class gives its own. Only strings under a name
+            that is annotated with a class are converted to objects when they are read. Without it objects are
+            written and never read.
     """
 
     def __init__(
-        self, names: Iterable[str] = (), *, dialect: str = "canonical", objects: Objects | None = None
+        self,
+        names: Iterable[str] = (),
+        *,
+        dialect: str = "canonical",
+        objects: Objects | None = None,
+        types: Mapping[str, Any] | None = None,
     ) -> None:
         if isinstance(names, str):
             raise ConfigurationError(f"identified_by takes a tuple of names: write ({names!r},)")
@@ -59,6 +68,8 @@ class IdentifiersCodec:
         self.dialect = dialect
         self._declared = frozenset(self.names)
         self._objects = objects
+        self._is_typed = objects is not None and types is not None
+        self._revivals = _revivals(types or {}) if objects else {}
         self._writer = JSONWriter(DIALECTS[dialect], objects.dumps if objects else None)
 
     def dumps(self, identifiers: Mapping[str, Any]) -> str:
@@ -73,14 +84,17 @@ class IdentifiersCodec:
         if not self.names:
             return "{}"
         try:
-            return self._writer.dumps({name: identifiers[name] for name in self.names})
+            text = self._writer.dumps({name: identifiers[name] for name in self.names})
         except InvalidData as error:
             raise InvalidIdentifiers(f"identifiers: {error}") from None
+        if self._is_typed:
+            self._check_objects(identifiers)
+        return text
 
     def loads(self, text: str) -> Mapping[str, Any]:
         """Read the identifiers string of any issuer: any JSON object.
 
-        With `objects`, an identifier is converted when it is first read.
+        With `objects`, an identifier whose `types` name a class is converted when it is first read.
 
         Raises:
             InvalidIdentifiers: the string is not a JSON object.
@@ -92,7 +106,17 @@ class IdentifiersCodec:
         if not isinstance(identifiers, dict):
             raise InvalidIdentifiers("connection identifiers are not a JSON object")
         values: dict[str, Any] = identifiers
-        return _Lazy(values, self._objects.loads) if self._objects else values
+        return _Lazy(values, self._objects.loads, self._revivals) if self._objects and self._revivals else values
+
+    def _check_objects(self, identifiers: Mapping[str, Any]) -> None:
+        """Refuse an object that would come back as a string."""
+        for name, value in identifiers.items():
+            if name not in self._revivals and (found := held_object(value)) is not None:
+                kind = type(found).__name__
+                raise InvalidIdentifiers(
+                    f"identifiers: {name} is or holds a {kind}, which would come back as a string: annotate it in the "
+                    f"connection class, {name}: {kind}"
+                )
 
     def _misfit(self, identifiers: Mapping[str, Any]) -> InvalidIdentifiers:
         missing = [name for name in self.names if name not in identifiers]
@@ -107,14 +131,17 @@ class IdentifiersCodec:
 class _Lazy(Mapping[str, Any]):
     """Identifiers that convert the strings that stand for objects when they are first read."""
 
-    def __init__(self, values: dict[str, Any], loads: Callable[[str], Any]) -> None:
+    def __init__(self, values: dict[str, Any], loads: Callable[[str], Any], revivals: Mapping[str, Revival]) -> None:
         self._values = values
         self._loads = loads
+        self._revivals = revivals
         self._read: dict[str, Any] = {}
 
     def __getitem__(self, name: str) -> Any:
+        if name not in self._revivals:
+            return self._values[name]
         if name not in self._read:
-            self._read[name] = _revive(self._values[name], self._loads)
+            self._read[name] = self._revivals[name].revive(name, self._values[name], self._loads)
         return self._read[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -130,14 +157,17 @@ class _Lazy(Mapping[str, Any]):
         return repr({**self._values, **self._read})
 
 
-def _revive(value: Any, loads: Callable[[str], Any]) -> Any:
-    if isinstance(value, str):
-        return loads(value)
-    if isinstance(value, list):
-        return [_revive(item, loads) for item in value]
-    if isinstance(value, dict):
-        return {key: _revive(item, loads) for key, item in cast("dict[str, Any]", value).items()}
-    return value
+def _revivals(types: Mapping[str, Any]) -> dict[str, Revival]:
+    """Return how to read the identifiers that name objects."""
+    found: dict[str, Revival] = {}
+    for name, annotation in types.items():
+        try:
+            revival = revival_for(annotation)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"the identifier {name!r}: {error}") from None
+        if revival:
+            found[name] = revival
+    return found
 
 
 def _check_declaration(names: tuple[str, ...]) -> None:

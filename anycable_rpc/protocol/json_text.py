@@ -1,15 +1,24 @@
-"""JSON on the wire: compact UTF-8 that every language can read (no NaN, no lone surrogates)."""
+"""JSON on the wire: compact UTF-8 that every language can read (no NaN, no lone surrogates).
+
+Values of other types are written as pydantic writes them: see `dumps`. Identifiers are not: their bytes are identity,
+so `identity/dialect_writer.py` refuses all but JSON's own types.
+"""
 
 from __future__ import annotations
 
 import json.encoder
 from collections.abc import Mapping
 from dataclasses import is_dataclass
+from datetime import date, time
+from decimal import Decimal
 from enum import Enum
 from json.encoder import encode_basestring as _quote
 from math import isinf
 from operator import attrgetter
 from typing import Any, NoReturn
+from uuid import UUID
+
+from pydantic_core import to_jsonable_python
 
 from ..errors import InvalidData
 
@@ -38,8 +47,15 @@ def advice(value: object) -> str:
     return _CONVERSIONS.get(kind.__name__, "a dict of what clients may see")
 
 
-def _default(value: object) -> NoReturn:
-    raise TypeError(f"{type(value).__name__} is not a JSON type; convert it first: {advice(value)}")
+_WRITTEN = (date, time, UUID, Decimal, Enum)  # a datetime is a date
+
+
+def _default(value: object) -> Any:
+    """Convert a value that is not of a JSON type. The encoder asks only for those: plain JSON does not pay for it."""
+    kind = type(value)
+    if isinstance(value, _WRITTEN) or hasattr(kind, "__pydantic_serializer__") or is_dataclass(kind):
+        return to_jsonable_python(value)
+    raise TypeError(f"{kind.__name__} is not a JSON type; convert it first: {advice(value)}")
 
 
 _encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_default)
@@ -52,9 +68,12 @@ _chunks: Any = _make(None, _encoder.default, _quote, None, ":", ",", False, Fals
 def dumps(value: object) -> str:
     """Write a JSON value as a compact string.
 
+    Pydantic models (by their aliases), dataclasses, dates, times, UUIDs, decimals and enums are written as
+    `pydantic_core.to_jsonable_python` converts them, at any depth, but not as the keys of a dict.
+
     Raises:
-        InvalidData: the value holds NaN, a lone surrogate, an object that is not of a JSON type, or an integer with
-            thousands of digits, or is nested too deeply.
+        InvalidData: the value holds NaN, a lone surrogate, an object of another type, or an integer with thousands of
+            digits, or is nested too deeply.
     """
     try:
         text = _quote(value) if type(value) is str else _write(value)

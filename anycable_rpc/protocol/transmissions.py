@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from .json_text import dumps
 
-__all__ = ["confirm_subscription", "disconnect", "message", "reject_subscription", "welcome"]
+__all__ = ["confirm_subscription", "disconnect", "invalid_payload", "message", "reject_subscription", "welcome"]
 
 
 def welcome(sid: str = "") -> str:
@@ -34,3 +36,8 @@ def message(identifier: str, data: object) -> str:
         InvalidData: `data` is not a JSON value.
     """
     return f'{{"identifier":{dumps(identifier)},"message":{dumps(data)}}}'
+
+
+def invalid_payload(identifier: str, action: str, errors: Mapping[str, str]) -> str:
+    """Return the message that an action has refused its payload: a reason by the name of each parameter."""
+    return message(identifier, {"type": "invalid_payload", "action": action, "errors": dict(errors)})

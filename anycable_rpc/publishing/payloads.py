@@ -43,7 +43,7 @@ def publication(stream: str, data: object, **meta: Unpack[Meta]) -> Publication:
     """Return the payload that broadcasts `data` to a stream.
 
     `data` is always written as JSON, so a string arrives as that string, even if it looks like JSON. It is any JSON
-    value but None: anycable-go would deliver that as the string "null" (`common/common.go`).
+    value (see `json_text.dumps`) but None: anycable-go would deliver that as the string "null" (`common/common.go`).
 
     Args:
         stream: the stream's name.
@@ -57,9 +57,10 @@ def publication(stream: str, data: object, **meta: Unpack[Meta]) -> Publication:
         InvalidData: the stream has no name, or something cannot be written as JSON or read by anycable-go.
         UnknownOption: `meta` has another name.
     """
-    if data is None:
+    encoded = dumps(data)
+    if encoded == "null":
         raise InvalidData('cannot broadcast None: clients would receive the string "null"; send {} or False')
-    message: dict[str, object] = {"stream": stream_name(stream), "data": dumps(data)}
+    message: dict[str, object] = {"stream": stream_name(stream), "data": encoded}
     given = _given(meta)
     return Publication(dumps({**message, "meta": given} if given else message))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Unpack
@@ -30,6 +30,8 @@ class Publishing:
 
     codec: IdentifiersCodec
     objects: Objects | None
+    check_message: Callable[[str, Any], object] | None = None
+    """Called with the stream and the data of each broadcast, before it is written; in development it may raise."""
 
     @property
     def broadcaster(self) -> Broadcaster:
@@ -43,6 +45,8 @@ class Publishing:
     def broadcast(self, stream: str, data: Any, **meta: Unpack[Meta]) -> None:
         """Send data to everyone who has the stream. `data` is any JSON value.
 
+        Pydantic models, dataclasses, dates, UUIDs, decimals and enums are written as pydantic writes them.
+
         Args:
             stream: the stream's name.
             data: what subscribers receive.
@@ -54,13 +58,13 @@ class Publishing:
             UnknownOption: `meta` has another name.
             BroadcastFailed: no server has accepted it; the message names the address.
         """
-        payload = _publication(stream, data, meta)
+        payload = self._publication(stream, data, meta)
         if not collect(self, payload):
             self._publish(payload)
 
     async def abroadcast(self, stream: str, data: Any, **meta: Unpack[Meta]) -> None:
         """`broadcast` for async code."""
-        payload = _publication(stream, data, meta)
+        payload = self._publication(stream, data, meta)
         if not collect(self, payload):
             await self._apublish(payload)
 
@@ -167,6 +171,13 @@ class Publishing:
         """`disconnect` for async code."""
         await self._apublish(payloads.remote_disconnect(self.codec.dumps(identifiers), reconnect))
 
+    def _publication(self, stream: str, data: Any, meta: Meta) -> str:
+        if self.check_message is not None:
+            self.check_message(stream, data)
+        if meta.get("exclude_socket") is None:
+            meta["exclude_socket"] = _EXCLUDED.get()
+        return payloads.publication(stream, data, **meta)
+
     def _publish(self, payload: str) -> None:
         """Publish a JSON string. Every broadcast, batch and remote disconnect ends here. A subclass may override it."""
         self.broadcaster.publish(payload)
@@ -178,12 +189,6 @@ class Publishing:
 
 
 _EXCLUDED: ContextVar[str | None] = ContextVar("anycable_rpc excluded", default=None)
-
-
-def _publication(stream: str, data: Any, meta: Meta) -> str:
-    if meta.get("exclude_socket") is None:
-        meta["exclude_socket"] = _EXCLUDED.get()
-    return payloads.publication(stream, data, **meta)
 
 
 def _socket_of(source: Any) -> str | None:

@@ -58,10 +58,11 @@ class Call:
         identifier: the subscription that is handled now; empty when the call is about none.
         callback: the callback that runs now, or ran last.
         reply: what the callbacks ask for; set once there is a connection.
+        errors: the errors that were reported.
     """
 
     reply: Reply
-    __slots__ = ("cable", "callback", "identifier", "identifiers", "reply", "request", "sid")
+    __slots__ = ("cable", "callback", "errors", "identifier", "identifiers", "reply", "request", "sid")
 
     def __init__(self, cable: Cable, request: Request, sid: str, identifiers: str = "", identifier: str = "") -> None:
         self.cable = cable
@@ -70,6 +71,7 @@ class Call:
         self.identifiers = identifiers
         self.identifier = identifier
         self.callback: Callback | None = None
+        self.errors: tuple[Exception, ...] = ()
 
     def begin(self) -> Connection:
         """Return the connection of a Connect."""
@@ -106,18 +108,20 @@ class Call:
             InvalidIdentifier: the identifier is not a JSON object with a string `channel`.
             UnknownChannel: no channel is registered under that name.
             ServedByGateway: the channel is not registered here because anycable-go serves it itself.
+            InvalidParams: the params do not have the type that the channel declares.
         """
         params = _params(self.identifier)
         name = params.pop("channel")
-        channel_class = self.cable.channels.get(name)
-        if channel_class is None:
+        build = self.cable.builders.get(name)
+        if build is None:
             if name in SERVED_BY_GATEWAY:
                 raise ServedByGateway(name)
             raise UnknownChannel(name, near(name, self.cable.channels) or _registered(self.cable.channels))
-        return channel_class(connection, self.identifier, params, istate)
+        return build(connection, self.identifier, params, istate)
 
     def report(self, error: Exception) -> Generator[Callback, Any, str]:
         """Log the error once, and tell `on_error` unless it is the client's error; return the `error_msg`."""
+        self.errors = (*self.errors, error)
         context = {
             "sid": self.sid,
             "identifiers": self.identifiers,

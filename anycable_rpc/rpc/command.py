@@ -73,7 +73,10 @@ def _message(call: Call, request: CommandMessage) -> Steps:
         connection = call.build_connection()
         channel = call.build_channel(connection)
         name, payload = _payload(request.data)
-        arguments = call.cable.bind(channel, name, payload)
+        try:
+            arguments = call.cable.bind(channel, name, payload)
+        except InvalidPayload as error:
+            return (yield from _refuse(call, request, name, error))
         try:
             call.callback = Callback(name, getattr(channel, name), connection, channel, arguments)
             returned = yield call.callback
@@ -86,6 +89,18 @@ def _message(call: Call, request: CommandMessage) -> Steps:
         return CommandResponse(Status.SUCCESS, env=UNCHANGED)
     except Exception as error:
         return CommandResponse(Status.ERROR, error_msg=(yield from call.report(error)))
+
+
+def _refuse(call: Call, request: CommandMessage, name: str, error: InvalidPayload) -> Steps:
+    """Tell the client which parameters its payload lacks. The action has not run.
+
+    The status is FAILURE: anycable-go drops the transmissions of an ERROR (`node/node.go`).
+    """
+    error_msg = yield from call.report(error)
+    if not call.cable.settings.report_invalid_payloads:
+        return CommandResponse(Status.ERROR, error_msg=error_msg)
+    frame = transmissions.invalid_payload(request.identifier, name, error.errors)
+    return CommandResponse(Status.FAILURE, transmissions=(frame,), error_msg=error_msg, env=UNCHANGED)
 
 
 def _payload(data: str) -> tuple[str, dict[str, Any]]:

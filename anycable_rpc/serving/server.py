@@ -17,6 +17,7 @@ from google.protobuf.internal import api_implementation
 from ..errors import ConfigurationError
 from ..transports.runner import is_interrupt
 from ..transports.service import Service
+from .declared_messages import check_messages
 from .drain import drain
 from .lines import broadcast_lines, listening_line, stopping_line
 from .lost_attributes import forbid_lost_attributes
@@ -86,6 +87,7 @@ def service_of(cable: Cable) -> Service:
         )
     if cable.settings.debug:
         forbid_lost_attributes(cable)
+        check_messages(cable)
     return Service.of(cable)
 
 

@@ -57,6 +57,11 @@ class Keys:
         """The key that authorizes requests to the REST API."""
         return self._own_or_derived(self._settings.api_secret, keys.API_KEY)
 
+    @property
+    def http_rpc(self) -> str | None:
+        """The key that authorizes anycable-go's calls over HTTP."""
+        return self._own_or_derived(self._settings.http_rpc_secret, keys.HTTP_RPC_KEY)
+
     def _own_or_derived(self, own: SecretStr | None, purpose: str) -> str | None:
         if own:
             return _plain(own)

@@ -45,7 +45,7 @@ from .kinds import (
 
 __all__ = ["Settings", "load"]
 
-APP = Group("App", frozenset({"serve", "dev", "token"}))
+APP = Group("App", frozenset({"serve", "dev", "token", "schema"}))
 WEB = Group("App", frozenset({"dev"}))
 RPC = Group("RPC server", frozenset({"serve", "dev"}))
 RPC_ONLY = Group("RPC server", frozenset({"serve"}))
@@ -121,6 +121,9 @@ class Settings(BaseSettings):
         True, description="refuse callers that speak another version of the protocol"
     )
     sid_header_enabled: Annotated[Switch, RPC] = Field(True, description="tell the client its session id")
+    report_invalid_payloads: Annotated[Switch, RPC] = Field(
+        True, description="tell the client which parameters of an action its payload lacks"
+    )
 
     secret: Annotated[Secret, KEYS] = Field(None, description="the secret that the other keys are derived from")
     jwt_secret: Annotated[Secret, KEYS] = Field(
@@ -144,6 +147,9 @@ class Settings(BaseSettings):
         None, description="authorizes broadcasts (else derived from secret)"
     )
 
+    http_rpc_secret: Annotated[Secret, TOKENS] = Field(
+        None, description="authorizes calls over HTTP, where the app is mounted (else derived from secret)"
+    )
     api_secret: Annotated[Secret, TOKENS] = Field(
         None, description="authorizes requests to the REST API (else derived from secret)"
     )

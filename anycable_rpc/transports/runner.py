@@ -9,24 +9,42 @@ import asyncio
 import inspect
 import signal
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, ExitStack
 from contextvars import copy_context
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol
 
-from ..callbacks import Callback, Middleware, is_async
+from ..callbacks import Callback, Middleware, is_async, is_async_middleware
 from ..errors import ConfigurationError
 from ..protocol.messages import Response
 from ..publishing.caller import CALLER
 from ..rpc.call import Steps
 
-__all__ = ["CallbackThreads", "arun", "as_exception", "call_sync", "is_interrupt", "run", "until"]
+__all__ = [
+    "CallbackThreads",
+    "ThreadRunner",
+    "Wait",
+    "arun",
+    "as_exception",
+    "call_sync",
+    "is_interrupt",
+    "run",
+    "until",
+]
 
 _POLL = 0.01  # seconds between looks at whether something has ended
+
+
+class ThreadRunner(Protocol):
+    """Runs the `def` callbacks of an async app on threads."""
+
+    async def run(self, function: Callable[[], Any]) -> Any:
+        """Call a function on a thread and return its result."""
+        ...
 
 
 @dataclass(slots=True, eq=False)
@@ -87,14 +105,24 @@ async def until(condition: Callable[[], bool], timeout: float) -> bool:
     return True
 
 
-def run(steps: Steps, middleware: Sequence[Middleware] = ()) -> Response:
-    """Drive the steps of a call in this thread to their response. Each callback is a `def`."""
+Wait = Callable[[Callable[[], Coroutine[Any, Any, Any]]], Any]
+"""Takes a function that makes a coroutine, runs the coroutine to its end, and returns its result."""
+
+
+def run(steps: Steps, middleware: Sequence[Middleware] = (), wait: Wait | None = None) -> Response:
+    """Drive the steps of a call in this thread to their response.
+
+    Each callback is a `def`, unless `wait` is given: it runs what is `async def` to its end.
+    """
     try:
         callback = next(steps)
         while True:
             try:
                 around = _middleware_for(callback, middleware)
-                result = call_sync(callback, [wrap(callback) for wrap in around] if around else ())
+                if wait is not None and (_is_async_cached(callback.function) or any(map(is_async_middleware, around))):
+                    result = wait(partial(_in_turn, callback, around))
+                else:
+                    result = call_sync(callback, [wrap(callback) for wrap in around] if around else ())
             except Exception as error:
                 callback = steps.throw(error)
             else:
@@ -103,10 +131,10 @@ def run(steps: Steps, middleware: Sequence[Middleware] = ()) -> Response:
         return stop.value  # type: ignore[no-any-return]
 
 
-async def arun(steps: Steps, middleware: Sequence[Middleware] = (), pool: CallbackThreads | None = None) -> Response:
+async def arun(steps: Steps, middleware: Sequence[Middleware] = (), pool: ThreadRunner | None = None) -> Response:
     """Drive the steps of a call on this event loop to their response.
 
-    A `def` callback runs in the thread pool, with the context variables of the call.
+    A `def` callback runs on a thread of `pool`, with the context variables of the call.
     """
     try:
         callback = next(steps)
@@ -127,6 +155,29 @@ async def arun(steps: Steps, middleware: Sequence[Middleware] = (), pool: Callba
                 callback = steps.send(result)
     except StopIteration as stop:
         return stop.value  # type: ignore[no-any-return]
+
+
+class _ThisThread:
+    """Runs `def` callbacks in the thread of the event loop."""
+
+    async def run(self, function: Callable[[], Any]) -> Any:
+        return function()
+
+
+async def _in_turn(callback: Callback, middleware: Sequence[Middleware]) -> Any:
+    """Run one callback in its middleware; the thread waits for it, so a `def` runs in this thread too."""
+    caller = CALLER.set(callback.connection.sid)
+    try:
+        if not _is_async_cached(callback.function):
+            return await _on_thread(callback, middleware, _ThisThread())
+        return await _on_loop(callback, middleware)
+    except BaseException as error:
+        failure = as_exception(callback, error)  # a SystemExit would end the event loop
+        if failure is error:
+            raise
+        raise failure from error
+    finally:
+        CALLER.reset(caller)
 
 
 def _middleware_for(callback: Callback, middleware: Sequence[Middleware]) -> Sequence[Middleware]:
@@ -213,7 +264,7 @@ async def _on_loop(callback: Callback, middleware: Sequence[Middleware]) -> Any:
         return await callback()
 
 
-async def _on_thread(callback: Callback, middleware: Sequence[Middleware], pool: CallbackThreads | None) -> Any:
+async def _on_thread(callback: Callback, middleware: Sequence[Middleware], pool: ThreadRunner | None) -> Any:
     """Run a `def` callback in the pool. Sync middleware is entered and left in the same thread as the callback."""
     async with AsyncExitStack() as stack:
         managers: list[Any] = []

@@ -25,12 +25,16 @@ _Encoded = TypeVar("_Encoded")
 
 
 class AnsweredCall(NamedTuple):
-    """A call that has been answered; `seconds` is the time from the request to the encoded response."""
+    """A call that has been answered; `seconds` is the time from the request to the encoded response.
+
+    `errors` are those that were logged: what callbacks have raised, and mistakes of the client.
+    """
 
     request: Request
     response: Response
     seconds: float
     sid: str
+    errors: tuple[BaseException, ...] = ()
 
     @property
     def method(self) -> str:
@@ -95,6 +99,7 @@ class Service:
         metadata: Mapping[str, str],
         encode: Callable[[Response], _Encoded],
         problem: ProtocolError | None = None,
+        wait: runner.Wait | None = None,
     ) -> _Encoded:
         """Answer a request from this thread with an encoded response; for a transport with a codec.
 
@@ -104,21 +109,23 @@ class Service:
             encode: makes of a response what the transport sends. It may raise ResponseTooLarge: then the call fails
                 with that error, and the response that says so is encoded instead.
             problem: an error of the request that the transport has found; no callback runs then.
+            wait: runs an `async def` callback to its end, if the app has any.
         """
         began = perf_counter() if self.observers else 0.0
         try:
             call = self._begin(request, metadata)
-            response = runner.run(fail(call, problem) if problem else answer(call), self._middleware)
+            response = runner.run(fail(call, problem) if problem else answer(call), self._middleware, wait)
             try:
                 encoded = encode(response)
             except ResponseTooLarge as error:
-                response = runner.run(fail(call, error), self._middleware)
+                response = runner.run(fail(call, error), self._middleware, wait)
                 encoded = _encode_instead(encode, response)
+            errors: tuple[BaseException, ...] = call.errors
         except BaseException as error:
             response = self.failure(METHOD_NAMES[type(request)], error, metadata)
-            encoded = _encode_failure(encode, response, request)
+            encoded, errors = _encode_failure(encode, response, request), (error,)
         if self.observers:
-            call_ended = AnsweredCall(request, response, perf_counter() - began, metadata.get("sid", ""))
+            call_ended = AnsweredCall(request, response, perf_counter() - began, metadata.get("sid", ""), errors)
             notify(self.observers, call_ended, "calls")
         return encoded
 
@@ -128,23 +135,26 @@ class Service:
         metadata: Mapping[str, str],
         encode: Callable[[Response], _Encoded],
         problem: ProtocolError | None = None,
+        threads: runner.ThreadRunner | None = None,
     ) -> _Encoded:
-        """`answer` on the running event loop."""
+        """`answer` on the running event loop; `def` callbacks run on `threads`, or on its own if None."""
         began = perf_counter() if self.observers else 0.0
+        threads = threads or self.threads
         try:
             call = self._begin(request, metadata)
             steps = fail(call, problem) if problem else answer(call)
-            response = await runner.arun(steps, self._middleware, self.threads)
+            response = await runner.arun(steps, self._middleware, threads)
             try:
                 encoded = encode(response)
             except ResponseTooLarge as error:
-                response = await runner.arun(fail(call, error), self._middleware, self.threads)
+                response = await runner.arun(fail(call, error), self._middleware, threads)
                 encoded = _encode_instead(encode, response)
+            errors: tuple[BaseException, ...] = call.errors
         except BaseException as error:
             response = self.failure(METHOD_NAMES[type(request)], error, metadata)
-            encoded = _encode_failure(encode, response, request)
+            encoded, errors = _encode_failure(encode, response, request), (error,)
         if self.observers:
-            call_ended = AnsweredCall(request, response, perf_counter() - began, metadata.get("sid", ""))
+            call_ended = AnsweredCall(request, response, perf_counter() - began, metadata.get("sid", ""), errors)
             notify(self.observers, call_ended, "calls")
         return encoded
 

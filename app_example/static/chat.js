@@ -1,3 +1,4 @@
+// @ts-check
 // The chat: it passes the visitor's actions to the socket, and the socket's messages to the view.
 
 import { dropCookie, forget, remember, remembered, takeCookie } from "./session.js"
@@ -9,8 +10,11 @@ const WHISPER_EVERY = 2000
 const LATELY = 300 // seconds of history that a newcomer sees; a broker keeps that many by default
 
 let me = null // { name, way } as signed in; the server's answer sets `name`
+/** @type {import("./channels").TypedCable} */
 let cable = null
+/** @type {import("./channels").ChannelOf<"ChatChannel">} */
 let chat = null // the subscription to the room's messages
+/** @type {import("./channels").ChannelOf<"TypingChannel">} */
 let typing = null // the subscription to the room's typing notices
 let expired = false // the token has been refreshed since the last successful connection
 
@@ -90,7 +94,10 @@ const enterRoom = () => {
   typing.on("message", ({ user }) => typeof user === "string" && user !== me.name && view.showTyping(user))
 }
 
-/** Show the room as ready: on the first visit, a later one, or in a resumed session, where `subscribed` has not run. */
+/**
+ * Show the room as ready: on the first visit, a later one, or in a resumed session, where `subscribed` has not run.
+ * @param {{ reconnect?: boolean, restored?: boolean }} event
+ */
 const entered = ({ reconnect, restored }) => {
   view.showReady(true)
   if (restored) chat.perform("arrive")
@@ -119,15 +126,20 @@ const rejected = (room, error) => {
   view.showRejected(room)
 }
 
+/** @typedef {import("./channels").Channels["ChatChannel"]["message"]} Heard */
+
 const HEARD = {
+  /** @param {import("./channels").You} message */
   you: ({ user, via }) => {
     if (user !== me.name) view.toast(`You are ${user} now: another window of this browser changed the cookie.`)
     me.name = user
     view.showMe(user, via)
   },
+  /** @param {import("./channels").Message} message */
   message: (message, place) => view.showMessage(message, message.user === me.name, place),
 }
 
+/** @param {Heard} message */
 const received = (message, place) => HEARD[message.type]?.(message, place)
 
 // --- actions of the visitor

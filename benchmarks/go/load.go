@@ -60,7 +60,8 @@ func load(arguments []string) (any, error) {
 		return nil, err
 	}
 	began := time.Now()
-	return drive(connection, calls, *inFlight, began.Add(*warmUp), began.Add(*warmUp+*seconds)), nil
+	call := func(one call, number uint64) error { return invoke(connection, one, number) }
+	return drive(call, calls, *inFlight, began.Add(*warmUp), began.Add(*warmUp+*seconds)), nil
 }
 
 func dial(target, root string, options ...grpc.DialOption) (*grpc.ClientConn, error) {
@@ -100,6 +101,9 @@ func session(parent context.Context, number uint64) context.Context {
 	return metadata.AppendToOutgoingContext(parent, "sid", fmt.Sprintf("V1StGXR8_Z5jdHi6%05d", number%sessions), "protov", "v1")
 }
 
+// making makes a call; the number picks its session.
+type making func(one call, number uint64) error
+
 type caller struct {
 	times      []time.Duration
 	all        int
@@ -107,21 +111,21 @@ type caller struct {
 	firstError string
 }
 
-func drive(connection *grpc.ClientConn, calls []call, inFlight int, from, until time.Time) measured {
+func drive(do making, calls []call, inFlight int, from, until time.Time) measured {
 	callers, next := make([]caller, inFlight), atomic.Uint64{}
 	var running sync.WaitGroup
 	before := cpuSeconds()
 	for place := range callers {
-		running.Go(func() { callers[place].run(connection, calls, &next, from, until) })
+		running.Go(func() { callers[place].run(do, calls, &next, from, until) })
 	}
 	running.Wait()
 	return summed(callers, until.Sub(from).Seconds(), cpuSeconds()-before)
 }
 
-func (c *caller) run(connection *grpc.ClientConn, calls []call, next *atomic.Uint64, from, until time.Time) {
+func (c *caller) run(do making, calls []call, next *atomic.Uint64, from, until time.Time) {
 	for began := time.Now(); began.Before(until); began = time.Now() {
 		number := next.Add(1)
-		err := invoke(connection, calls[number%uint64(len(calls))], number)
+		err := do(calls[number%uint64(len(calls))], number)
 		c.all++
 		if err != nil {
 			c.errors++

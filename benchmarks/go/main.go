@@ -12,16 +12,17 @@ import (
 )
 
 var commands = map[string]func([]string) (any, error){
-	"serve": serve,
-	"load":  load,
-	"crowd": crowd,
-	"chat":  chat,
-	"hub":   hub,
+	"serve":     serve,
+	"load":      load,
+	"load-http": loadHTTP,
+	"crowd":     crowd,
+	"chat":      chat,
+	"hub":       hub,
 }
 
 func main() {
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		fail(fmt.Errorf("usage: bench serve|load|crowd|chat|hub [options]"))
+		fail(fmt.Errorf("usage: bench serve|load|load-http|crowd|chat|hub [options]"))
 	}
 	report, err := commands[os.Args[1]](os.Args[2:])
 	if err != nil {
@@ -43,6 +44,7 @@ type call struct {
 	Method string `json:"method"`
 	Data   []byte `json:"data"`
 	Answer []byte `json:"answer"`
+	JSON   []byte `json:"json"`
 }
 
 func readCalls(path string) ([]call, error) {

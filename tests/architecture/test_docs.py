@@ -48,7 +48,9 @@ NOT_EXECUTED = "<!-- not executed -->"
 """Stands above a block that a test cannot run."""
 
 _BLOCK = re.compile(r"(?P<above>[^\n]*)\n+```(?P<language>\w+)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
-_ENDS_BY_ITSELF = re.compile(r"python -m anycable_rpc (token|version|(serve |dev )?--(show-settings|version|help))\b")
+_ENDS_BY_ITSELF = re.compile(
+    r"python -m anycable_rpc (token|version|schema|(serve |dev )?--(show-settings|version|help))\b"
+)
 _EXPORT = re.compile(r"export (\w+)=([\w-]+)\s*(#.*)?$")
 _DISTANCE = re.compile(r"in \d+ (year|day|hour|minute)s?")
 
@@ -106,6 +108,9 @@ def write_modules(page: Path, folder: Path) -> None:
             (folder / found[1]).write_text(block.text, "utf-8")
 
 
+_TEST_MODULE = re.compile(r"# test_\w+\.py\n")
+_FOR_PYTEST = re.compile(r"# (test_\w+|conftest)\.py\n")
+WITH_TESTS = [page for page in PAGES if any(_TEST_MODULE.match(block.text) for block in blocks(page, "python"))]
 WITH_PYTHON = [page for page in PAGES if any(block.is_executed for block in blocks(page, "python"))]
 COMMANDS = [block for page in PAGES for block in blocks(page, "sh") if runs(block)]
 
@@ -142,7 +147,7 @@ def run_page(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], 
         write_modules(page, folder)
         namespace: dict[str, Any] = {"__name__": page.stem}
         for block in blocks(page, "python"):
-            if block.is_executed:
+            if block.is_executed and not _FOR_PYTEST.match(block.text):
                 execute(block, namespace)
         return namespace
 
@@ -154,9 +159,27 @@ def test_python_runs(page: Path, run_page: Callable[[Path], dict[str, Any]]) -> 
     assert run_page(page)["cable"].settings.broadcast_adapter == "memory"
 
 
+@pytest.mark.parametrize("page", WITH_TESTS, ids=lambda page: page.name)
+def test_tests_pass(page: Path, folder: Path) -> None:
+    pytest.importorskip("pytest_asyncio", reason="pytest-asyncio is not installed: make test does it")
+    write_modules(page, folder)
+    settings = [block.text for block in blocks(page, "toml") if block.text.startswith("# pyproject.toml\n")]
+    (folder / "pyproject.toml").write_text("\n".join(settings), "utf-8")
+    named = [] if settings else ["-o", "anycable_app=chat:cable"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *named]
+    values = {"PYTHONPATH": str(PROJECT), "ANYCABLE_SECRET": "s" * 32, "ANYCABLE_BROADCAST_ADAPTER": "memory"}
+
+    done = subprocess.run(command, cwd=folder, env=environment(values), capture_output=True, text=True, timeout=60)
+
+    assert done.returncode == 0, done.stdout
+    written = sum(len(re.findall(r"def test_\w+\(", block.text)) for block in blocks(page, "python"))
+    assert f"{written} passed" in done.stdout
+
+
 def execute(block: Block, namespace: dict[str, Any]) -> None:
     if not block.text.lstrip().startswith(">>> "):
-        exec(compile("\n" * block.line + block.text, str(block.page), "exec"), namespace)
+        code = "\n" * block.line + block.text
+        exec(compile(code, str(block.page), "exec", dont_inherit=True), namespace)  # no `__future__` of this module
         return
     failures: list[str] = []
     test = doctest.DocTestParser().get_doctest(block.text, namespace, str(block), str(block.page), block.line)
@@ -193,6 +216,7 @@ def test_the_pages_have_programs_and_commands() -> None:
     """Guard the tests above: each finds blocks to run."""
     assert PROJECT / "README.md" in WITH_PYTHON
     assert PROJECT / "docs" / "jwt.md" in WITH_PYTHON
+    assert [page.name for page in WITH_TESTS] == ["README.md", "testing.md"]
     assert len([block for block in COMMANDS if block.shown]) >= 2
 
 
@@ -297,11 +321,15 @@ def test_every_page_is_linked() -> None:
 OF_TOOLS = ("quick", "only", "seconds", "clients", "messages", "processes", "picture")
 """The flags of the benchmarks and the fuzzer."""
 
+OF_WEB_SERVERS = ("bind", "keep-alive", "preload", "threads")
+"""The flags of gunicorn and uvicorn."""
+
 
 def known_flags() -> set[str]:
     """Return all flags without dashes: anycable-go writes them with underscores, and we allow both."""
     own = {option for command in program.commands.values() for parameter in command.params for option in parameter.opts}
     names = {*Settings.model_fields, *GO_OPTIONS, *own, "help", "version", "rpc_host", "broadcast_adapter", *OF_TOOLS}
+    names |= {*OF_WEB_SERVERS}
     return {re.sub("[-_]", "", name) for name in names}
 
 

@@ -18,7 +18,7 @@ FOLDER = PROJECT / PACKAGE
 FOLDERS = {path.name for path in FOLDER.iterdir() if (path / "__init__.py").exists()}
 FILES = {path.stem for path in FOLDER.glob("*.py")}
 
-PURE = ("errors", "protocol", "identity", "callbacks", "state", "actions", "connection", "channel", "rpc")
+PURE = ("errors", "protocol", "identity", "callbacks", "state", "typed", "actions", "connection", "channel", "rpc")
 """No input or output, no concurrency; each may import those before it."""
 
 API = ("publishing", "cable")
@@ -30,16 +30,19 @@ EDGES = ("broadcasters", "settings", "transports", "gateway", "observability")
 SHARED = {"gateway": ("transports.protobuf", "transports.service", "transports.bytes_handler")}
 """… but for what is named here."""
 
-PROGRAMS = ("serving", "dev", "cli", "contrib", "testing", "schema")
+PROGRAMS = ("schema", "serving", "dev", "cli", "contrib", "testing")
 """May import all."""
 
-ALSO_PURE = ("gateway.core", "transports.http2", "broadcasters.group_commit", "broadcasters.http_messages")
+ALSO_PURE = (
+    *("gateway.core", "transports.http.json_codec", "transports.http.endpoint", "transports.http2"),
+    *("broadcasters.group_commit", "broadcasters.http_messages"),
+)
 """No input or output here either."""
 
 ALONE = ("transports.http2",)
 """Imports nothing else of the package: it could be a library of its own."""
 
-PURE_THIRD_PARTY = {"jwt", "pydantic", "hpack"}
+PURE_THIRD_PARTY = {"jwt", "pydantic", "pydantic_core", "hpack"}
 INPUT_OUTPUT = {
     *("asyncio", "concurrent", "ctypes", "fcntl", "ftplib", "glob", "http", "io", "mmap", "multiprocessing", "os"),
     *("pathlib", "queue", "sched", "select", "selectors", "shutil", "signal", "smtplib", "socket"),
@@ -272,6 +275,24 @@ def test_importing_the_package_loads_no_server() -> None:
     loaded = done.stdout.split()
     assert PACKAGE in loaded
     assert {"grpc", "uvicorn", "starlette", "google.protobuf", "http.client", "click"}.isdisjoint(loaded)
+
+
+def test_an_app_over_http_loads_no_grpc() -> None:
+    """Check also what a fork would suffer from."""
+    script = """
+import asyncio, sys, threading
+from anycable_rpc import Cable, Connection
+from anycable_rpc.settings.model import Settings
+
+cable = Cable(Connection, settings=Settings(secret="s" * 32))
+apps = cable.asgi(), cable.wsgi()
+print(threading.active_count(), *sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=PROJECT, capture_output=True, text=True, check=True)
+
+    threads, *loaded = done.stdout.split()
+    assert threads == "1"
+    assert {"grpc", "google.protobuf", "urllib3", "uvicorn", "starlette"}.isdisjoint(loaded)
 
 
 def test_a_server_that_listens_has_not_loaded_what_calls_may_do_without() -> None:

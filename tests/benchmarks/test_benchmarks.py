@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from anycable_rpc.protocol.messages import Status
+from anycable_rpc.transports.http.json_codec import decode_request as decode_json
 from anycable_rpc.transports.protobuf import decode_request, decode_response
 from benchmarks.calls import REQUESTS, write_calls
 from benchmarks.report import Goal, Report, Table
@@ -75,5 +76,6 @@ def test_the_calls_are_what_anycable_go_sends(tmp_path: Path) -> None:
     for call, (name, request) in zip(calls, REQUESTS.items(), strict=True):
         assert call["name"] == name
         assert decode_request(call["method"], base64.b64decode(call["data"])) == request
+        assert decode_json(call["method"], base64.b64decode(call["json"])) == request
         answer = decode_response(call["method"], base64.b64decode(call["answer"]))
         assert answer.status is Status.SUCCESS

@@ -84,7 +84,7 @@ class TestCommands:
     def test_a_word_that_is_like_no_command_is_not_quoted(self) -> None:
         message = refused("--secret", "a", SENTINEL)
 
-        assert "there is no such command. The commands are serve, dev, token, version" in message
+        assert "there is no such command. The commands are serve, dev, schema, token, version" in message
         assert SENTINEL not in message
 
     @pytest.mark.parametrize("command", ["serve", "dev"])

@@ -1,4 +1,4 @@
-"""Each scenario runs on the gateway and, if it is installed, on anycable-go."""
+"""Each scenario runs on the gateway and, if it is installed, on anycable-go: with calls over gRPC and over HTTP."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 
 from ..e2e.servers import anycable_go_version
 from ..gateway.client import Client
-from ..gateway.conftest import ANYCABLE_GO, KINDS, check_version
-from .servers import Serve, Served, serving
+from ..gateway.conftest import GATEWAY, check_version
+from .servers import KINDS, Serve, Served, serving
 
 _NUMBERS = count()
 
@@ -34,7 +34,7 @@ def server(shared_server: Served, request: pytest.FixtureRequest) -> Served:
 @pytest.fixture(params=KINDS)
 def serve(request: pytest.FixtureRequest) -> Iterator[Serve]:
     """Starts servers with options of their own."""
-    if request.param == ANYCABLE_GO:
+    if request.param != GATEWAY:
         check_version(request, anycable_go_version())
     with ExitStack() as stack:
 

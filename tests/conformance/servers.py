@@ -1,12 +1,13 @@
-"""A real app behind each server: the gateway calls its service, anycable-go its gRPC server."""
+"""A real app behind each server: the gateway calls its service, anycable-go its gRPC server or its web server."""
 
 from __future__ import annotations
 
 import json
 import threading
 from collections.abc import Callable, Generator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from anycable_rpc import Cable
@@ -14,11 +15,15 @@ from anycable_rpc.protocol.messages import METHOD_NAMES, Request
 from anycable_rpc.settings.model import Settings
 from anycable_rpc.transports.bytes_handler import BytesHandler
 from anycable_rpc.transports.grpcio.server import ThreadedServer
+from anycable_rpc.transports.http import ASGIApp, WSGIApp
 from anycable_rpc.transports.service import Service
 
+from ..contract.transports import LoopThread
+from ..e2e.servers import anycable_go_path, over_http
 from ..gateway.client import Client
-from ..gateway.conftest import GATEWAY
+from ..gateway.conftest import ANYCABLE_GO, GATEWAY
 from ..gateway.servers import Endpoint, serving_anycable_go, serving_gateway
+from ..support.http_servers import AsgiServer, WsgiServer
 from .app import HEADERS, make_cable
 
 EXTENDED = ("actioncable-v1-ext-json",)
@@ -66,8 +71,7 @@ def serving(kind: str, **options: Any) -> Generator[Served]:
     """The app behind a server of this kind."""
     cable = make_cable()
     service = NotedService(cable)
-    start = _gateway if kind == GATEWAY else _anycable_go
-    with start(service, {"headers": HEADERS, **options}) as (endpoint, shut_down):
+    with _START[kind](service, {"headers": HEADERS, **options}) as (endpoint, shut_down):
         cable.settings = Settings(
             jwt_secret=SECRET,
             streams_secret=SECRET,
@@ -83,14 +87,46 @@ def _gateway(service: Service, options: Mapping[str, Any]) -> Generator[tuple[En
 
 
 @contextmanager
-def _anycable_go(service: Service, options: Mapping[str, Any]) -> Generator[tuple[Endpoint, Callable[[], Any]]]:
+def _anycable_go(
+    service: Service, options: Mapping[str, Any], *, serve: Callable[[ExitStack, Service], str]
+) -> Generator[tuple[Endpoint, Callable[[], Any]]]:
     service.cable.settings = Settings(rpc_host="127.0.0.1:0")
+    with ExitStack() as stack:
+        rpc_host = serve(stack, service)
+        program, endpoint = stack.enter_context(serving_anycable_go(rpc_host, **options))
+        yield endpoint, program.stop
+
+
+def _over_grpc(stack: ExitStack, service: Service) -> str:
     rpc = ThreadedServer(service)
     rpc.start()
-    with ExitStack() as stack:
-        stack.callback(rpc.stop, 5)
-        program, endpoint = stack.enter_context(serving_anycable_go(rpc.address, **options))
-        yield endpoint, program.stop
+    stack.callback(rpc.stop, 5)
+    return rpc.address
+
+
+def _over_asgi(stack: ExitStack, service: Service) -> str:
+    loop = LoopThread()
+    stack.callback(loop.close)
+    web = AsgiServer(ASGIApp(service.cable, insecure=True, service_of=lambda _: service))
+    loop(web.start())
+    stack.callback(lambda: loop(web.stop(5)))
+    return over_http(web.address)
+
+
+def _over_wsgi(stack: ExitStack, service: Service) -> str:
+    web = WsgiServer(WSGIApp(service.cable, insecure=True, service_of=lambda _: service), threads=30)
+    web.start()
+    stack.callback(web.stop, 5)
+    return over_http(web.address)
+
+
+_START: Mapping[str, Callable[..., AbstractContextManager[tuple[Endpoint, Callable[[], Any]]]]] = {
+    GATEWAY: _gateway,
+    ANYCABLE_GO: partial(_anycable_go, serve=_over_grpc),
+    "anycable-go over ASGI": partial(_anycable_go, serve=_over_asgi),
+    "anycable-go over WSGI": partial(_anycable_go, serve=_over_wsgi),
+}
+KINDS = [*_START] if anycable_go_path() else [GATEWAY]
 
 
 def subscribed(client: Client, channel: str, **params: Any) -> str:

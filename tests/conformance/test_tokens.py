@@ -55,7 +55,7 @@ def test_token_is_taken_from(serve: Serve, place: str) -> None:
     }
     with server.welcomed(**how[place]) as client:
         assert client.pending() == []
-    assert calls(server) == []
+    assert "Connect" not in calls(server)  # for anycable-go 1.5 `pending` subscribes, and so a Disconnect may follow
 
 
 def test_without_rpc(serve: Serve) -> None:

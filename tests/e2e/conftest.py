@@ -21,6 +21,7 @@ from .servers import Chat
 
 PAGE = Path(servers.__file__).parents[2] / "app_example"
 CLIENTS = Path(__file__).parent / "js"
+SCHEMA_TOOLS = Path(__file__).parent / "schema"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -64,6 +65,20 @@ def anycable_go_by_our_engine(anycable_go_binary: str) -> Iterator[Chat]:
         yield chat
 
 
+@pytest.fixture(scope="session")
+def anycable_go_over_asgi(anycable_go_binary: str) -> Iterator[Chat]:
+    """The chat, served by a real anycable-go that calls an ASGI app over HTTP."""
+    with servers.anycable_go("uvicorn") as chat:
+        yield chat
+
+
+@pytest.fixture(scope="session")
+def anycable_go_over_wsgi(anycable_go_binary: str) -> Iterator[Chat]:
+    """The chat, served by a real anycable-go that calls a WSGI app over HTTP."""
+    with servers.anycable_go("gunicorn") as chat:
+        yield chat
+
+
 @pytest.fixture(scope="session", params=["gateway", "anycable_go", "anycable_go_by_our_engine"])
 def chat(request: pytest.FixtureRequest) -> Chat:
     """The chat, served in each of the three ways."""
@@ -84,6 +99,14 @@ def node_clients() -> Path:
     if problem := install(CLIENTS):
         missing(f"the Node clients' npm packages: {problem}")
     return CLIENTS
+
+
+@pytest.fixture(scope="session")
+def schema_tools() -> Path:
+    """The folder of TypeScript and AsyncAPI's parser, with their npm packages."""
+    if problem := install(SCHEMA_TOOLS):
+        missing(f"the npm packages that check schemas: {problem}")
+    return SCHEMA_TOOLS
 
 
 @pytest.fixture(scope="session")

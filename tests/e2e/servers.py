@@ -19,6 +19,9 @@ from .processes import Program, free_port, python, running
 
 SECRET = "a secret for the tests, longer than 32 bytes"
 ADDRESS = r"\b(\d+\.\d+\.\d+\.\d+:\d+)"
+WEB_SERVERS = {"uvicorn": "asgi", "gunicorn": "wsgi"}
+"""Web servers for calls over HTTP, and the app that each serves."""
+USUAL_OPTIONS = {"uvicorn": ("--no-access-log",), "gunicorn": ("--workers=2", "--threads=8", "--keep-alive=5")}
 TERMINATED = -15  # uvicorn ends itself by the signal that it received
 
 
@@ -64,10 +67,14 @@ def gateway(port: int = 0, **settings: str) -> Generator[Chat]:
 
 @contextmanager
 def anycable_go(engine: str = "grpcio") -> Generator[Chat]:
-    """Run three programs: anycable-go, the RPC server beside it, and the page."""
+    """Run three programs: anycable-go, the RPC server beside it (or a web server, for HTTP), and the page."""
     server, rpc_host = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
     with ExitStack() as stack:
-        rpc = stack.enter_context(running_rpc_server(server, rpc_host, ANYCABLE_RPC_ENGINE=engine))
+        if engine in WEB_SERVERS:
+            rpc = stack.enter_context(running_web_server(engine, server, rpc_host))
+            rpc_host = over_http(rpc_host)
+        else:
+            rpc = stack.enter_context(running_rpc_server(server, rpc_host, ANYCABLE_RPC_ENGINE=engine))
         go = stack.enter_context(running_anycable_go(server, rpc_host, ANYCABLE_BROKER="memory"))
         page = stack.enter_context(
             running(
@@ -98,6 +105,25 @@ def running_rpc_server(server: str, rpc_host: str, **settings: str) -> Generator
     with running(python("anycable_rpc", f"--rpc-host={rpc_host}"), {**own, **settings}) as program:
         program.wait_for(rf"listening .*?{ADDRESS}")
         yield program
+
+
+@contextmanager
+def running_web_server(
+    kind: str, server: str, address: str, *options: str, app: str = "tests.e2e.http_app", **settings: str
+) -> Generator[Program]:
+    """Run a web server of `WEB_SERVERS` with the chat mounted, publishing to `server`."""
+    host, _, port = address.rpartition(":")
+    listen = {"uvicorn": [f"--host={host}", f"--port={port}"], "gunicorn": [f"--bind={address}"]}[kind]
+    own = {"ANYCABLE_SECRET": SECRET, "ANYCABLE_HTTP_BROADCAST_URL": broadcast_url(server)}
+    command = python(kind, f"{app}:{WEB_SERVERS[kind]}", *listen, *(options or USUAL_OPTIONS[kind]))
+    with running(command, {**own, **settings}, ends_with=(0, TERMINATED)) as program:
+        program.wait_until_it_listens(int(port))
+        yield program
+
+
+def over_http(address: str) -> str:
+    """Return the `--rpc_host` of a web server that has the chat mounted."""
+    return f"http://{address}/_anycable"
 
 
 def anycable_go_path() -> str:

@@ -70,6 +70,8 @@ APP = """
             self.transmit({"text": text})
 
     cable = Cable(User, channels=[Greedy, Room])
+    if cable.settings.secret:
+        asgi, wsgi = cable.asgi(), cable.wsgi()
 """
 
 
@@ -85,6 +87,11 @@ def serving(kind: str, keyword: str, folder: Path, **settings: str) -> Generator
         return
     server, rpc_host = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
     with ExitStack() as stack:
+        if kind in servers.WEB_SERVERS:
+            web = stack.enter_context(servers.running_web_server(kind, server, rpc_host, app="greedy", **own))
+            stack.enter_context(servers.running_anycable_go(server, servers.over_http(rpc_host), **settings))
+            yield f"ws://{server}/cable", web
+            return
         rpc = stack.enter_context(servers.running_rpc_server(server, rpc_host, ANYCABLE_RPC_ENGINE=kind, **own))
         stack.enter_context(servers.running_anycable_go(server, rpc_host, **settings))
         yield f"ws://{server}/cable", rpc
@@ -92,6 +99,13 @@ def serving(kind: str, keyword: str, folder: Path, **settings: str) -> Generator
 
 @pytest.fixture(params=["gateway", "grpcio", "asyncio"])
 def kind(request: pytest.FixtureRequest) -> str:
+    if request.param != "gateway":
+        request.getfixturevalue("anycable_go_binary")
+    return str(request.param)
+
+
+@pytest.fixture(params=["gateway", "grpcio", "asyncio", "uvicorn", "gunicorn"])
+def kind_or_web_server(request: pytest.FixtureRequest) -> str:
     if request.param != "gateway":
         request.getfixturevalue("anycable_go_binary")
     return str(request.param)
@@ -120,8 +134,8 @@ def test_too_large_an_answer_runs_its_callback_once(kind: str, keyword: str, tmp
     assert ran == wanted
 
 
-def test_too_large_a_request_is_refused_once(kind: str, tmp_path: Path) -> None:
-    with serving(kind, "def", tmp_path) as (socket, rpc), Client(socket, cookie="Ada") as client:
+def test_too_large_a_request_is_refused_once(kind_or_web_server: str, tmp_path: Path) -> None:
+    with serving(kind_or_web_server, "def", tmp_path) as (socket, rpc), Client(socket, cookie="Ada") as client:
         room = client.subscribe(channel="Room")
         client.perform(room, "grow", name="first")
         client.perform(room, "grow", name="second")

@@ -10,11 +10,21 @@ from time import time
 
 import pytest
 
-from .client import Client, Frame
+from .client import Client, Frame, message_of
 from .servers import Chat
 
 WAYS = ["cookie", "token"]
 _numbers = count(1)
+
+
+@pytest.fixture(
+    scope="module",
+    params=["gateway", "anycable_go", "anycable_go_by_our_engine", "anycable_go_over_asgi", "anycable_go_over_wsgi"],
+)
+def chat(request: pytest.FixtureRequest) -> Chat:
+    """The chat, served in each of the three ways, and with calls over HTTP."""
+    served: Chat = request.getfixturevalue(request.param)
+    return served
 
 
 @pytest.fixture
@@ -46,6 +56,30 @@ def test_subscribe_act_and_hear(chat: Chat, name: str, way: str) -> None:
         client.speak(identifier, " Hello ")
         heard = client.hears("Hello")
         assert (heard["type"], heard["user"], heard["via"]) == ("message", name, via)
+
+
+def test_a_refused_payload_is_told_to_the_client(chat: Chat, name: str) -> None:
+    with come_in(chat, name, "cookie") as client:
+        identifier = client.enter("refusals")
+        client.speak(identifier, "  ")
+        refusal = client.wait_for(lambda frame: message_of(frame).get("type") == "invalid_payload")
+        client.speak(identifier, "Hello")
+        client.hears("Hello")
+
+    errors = {"text": "String should have at least 1 character"}
+    assert refusal == {
+        "identifier": identifier,
+        "message": {"type": "invalid_payload", "action": "speak", "errors": errors},
+    }
+
+
+@pytest.mark.parametrize("params", [{}, {"room": ""}, {"room": "a b"}, {"room": "r" * 31}, {"room": 5}])
+def test_params_of_another_type_reject_the_subscription(chat: Chat, name: str, params: dict[str, object]) -> None:
+    with come_in(chat, name, "cookie") as client:
+        identifier = json.dumps({"channel": "ChatChannel", **params})
+        client.send("subscribe", identifier)
+
+        assert client.wait_for_type("reject_subscription") == {"identifier": identifier, "type": "reject_subscription"}
 
 
 @pytest.mark.parametrize("cookie", [None, "", " Ada", "A" * 31, "A\nB"])
@@ -90,8 +124,8 @@ def test_what_is_not_a_message_is_not_broadcast(chat: Chat, name: str, text: obj
         client.perform(room, "author")
         client.speak(room, "and this is")
         client.hears("and this is")
-        messages = [frame for frame in client.received if frame.get("type") != "presence"][3:]
-        assert [frame for frame in messages if frame["message"]["text"] != "and this is"] == []
+        kinds = [message_of(frame)["type"] for frame in client.received if "type" in message_of(frame)]
+        assert [kind for kind in kinds if kind not in ("join", "info")] == ["you", "invalid_payload", "message"]
 
 
 def test_a_broadcast_from_another_program_reaches_both_ways_in(chat: Chat, name: str) -> None:

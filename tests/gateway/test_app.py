@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from starlette.responses import PlainTextResponse
 
-from anycable_rpc import Cable, Channel, Connection, action
+from anycable_rpc import Cable, Channel, Connection, action, gateway
 from anycable_rpc.gateway import Event, Gateway, GatewayOptions
 from anycable_rpc.gateway.core.session import Broadcast, RemoteDisconnect
 from anycable_rpc.gateway.events import (
@@ -187,3 +187,8 @@ class TestObservers:
 
         assert [type(event) for event in events] == [Connected, Disconnected]
         assert caplog.messages.count("an observer of the gateway failed") == 2
+
+
+def test_the_folder_has_no_other_names() -> None:
+    with pytest.raises(AttributeError, match=r"module 'anycable_rpc\.gateway' has no attribute 'Node'"):
+        _ = gateway.Node

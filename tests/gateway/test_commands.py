@@ -237,6 +237,15 @@ def test_streams_and_state_of_a_rejection_count_all_the_same(server: Server) -> 
     assert (env.istate, env.cstate) == ({"x": "1"}, {"c": "1"})
 
 
+def test_a_failure_of_a_message_says_what_it_transmits(server: Server) -> None:
+    with server.welcomed() as client:
+        identifier = client.subscribe("A", streams=["s"])
+        client.perform(identifier, status="FAILURE", transmissions=['{"refused":1}'])
+        assert [client.next(), client.next()] == [confirmed(identifier), {"refused": 1}]
+        server.broadcast("s", 1)
+        assert client.next() == message(identifier, 1)
+
+
 @pytest.mark.parametrize("answer", [{"status": "ERROR", "transmissions": ["x"], "disconnect": True}, {"raise": True}])
 @pytest.mark.parametrize(
     "command",

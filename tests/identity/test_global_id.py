@@ -138,7 +138,10 @@ def test_a_model_is_the_name_of_a_class_in_ruby(model: str) -> None:
 
 
 def test_identifiers_of_rails_name_models() -> None:
-    codec = IdentifiersCodec(["current_user", "tenant", "flag"], dialect="rails", objects=GlobalID("app", MODELS))
+    names = ["current_user", "tenant", "flag"]
+    codec = IdentifiersCodec(
+        names, dialect="rails", objects=GlobalID("app", MODELS), types={"current_user": User, "tenant": str}
+    )
     identifiers = {"current_user": User("1"), "tenant": "acme", "flag": None}
 
     text = codec.dumps(identifiers)

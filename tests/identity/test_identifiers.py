@@ -178,12 +178,24 @@ class Days:
 DAY = timedelta(days=1)
 
 
+SPAN: dict[str, Any] = {"user": str, "span": timedelta}
+NESTED: dict[str, Any] = {"span": list[int | timedelta | dict[str, list[timedelta | None]]]}
+
+
+class Timed(Connection):
+    identified_by = ("span",)
+    span: timedelta
+
+    def connect(self) -> None:
+        self.span = DAY
+
+
 class TestObjects:
-    codec = IdentifiersCodec(["user", "span"], objects=Days())
+    codec = IdentifiersCodec(["user", "span"], objects=Days(), types=SPAN)
 
     @pytest.mark.parametrize("dialect", DIALECTS)
     def test_objects_are_converted_at_any_depth(self, dialect: str) -> None:
-        codec = IdentifiersCodec(["user", "span"], dialect=dialect, objects=Days())
+        codec = IdentifiersCodec(["user", "span"], dialect=dialect, objects=Days(), types=NESTED)
         values = {"user": "john", "span": [1, {"in": [DAY, None]}, DAY]}
 
         assert codec.loads(codec.dumps(values)) == values
@@ -195,7 +207,7 @@ class TestObjects:
 
     def test_each_object_is_looked_up_once_on_first_read(self) -> None:
         days = Days()
-        loaded = IdentifiersCodec(objects=days).loads('{"user":"john","span":"1 days"}')
+        loaded = IdentifiersCodec(objects=days, types=SPAN).loads('{"user":"john","span":"1 days"}')
 
         assert list(loaded) == ["user", "span"]
         assert len(loaded) == 2
@@ -220,12 +232,6 @@ class TestObjects:
             self.codec.loads("{}")["role"]
 
     def test_connect_token_and_remote_disconnect_name_an_object_alike(self) -> None:
-        class Timed(Connection):
-            identified_by = ("span",)
-
-            def connect(self) -> None:
-                self.span = DAY
-
         publisher = Publisher()
         cable = Cable(
             Timed, settings=settings(secret="a secret of thirty-two bytes....."), broadcaster=publisher, objects=Days()

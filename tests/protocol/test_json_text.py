@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from decimal import Decimal
-from enum import Enum
-from typing import Any
+from enum import Enum, StrEnum
+from typing import Annotated, Any
 from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel
+from pydantic import BaseModel, Field, RootModel
+from pydantic_core import to_json
 
 from anycable_rpc.errors import InvalidData
 from anycable_rpc.identity.dialect_writer import JSONWriter
@@ -68,36 +69,117 @@ class Colour(Enum):
     RED = 1
 
 
+class Size(StrEnum):
+    SMALL = "s"
+
+
 class Model(BaseModel):
     text: str = ""
+    created_at: Annotated[datetime | None, Field(serialization_alias="createdAt")] = None
+    colour: Colour = Colour.RED
+
+
+class Holder(BaseModel):
+    thing: Any
+
+
+class Names(RootModel[list[str]]):
+    pass
+
+
+ONE = UUID(int=1)
 
 
 @dataclass
 class Plain:
     text: str = ""
+    id: UUID = ONE
+
+
+@dataclass(frozen=True, slots=True)
+class Nested:
+    plain: Plain
+    price: Decimal
+
+
+NOON = datetime(2026, 1, 2, 12, 0, 0, 500, tzinfo=UTC)
+PLAIN = '{"text":"","id":"00000000-0000-0000-0000-000000000001"}'
+OTHER_TYPES: list[tuple[object, str]] = [
+    (Model(text="hi", created_at=NOON), '{"text":"hi","createdAt":"2026-01-02T12:00:00.000500Z","colour":1}'),
+    (Names(["ann"]), '["ann"]'),
+    (Plain(), PLAIN),
+    (Nested(Plain(), Decimal("1.50")), f'{{"plain":{PLAIN},"price":"1.50"}}'),
+    (NOON, '"2026-01-02T12:00:00.000500Z"'),
+    (NOON.replace(tzinfo=None), '"2026-01-02T12:00:00.000500"'),
+    (NOON.date(), '"2026-01-02"'),
+    (time(12, 30), '"12:30:00"'),
+    (ONE, '"00000000-0000-0000-0000-000000000001"'),
+    (Decimal("1.50"), '"1.50"'),
+    (Colour.RED, "1"),
+    (Size.SMALL, '"s"'),
+]
+
+
+@pytest.mark.parametrize(("value", "text"), OTHER_TYPES, ids=lambda value: type(value).__name__)
+def test_models_dates_and_the_like_are_written_as_pydantic_writes_them(value: object, text: str) -> None:
+    assert dumps(value) == text == to_json(value).decode()
+    assert dumps({"deep": [value, {"x": value}]}) == f'{{"deep":[{text},{{"x":{text}}}]}}'
+
+
+@pytest.mark.parametrize("value", [value for value, _ in OTHER_TYPES[:-1]], ids=lambda value: type(value).__name__)
+def test_identifiers_hold_none_of_them(value: object) -> None:
+    with pytest.raises(InvalidData, match="is not a JSON type; convert it first"):
+        JSONWriter(DIALECTS["canonical"]).dumps({"deep": [value]})
+
+
+@given(
+    st.one_of(st.dates(), st.datetimes(), st.times(), st.uuids(), st.decimals(allow_nan=False), st.sampled_from(Colour))
+)
+def test_pydantic_agrees(value: object) -> None:
+    assert dumps([value]) == to_json([value]).decode()
 
 
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (
-            b"x",
-            r"bytes is not a JSON type; convert it first: decode\(\) if these are UTF-8, else base64.b64encode\(\)",
-        ),
-        (bytearray(b"x"), "bytearray is not a JSON type; .*b64encode"),
-        (Model(), r'Model is not a JSON type; convert it first: its model_dump\(mode="json"\)'),
-        (Plain(), r"convert it first: dataclasses.asdict\(\)"),
-        ({1, 2}, r"convert it first: list\(\)"),
-        (datetime(2026, 1, 2, tzinfo=UTC), r"convert it first: isoformat\(\)"),
-        (Decimal("1.5"), r"convert it first: str\(\)"),
-        (UUID(int=1), r"convert it first: str\(\)"),
-        (Colour.RED, "convert it first: its value"),
+        (Holder(thing=object()), "cannot write this value as JSON: Unable to serialize unknown type"),
+        (Holder(thing="\ud800"), "a lone surrogate|surrogates not allowed"),
+        (Model, "ModelMetaclass is not a JSON type"),
+        (Plain, "type is not a JSON type"),
+        ({NOON: 1}, "keys must be str"),
     ],
+    ids=["object", "surrogate", "class of models", "dataclass itself", "key"],
 )
-@pytest.mark.parametrize("write", [dumps, JSONWriter(DIALECTS["canonical"]).dumps])
-def test_the_error_says_how_to_convert_each_type(write: Any, value: object, message: str) -> None:
+def test_what_is_inside_is_checked_too(value: object, message: str) -> None:
     with pytest.raises(InvalidData, match=message):
-        write({"deep": [value]})
+        dumps(value)
+
+
+ADVICE: list[tuple[object, str]] = [
+    (b"x", r"bytes is not a JSON type; convert it first: decode\(\) if these are UTF-8, else base64.b64encode\(\)"),
+    (bytearray(b"x"), "bytearray is not a JSON type; .*b64encode"),
+    ({1, 2}, r"convert it first: list\(\)"),
+]
+STRICT: list[tuple[object, str]] = [
+    (Model(), r'Model is not a JSON type; convert it first: its model_dump\(mode="json"\)'),
+    (Plain(), r"convert it first: dataclasses.asdict\(\)"),
+    (NOON, r"convert it first: isoformat\(\)"),
+    (Decimal("1.5"), r"convert it first: str\(\)"),
+    (ONE, r"convert it first: str\(\)"),
+    (Colour.RED, "convert it first: its value"),
+]
+
+
+@pytest.mark.parametrize(("value", "message"), ADVICE)
+def test_the_error_says_how_to_convert_each_type(value: object, message: str) -> None:
+    with pytest.raises(InvalidData, match=message):
+        dumps({"deep": [value]})
+
+
+@pytest.mark.parametrize(("value", "message"), [*ADVICE, *STRICT])
+def test_identifiers_say_so_too(value: object, message: str) -> None:
+    with pytest.raises(InvalidData, match=message):
+        JSONWriter(DIALECTS["canonical"]).dumps({"deep": [value]})
 
 
 def test_a_value_that_holds_itself_is_refused() -> None:

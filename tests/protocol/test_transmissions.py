@@ -15,6 +15,10 @@ QUOTED = r'"{\"channel\":\"ChatChannel\",\"room\":\"чат\"}"'
     ("made", "text"),
     [
         (transmissions.welcome(), '{"type":"welcome"}'),
+        (
+            transmissions.invalid_payload("i", "speak", {"text": "is missing"}),
+            '{"identifier":"i","message":{"type":"invalid_payload","action":"speak","errors":{"text":"is missing"}}}',
+        ),
         (transmissions.welcome("s42"), '{"type":"welcome","sid":"s42"}'),
         (transmissions.welcome('a"b'), r'{"type":"welcome","sid":"a\"b"}'),
         (

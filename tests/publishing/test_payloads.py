@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import doctest
 import json
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import RootModel
 
 from anycable_rpc.errors import InvalidData
 from anycable_rpc.publishing import payloads as publications_module
@@ -57,6 +60,17 @@ def test_a_payload_has_its_exact_text(made: str, text: str) -> None:
 def test_none_is_refused_because_it_would_arrive_as_text() -> None:
     with pytest.raises(InvalidData, match='the string "null"'):
         publication("s", None)
+    with pytest.raises(InvalidData, match='the string "null"'):
+        publication("s", RootModel[None](None))
+
+
+def test_a_model_a_date_and_the_like_are_data() -> None:
+    data = {"at": datetime(2026, 1, 2, tzinfo=UTC), "names": RootModel[list[str]](["ann"]), "price": Decimal("1.50")}
+
+    assert json.loads(publication("s", data)) == {
+        "stream": "s",
+        "data": '{"at":"2026-01-02T00:00:00Z","names":["ann"],"price":"1.50"}',
+    }
 
 
 @pytest.mark.parametrize("stream", ["", None, 1, b"s", "\ud800"])

@@ -7,13 +7,16 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 import pytest
+from hypothesis import given
 from pydantic import BaseModel, Field
 
 from anycable_rpc import Channel, Connection, action
 from anycable_rpc.errors import shorten
+from anycable_rpc.protocol.json_text import dumps
 from anycable_rpc.protocol.messages import CommandMessage, CommandResponse, Env, EnvResponse, Status
 
-from ..support.both_ways import App
+from ..support.both_ways import App, settings
+from ..support.strategies import json_values
 
 MakeApp = Callable[..., App]
 IDENTIFIER = '{"channel":"Chat"}'
@@ -279,20 +282,54 @@ class TestParameters:
         assert chat(message('{"action":"typed","text":"hi"}')) == done(says('["hi",1,null]'))
 
     @pytest.mark.parametrize(
-        ("payload", "error_msg"),
+        ("payload", "error_msg", "errors"),
         [
-            ("", "Chat.typed: text is missing"),
-            (',"text":5', "Chat.typed: text: Input should be a valid string"),
-            (',"text":"secret"', "Chat.typed: text: String should have at most 5 characters"),
+            ("", "Chat.typed: text is missing", {"text": "is missing"}),
+            (
+                ',"text":5',
+                "Chat.typed: text: Input should be a valid string",
+                {"text": "Input should be a valid string"},
+            ),
+            (
+                ',"text":"secret"',
+                "Chat.typed: text: String should have at most 5 characters",
+                {"text": "String should have at most 5 characters"},
+            ),
             (
                 ',"times":"x","point":{"y":1}',
                 "Chat.typed: text is missing; times: Input should be a valid integer, unable to parse string as an "
                 "integer; point: ['x'] Field required",
+                {
+                    "text": "is missing",
+                    "times": "Input should be a valid integer, unable to parse string as an integer",
+                    "point": "['x'] Field required",
+                },
             ),
         ],
     )
-    def test_what_is_missing_or_invalid_is_named(self, chat: App, payload: str, error_msg: str) -> None:
-        assert chat(message(f'{{"action":"typed"{payload}}}')) == failed(error_msg)
+    def test_what_is_missing_or_invalid_is_named_to_the_client(
+        self, chat: App, payload: str, error_msg: str, errors: dict[str, str]
+    ) -> None:
+        response = chat(message(f'{{"action":"typed"{payload}}}'))
+
+        told = dumps({"type": "invalid_payload", "action": "typed", "errors": errors})
+        assert response == done(says(told), status=Status.FAILURE, error_msg=error_msg)
+
+    def test_a_setting_keeps_it_from_the_client(self, app: MakeApp) -> None:
+        quiet = app(User, [Chat], settings=settings(report_invalid_payloads=False))
+
+        assert quiet(act("typed")) == failed("Chat.typed: text is missing")
+
+    @given(value=json_values)
+    def test_no_value_of_the_client_is_in_what_it_is_told(self, value: Any) -> None:
+        secret = {"s3cret": value, "deep": ["s3cret"]}
+        payload = dumps({"action": "typed", "text": secret, "times": "s3cret", "point": {"x": "s3cret"}})
+
+        response = App("def", User, [Chat])(message(payload))
+
+        assert isinstance(response, CommandResponse)
+        assert response.status is Status.FAILURE
+        assert "s3cret" not in "".join(response.transmissions)
 
 
 class TestStreams:

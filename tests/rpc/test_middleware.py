@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any, TypedDict
 
 import pytest
 
 from anycable_rpc import Cable, Callback, Channel, Connection, action
-from anycable_rpc.protocol.messages import (
-    CommandMessage,
-    CommandResponse,
-    ConnectionRequest,
-    ConnectionResponse,
-    Env,
-    Status,
-)
 from anycable_rpc.serving.lost_attributes import forbid_lost_attributes
+from anycable_rpc.testing import TestClient
 
 from ..support.both_ways import App
 
-IDENTIFIER = '{"channel":"Room"}'
 said: list[str] = []
+
+Visit = Callable[..., TestClient]
+"""Takes the arguments of a cable, and connects a client to it."""
 
 
 @pytest.fixture(autouse=True)
@@ -90,20 +85,18 @@ class Room(Channel):
         self.state = {"visits": 1}
 
 
-def command(kind: str, data: str = "") -> CommandMessage:
-    return CommandMessage(kind, IDENTIFIER, '{"user":1}', data, Env("", {}))
+@pytest.fixture
+def visit(app: Callable[..., App]) -> Iterator[Visit]:
+    """Connect a client to a cable of each mode."""
+    with ExitStack() as stack:
+        yield lambda *classes, **options: stack.enter_context(TestClient(app(*classes, **options).cable))
 
 
-def perform(answer: Callable[..., Any], name: str) -> CommandResponse:
-    response = answer(command("message", f'{{"action":"{name}"}}'))
-    assert isinstance(response, CommandResponse)
-    return response
+def test_the_cables_is_outermost_then_the_connections_then_the_channels(visit: Visit) -> None:
+    client = visit(User, [Room], middleware=[saying("cable")])
+    said.clear()
 
-
-def test_the_cables_is_outermost_then_the_connections_then_the_channels(app: Callable[..., App]) -> None:
-    response = app(User, [Room], middleware=[saying("cable")])(command("subscribe"))
-
-    assert response.status is Status.SUCCESS
+    assert client.subscribe(Room).confirmed
     assert said == [
         "before subscribed by cable",
         "before subscribed by connection",
@@ -114,61 +107,48 @@ def test_the_cables_is_outermost_then_the_connections_then_the_channels(app: Cal
     ]
 
 
-def test_connect_has_the_connections(app: Callable[..., App]) -> None:
-    response = app(User, [Room])(ConnectionRequest(Env("", {})))
-
-    assert isinstance(response, ConnectionResponse)
-    assert response.identifiers == '{"user":1}'
+def test_connect_has_the_connections(visit: Visit) -> None:
+    assert visit(User, [Room]).identifiers == {"user": 1}
     assert said == ["before connect by connection", "after connect by connection"]
 
 
-def test_an_error_can_be_rescued(app: Callable[..., App]) -> None:
-    response = perform(app(User, [Room]), "fail")
+def test_an_error_can_be_rescued(visit: Visit) -> None:
+    visit(User, [Room]).subscribe(Room).perform("fail")
 
-    assert response.status is Status.SUCCESS
     assert "rescued fail" in said
 
 
-def test_streams_of_objects(app: Callable[..., App]) -> None:
-    answer = app(User, [Room])
+def test_streams_of_objects(visit: Visit) -> None:
+    room = visit(User, [Room]).subscribe(Room)
 
-    response = answer(command("subscribe"))
-
-    assert isinstance(response, CommandResponse)
-    assert response.streams == ("room:5",)
-    assert response.env is not None
-    assert response.env.istate == {"visits": "1", "$w": "room:5"}
-    assert perform(answer, "leave").stopped_streams == ("room:5",)
+    assert (room.streams, room.state) == (["room:5"], {"visits": 1})
+    room.perform("leave")
+    assert room.streams == []
 
 
-def test_a_reason_can_be_given_at_the_door(app: Callable[..., App]) -> None:
+def test_a_reason_can_be_given_at_the_door(visit: Visit) -> None:
     class Bouncer(User):
         def connect(self) -> None:
             self.reject("full_house", reconnect=True)
 
-    response = app(Bouncer)(ConnectionRequest(Env("", {})))
+    client = visit(Bouncer)
 
-    assert isinstance(response, ConnectionResponse)
-    assert response.status is Status.FAILURE
-    assert response.transmissions == ('{"type":"disconnect","reason":"full_house","reconnect":true}',)
+    assert (client.rejected, client.reason, client.reconnect) == (True, "full_house", True)
 
 
 class TestGuard:
-    def test_an_attribute_that_would_be_lost_is_an_error(
-        self, app: Callable[..., App], caplog: pytest.LogCaptureFixture
-    ) -> None:
-        served = app(User, [Room])
-        forbid_lost_attributes(served.cable)
+    def test_an_attribute_that_would_be_lost_is_an_error(self, app: Callable[..., App]) -> None:
+        cable = app(User, [Room]).cable
+        forbid_lost_attributes(cable)
 
-        assert perform(served, "forget").status is Status.ERROR
-        assert "Room.visits would be lost: this object ends with the call. Use state: self.state['visits'] = …" in (
-            caplog.text
-        )
-        assert perform(served, "replace").status is Status.ERROR
-        assert "state is edited and not replaced" in caplog.text
-        assert perform(served, "keep").status is Status.SUCCESS
-        response = served(ConnectionRequest(Env("", {})))
-        assert response.status is Status.SUCCESS  # an identifier is no ordinary attribute
+        with TestClient(cable) as client:  # an identifier is no ordinary attribute
+            room = client.subscribe(Room)
+            with pytest.raises(AttributeError, match=r"Room\.visits would be lost: .* Use state: self\.state"):
+                room.perform("forget")
+            with pytest.raises(AttributeError, match="state is edited and not replaced"):
+                room.perform("replace")
+            room.perform("keep")
+            assert room.state == {"visits": 1}
 
     @pytest.mark.parametrize(
         ("declared", "name", "said"),
@@ -181,7 +161,6 @@ class TestGuard:
     def test_in_connect_identified_by_comes_before_state(
         self,
         app: Callable[..., App],
-        caplog: pytest.LogCaptureFixture,
         declared: tuple[str, ...],
         name: str,
         said: str,
@@ -192,12 +171,12 @@ class TestGuard:
             def connect(self) -> None:
                 setattr(self, name, "42")
 
-        served = app(Visitor)
-        forbid_lost_attributes(served.cable)
+        cable = app(Visitor).cable
+        forbid_lost_attributes(cable)
 
-        assert served(ConnectionRequest(Env("", {}))).status is Status.ERROR
-        assert f"Visitor.{name} would be lost: it is not in identified_by" in caplog.text
-        assert said in caplog.text
+        with pytest.raises(AttributeError, match=f"Visitor.{name} would be lost: it is not in identified_by") as error:
+            TestClient(cable)
+        assert said in str(error.value)
 
     def test_a_class_with_its_own_setattr_is_left_alone(self) -> None:
         class Own(Connection):

@@ -19,6 +19,7 @@ SECRETS: tuple[str, ...] = (
     "streams_secret",
     "turbo_streams_secret",
     "broadcast_key",
+    "http_rpc_secret",
     "api_secret",
     "rpc_tls_key",
 )

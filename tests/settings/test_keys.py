@@ -25,6 +25,16 @@ class TestKeys:
         assert settings.keys.streams == "t"
         assert settings.keys.broadcast == "b"
 
+    def test_the_key_for_calls_over_http_is_derived_as_anycable_go_derives_it(self) -> None:
+        keys = [load(**values).keys.http_rpc for values in (
+            {"secret": "s3cr3t"},
+            {"secret": "s3cr3t", "http_rpc_secret": "own"},
+            {"secret": "s3cr3t", "http_rpc_secret": "none"},
+            {},
+        )]  # fmt: skip
+
+        assert keys == ["4b7da2749fe2a4534cec0d2acbd16277a800cf2acd31158ac4edae4a62a8f18d", "own", None, None]
+
     def test_none_switches_one_off(self) -> None:
         settings = load(
             secret="s", jwt_secret="none", jwt_secrets_old=["o"], streams_secret="none", broadcast_key="none"

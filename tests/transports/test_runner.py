@@ -100,6 +100,44 @@ def arun(app: App, request: Any = CHAT) -> Any:
         return asyncio.run(runner.arun(respond(app.cable, request), app.cable.middleware, pool))
 
 
+def wait(make: Callable[[], Any]) -> Any:
+    """Run a coroutine to its end in this thread."""
+    return asyncio.run(make())
+
+
+class TestWait:
+    """A thread runs an async app, where something waits for its coroutines."""
+
+    @pytest.mark.parametrize("mode", ["def", "async"])
+    def test_all_runs_in_this_thread(self, places: Places, mode: str) -> None:
+        app = App("def", channels=[chat(places, mode)], middleware=[plain(places), asynchronous(places)])
+
+        response: Any = runner.run(respond(app.cable, CHAT), app.cable.middleware, wait)
+
+        assert response.status is Status.SUCCESS
+        assert sorted(name.partition(" ")[0] for name in places.names) == ["enter"] * 2 + ["leave"] * 2 + ["subscribed"]
+        assert places.threads == {threading.get_ident()}
+
+    def test_a_def_callback_does_not_wait(self, places: Places) -> None:
+        app = App("def", channels=[chat(places, "def")])
+
+        response: Any = runner.run(
+            respond(app.cable, CHAT), (), lambda make: pytest.fail("there is nothing to wait for")
+        )
+
+        assert (response.status, places.names) == (Status.SUCCESS, ["subscribed"])
+
+    @pytest.mark.parametrize("error", [SystemExit, GeneratorExit, Strange, ValueError])
+    def test_whatever_it_raises_is_an_error_of_the_app(self, error: type[BaseException]) -> None:
+        class Chat(Channel):
+            async def subscribed(self) -> None:
+                raise error
+
+        response: Any = runner.run(respond(App("def", channels=[Chat]).cable, CHAT), (), wait)
+
+        assert (response.status, response.error_msg) == (Status.FAILURE, "Chat.subscribed failed")
+
+
 class TestMiddleware:
     def test_the_first_is_the_outermost(self, places: Places) -> None:
         inner, outer = Places(), places

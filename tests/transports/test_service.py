@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from anycable_rpc import Channel, Connection, action
-from anycable_rpc.errors import ResponseTooLarge
+from anycable_rpc.errors import IncompatibleClient, InvalidIdentifier, ResponseTooLarge
 from anycable_rpc.protocol.messages import (
     CommandMessage,
     CommandResponse,
@@ -101,6 +101,25 @@ def test_observers_see_a_call_that_was_never_begun() -> None:
     service.handle(ConnectionRequest(), {"protov": "v0"})
 
     assert [(call.method, call.response.status) for call in seen] == [("Connect", Status.ERROR)]
+
+
+def test_observers_see_the_errors_that_were_logged(mode: str) -> None:
+    class Broken(Connection):
+        def connect(self) -> None:
+            raise ValueError("gone")
+
+    service, seen = Service(App(mode, Broken).cable), list[AnsweredCall]()
+    service.observers.append(seen.append)
+
+    for request, metadata in [(ConnectionRequest(), METADATA), (ConnectionRequest(), {"protov": "v0"})]:
+        asyncio.run(service.ahandle(request, metadata))
+        if not service.is_async:
+            service.handle(request, metadata)
+    asyncio.run(service.ahandle(REQUESTS["Command"], METADATA))
+
+    kinds = [[type(error) for error in call.errors] for call in seen]
+    times = 1 if service.is_async else 2
+    assert kinds == [[ValueError]] * times + [[IncompatibleClient]] * times + [[InvalidIdentifier]]
 
 
 def test_an_observer_that_fails_does_not_harm_the_call(caplog: pytest.LogCaptureFixture) -> None:

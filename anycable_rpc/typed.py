@@ -1,0 +1,121 @@
+"""Types that classes of the app declare: annotations of their attributes, and validation by them."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import is_dataclass
+from importlib import import_module
+from types import SimpleNamespace
+from typing import Any, get_type_hints
+
+from pydantic import PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
+
+from .errors import ConfigurationError, shorten
+
+__all__ = ["adapter_for", "annotations_of", "check_state", "explain", "messages_of", "params_of", "resolve"]
+
+_WITH_INPUT = frozenset({"assertion_error", "union_tag_invalid", "value_error"})  # their messages may hold it
+
+# From Python 3.14 on, annotations are evaluated when they are read; the others of a class may be unresolvable.
+_AS_WRITTEN: dict[str, Any] = (
+    {"format": import_module("annotationlib").Format.FORWARDREF} if sys.version_info >= (3, 14) else {}
+)
+
+
+def annotations_of(cls: type, names: Iterable[str]) -> dict[str, Any]:
+    """Return the annotations of attributes, resolved; a name without one is left out.
+
+    Raises:
+        ConfigurationError: an annotation cannot be resolved.
+    """
+    found: dict[str, Any] = {}
+    for name in names:
+        owner = next((base for base in cls.__mro__ if name in _own_annotations(base)), None)
+        if owner is not None:
+            names_there = vars(sys.modules.get(owner.__module__, SimpleNamespace()))
+            annotation = _own_annotations(owner)[name]
+            found[name] = resolve(f"{cls.__name__}.{name}", name, annotation, names_there)
+    return found
+
+
+def _own_annotations(cls: type) -> dict[str, Any]:
+    return inspect.get_annotations(cls, **_AS_WRITTEN)
+
+
+def resolve(place: str, name: str, annotation: Any, names: Mapping[str, Any]) -> Any:
+    """Return the type that an annotation stands for. Other annotations there may be unresolvable.
+
+    Raises:
+        ConfigurationError: it cannot be resolved; the message begins with `place`.
+    """
+    annotated = SimpleNamespace(__annotations__={name: annotation})
+    try:
+        return get_type_hints(annotated, globalns=dict(names), include_extras=True)[name]
+    except Exception as error:  # an annotation may raise any error when it is evaluated
+        raise ConfigurationError(f"{place}: the annotation cannot be resolved: {error}") from error
+
+
+def params_of(channel: type) -> TypeAdapter[Any] | None:
+    """Return what validates the params of a channel's subscriptions, if the class declares their type.
+
+    Raises:
+        ConfigurationError: the annotation cannot be resolved, or pydantic cannot validate the type.
+    """
+    annotation = annotations_of(channel, ("params",)).get("params", Any)
+    return None if annotation is Any else adapter_for(f"{channel.__name__}.params", annotation)
+
+
+def messages_of(channel: type) -> TypeAdapter[Any] | None:
+    """Return what validates the messages of a channel, if the class declares their types.
+
+    A method or a property of that name declares nothing.
+
+    Raises:
+        ConfigurationError: pydantic cannot validate the types.
+    """
+    declared = inspect.getattr_static(channel, "messages", None)
+    if declared is None or isinstance(declared, staticmethod | classmethod) or _is_method(declared):
+        return None
+    return adapter_for(f"{channel.__name__}.messages", declared)
+
+
+def _is_method(value: object) -> bool:
+    return inspect.isroutine(value) or hasattr(type(value), "__get__")
+
+
+def check_state(cls: type) -> None:
+    """Check the type that a class declares for its state. It is for type checkers: the state is always a mapping.
+
+    Raises:
+        ConfigurationError: the type is a model or a dataclass, whose attributes the state would not have.
+    """
+    try:
+        declared = annotations_of(cls, ("state",)).get("state")
+    except ConfigurationError:  # it may be imported for type checkers only
+        return
+    if isinstance(declared, type) and (is_dataclass(declared) or hasattr(declared, "__pydantic_serializer__")):
+        raise ConfigurationError(
+            f"{cls.__name__}.state is a mapping: annotate it with a TypedDict, not with {declared.__name__}"
+        )
+
+
+def adapter_for(place: str, annotation: Any) -> TypeAdapter[Any]:
+    """Return what validates values of a type.
+
+    Raises:
+        ConfigurationError: pydantic cannot validate the type; the message begins with `place`.
+    """
+    try:
+        return TypeAdapter(annotation)
+    except (PydanticSchemaGenerationError, PydanticUserError) as error:
+        raise ConfigurationError(f"{place}: values cannot be validated: {error}") from error
+
+
+def explain(error: ValidationError) -> str:
+    """Return the first problem: its place (the client's names, shortened) and a reason without the client's values."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    place = "".join(f"[{shorten(part, 40)}]" for part in first["loc"])
+    reason = "is not valid" if first["type"] in _WITH_INPUT else shorten(first["msg"], 200)[1:-1]
+    return f"{place} {reason}".strip()

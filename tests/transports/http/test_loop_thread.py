@@ -1,0 +1,56 @@
+"""The thread that waits for an event loop, and works for it meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from functools import partial
+
+from anycable_rpc.transports.http.loop_thread import CallerThread, LoopThread
+
+
+def test_functions_run_in_the_thread_that_waits_in_their_order() -> None:
+    seen: list[str] = []
+
+    async def call(thread: CallerThread) -> list[str]:
+        await asyncio.gather(*(thread.run(partial(seen.append, text)) for text in "abc"))
+        return seen
+
+    assert LoopThread().run(call) == ["a", "b", "c"]
+
+
+def test_a_function_that_is_cancelled_before_it_begins_does_not_run() -> None:
+    seen: list[str] = []
+
+    async def call(thread: CallerThread) -> str:
+        loop = asyncio.get_running_loop()
+
+        def hold() -> None:
+            asyncio.run_coroutine_threadsafe(cancel(), loop).result(10)
+
+        async def cancel() -> None:
+            never.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await never
+
+        first = asyncio.create_task(thread.run(hold))
+        never = asyncio.create_task(thread.run(lambda: seen.append("never")))
+        await first
+        return "ended"
+
+    assert LoopThread().run(call) == "ended"
+    assert seen == []
+
+
+def test_an_exception_of_a_function_reaches_the_coroutine() -> None:
+    def fail() -> None:
+        raise ValueError("boom")
+
+    async def call(thread: CallerThread) -> str:
+        try:
+            await thread.run(fail)
+        except ValueError as error:
+            return str(error)
+        return "no error"
+
+    assert LoopThread().run(call) == "boom"
