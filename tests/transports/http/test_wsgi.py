@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import io
+import signal
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -89,6 +90,14 @@ def mixed(places: Places) -> type[Connection]:
     return Mixed
 
 
+@pytest.fixture
+def python_handles_sigint() -> Iterator[None]:
+    """Handle SIGINT as Python does, also where the tests run with SIGINT ignored, as in the background of a shell."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 class TestThreads:
     def test_def_callbacks_run_in_the_servers_thread_and_async_ones_on_the_loop(self) -> None:
         places = Places()
@@ -162,6 +171,7 @@ class TestThreads:
         assert call(app_of())[0] == "200 OK"
         assert threading.active_count() == before
 
+    @pytest.mark.usefixtures("python_handles_sigint")
     def test_an_interrupt_ends_the_call_and_not_the_event_loop(self) -> None:
         class Interrupted(Connection):
             is_interrupted = True
