@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -13,6 +12,7 @@ from time import perf_counter, process_time
 from typing import Any, Protocol, cast
 
 from anycable_rpc.broadcasters.adapters import broadcaster_for
+from anycable_rpc.publishing.payloads import publication
 from anycable_rpc.settings.model import Settings
 
 from .bare_clients import BARE, Publish
@@ -177,7 +177,7 @@ def _measured(count: int, publish: Publish) -> Sample:
 
 
 def _payload(stream: str, number: int) -> str:
-    return json.dumps({"stream": stream, "data": json.dumps({"text": f"#{number:08}{TEXT}"})})
+    return publication(stream, {"text": f"#{number:08}{TEXT}"})
 
 
 def _in_a_row(broadcaster: Both, payloads: Sequence[str]) -> None:

@@ -1,8 +1,8 @@
 """Publications as POST requests: one as it is, several as one JSON array.
 
 anycable-go reads a body of one publication, of an array of publications, or of one remote command. It drops an array
-with an element that it cannot read, and answers 201 all the same (`node/node.go`). So only what this package has
-written goes into an array (`Publication`). Everything else travels alone, in its turn.
+with an element that it cannot read, and answers 201 all the same (`node/node.go`). So only what it surely reads goes
+into an array. Everything else travels alone, in its turn.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from time import monotonic
 from typing import NamedTuple
 
 from ..errors import BroadcastFailed
-from ..publishing.payloads import Publication
+from ..publishing.payloads import is_publication
 from .http_async import AsyncConnections
 from .http_messages import head_of
 from .http_problems import NoResponse
@@ -166,7 +166,7 @@ class AsyncHTTPCarrier:
 
 def _runs(payloads: Sequence[str]) -> Iterator[list[str]]:
     """Yield the payloads of each request."""
-    for may_join, group in groupby(payloads, lambda payload: isinstance(payload, Publication)):
+    for may_join, group in groupby(payloads, is_publication):
         if may_join:
             yield list(group)
         else:

@@ -6,6 +6,7 @@ read is an error here, at the call.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, TypedDict, Unpack
 
@@ -13,13 +14,51 @@ from ..errors import InvalidData, UnknownOption, near, shorten
 from ..protocol.json_text import dumps
 from ..protocol.messages import stream_name
 
-__all__ = ["META_NAMES", "Meta", "Publication", "publication", "remote_disconnect"]
+__all__ = ["META_NAMES", "Meta", "Publication", "is_publication", "publication", "remote_disconnect"]
 
 
 class Publication(str):
-    """A publication, or an array of them, that anycable-go can read. A broadcaster may put several into one array."""
+    """A publication, or an array of them, as this package writes it, so that anycable-go can read it."""
 
     __slots__ = ()
+
+
+def is_publication(payload: str) -> bool:
+    """Return whether anycable-go can surely read the payload as a publication, or as an array of them.
+
+    anycable-go reads more than this: other keys, and names in other letters. Such a payload is only not put into an
+    array with others.
+    """
+    if isinstance(payload, Publication):
+        return True
+    if not ((payload.startswith("{") and payload.endswith("}")) or (payload.startswith("[") and payload.endswith("]"))):
+        return False
+    try:
+        value = json.loads(payload, object_pairs_hook=_without_duplicates)
+    except (ValueError, RecursionError):
+        return False
+    values = value if isinstance(value, list) else [value]
+    return bool(values) and all(isinstance(each, dict) and _is_readable(each) for each in values)
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key twice")
+    return found
+
+
+def _is_readable(value: dict[str, Any]) -> bool:
+    """Return whether an object has a stream, data and known options, all of their types (`common/common.go`)."""
+    meta = value.get("meta", {})
+    return (
+        value.keys() - {"meta"} == {"stream", "data"}
+        and isinstance(value["stream"], str)
+        and bool(value["stream"])
+        and isinstance(value["data"], str)
+        and isinstance(meta, dict)
+        and all(type(option) is _META_TYPES.get(name) for name, option in meta.items())
+    )
 
 
 class Meta(TypedDict, total=False):

@@ -69,6 +69,11 @@ class TestTrips:
 
         assert trip([A, B, COMMAND, '{"stream":"cut', C], 201, 201, 201, 201) == (bodies, [None] * 5)
 
+    def test_publications_that_others_have_written_join_too(self) -> None:
+        foreign = '{"data": "1", "stream": "s"}'
+
+        assert trip([A, foreign, f"[{foreign}]"], 201) == ([f"[{A},{foreign},{foreign}]"], [None] * 3)
+
     def test_after_a_refusal_each_is_tried_so_that_only_the_guilty_one_fails(self) -> None:
         bodies, outcomes = trip([A, B, C], 413, 201, 413, 201)
 

@@ -15,7 +15,7 @@ from pydantic import RootModel
 
 from anycable_rpc.errors import InvalidData
 from anycable_rpc.publishing import payloads as publications_module
-from anycable_rpc.publishing.payloads import publication, remote_disconnect
+from anycable_rpc.publishing.payloads import is_publication, publication, remote_disconnect
 
 from ..support.strategies import json_values
 
@@ -122,3 +122,37 @@ def test_a_remote_disconnect_holds_the_identifiers_as_they_are(identifiers: str)
 
 def test_the_example_in_the_docstring_is_true() -> None:
     assert doctest.testmod(publications_module) == (0, 1)
+
+
+class TestIsPublication:
+    @pytest.mark.parametrize(
+        "payload",
+        [
+            publication("s", {"a": 1}),
+            publication("чат", "x", exclude_socket="1", broadcast_type="b", transient=True),
+            '{"stream":"s","data":"1"}',
+            '{"data": "1", "meta": {}, "stream": "s"}',
+            '[{"stream":"s","data":"1"},{"stream":"t","data":"2","meta":{"transient":false}}]',
+        ],
+    )
+    def test_what_anycable_go_surely_reads(self, payload: str) -> None:
+        assert is_publication(str(payload))
+        assert is_publication(payload)
+
+    @pytest.mark.parametrize(
+        "payload",
+        [
+            *("", "{", "{}", "[]", "null", "5", '"x"', "[5]", "[null]", "[[]]", "{]", "[{}]", "x", "\ufeff{}"),
+            *('{"stream":"s"}', '{"data":"1"}', '{"stream":"","data":"1"}', '{"stream":"s","data":1}'),
+            *('{"stream":5,"data":"1"}', '{"stream":5,"stream":"s","data":"1"}', '{"Stream":"s","data":"1"}'),
+            *('{"stream":"s","data":"1","more":1}', '{"stream":"s","data":"1","meta":null}'),
+            *('{"stream":"s","data":"1","meta":{"transient":1}}', '{"stream":"s","data":"1","meta":{"x":"y"}}'),
+            *('{"stream":"s","data":"1"} ', ' {"stream":"s","data":"1"}', '{"stream":"s","data":"1"}{}'),
+            '[{"stream":"s","data":"1"},{}]',
+            '{"stream":"s","data":"cut',
+            "[" * 100_000 + "]" * 100_000,
+            remote_disconnect('{"user_id":1}', True),
+        ],
+    )
+    def test_everything_else(self, payload: str) -> None:
+        assert not is_publication(payload)
