@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
@@ -11,6 +12,8 @@ from queue import SimpleQueue
 from typing import Any, TypeVar
 
 __all__ = ["CallerThread", "LoopThread"]
+
+logger = logging.getLogger("anycable_rpc")
 
 _Result = TypeVar("_Result")
 
@@ -41,11 +44,14 @@ class CallerThread:
 
 
 class LoopThread:
-    """An event loop that runs in a daemon thread until the process ends."""
+    """An event loop that runs in a daemon thread until the process ends.
+
+    A task of the app may stop it, with a `SystemExit` say. Then it runs on: each later call would wait for ever.
+    """
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
-        threading.Thread(target=self._loop.run_forever, name="anycable_rpc loop", daemon=True).start()
+        threading.Thread(target=self._run, name="anycable_rpc loop", daemon=True).start()
 
     def run(self, call: Callable[[CallerThread], Coroutine[Any, Any, _Result]]) -> _Result:
         """Run a coroutine on the event loop and return its result.
@@ -64,6 +70,13 @@ class LoopThread:
         except BaseException:  # a signal may interrupt this thread while it waits
             answer.cancel()
             raise
+
+    def _run(self) -> None:
+        while not self._loop.is_closed():
+            try:
+                self._loop.run_forever()
+            except BaseException:
+                logger.exception("a task has stopped the event loop of the callbacks, which runs on")
 
 
 def _work(job: Future[Any], function: Callable[[], Any]) -> None:

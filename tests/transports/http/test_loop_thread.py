@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from functools import partial
+
+import pytest
 
 from anycable_rpc.transports.http.loop_thread import CallerThread, LoopThread
 
@@ -54,3 +57,35 @@ def test_an_exception_of_a_function_reaches_the_coroutine() -> None:
         return "no error"
 
     assert LoopThread().run(call) == "boom"
+
+
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
+def test_a_task_that_would_end_the_loop_is_logged_and_later_calls_are_served(
+    error: type[BaseException], caplog: pytest.LogCaptureFixture
+) -> None:
+    async def end() -> None:
+        raise error
+
+    async def call(thread: CallerThread) -> str:
+        task = asyncio.create_task(end())
+        await asyncio.wait([task])
+        return type(task.exception()).__name__
+
+    loop = LoopThread()
+
+    assert [loop.run(call), loop.run(call)] == [error.__name__] * 2
+    assert (
+        caplog.record_tuples
+        == [("anycable_rpc", logging.ERROR, "a task has stopped the event loop of the callbacks, which runs on")] * 2
+    )
+
+
+def test_a_loop_that_is_stopped_runs_on() -> None:
+    async def call(thread: CallerThread) -> str:
+        asyncio.get_running_loop().stop()
+        await asyncio.sleep(0)
+        return "ended"
+
+    loop = LoopThread()
+
+    assert [loop.run(call), loop.run(call)] == ["ended"] * 2
