@@ -26,6 +26,8 @@ __all__ = ["ASGIApp"]
 Scope = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
 
+_CLIENT_CLOSED_REQUEST = 499  # as nginx has it in its log
+
 
 class ASGIApp:
     """Answers the calls of a cable; see `Cable.asgi`.
@@ -61,8 +63,8 @@ class ASGIApp:
             await _send(send, 200, JSON_HEADERS, body)
         except HTTPError as error:
             await _send(send, error.status, error.headers, error.body)
-        except CallerGoneError:
-            return
+        except CallerGoneError:  # nobody reads an answer, but Starlette's middleware logs an app without one as failed
+            await _send(send, _CLIENT_CLOSED_REQUEST, (), b"")
 
     async def _body(self, method: str, receive: Receive) -> bytes:
         body = self._endpoint.body(method)
