@@ -7,7 +7,6 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 from ...protocol.messages import Request
 from ..admission import Admission
@@ -83,7 +82,7 @@ class _Answerer:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._limit = service.cable.settings.rpc_pool_size
-        self._places: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+        self._places: dict[asyncio.AbstractEventLoop, asyncio.Semaphore] = {}
         self._watch: Watch | None = None
 
     async def answer(self, request: Request, metadata: Mapping[str, str], receive: Receive) -> bytes:
@@ -111,6 +110,9 @@ class _Answerer:
         loop = asyncio.get_running_loop()
         places = self._places.get(loop)
         if places is None:
+            for other in self._places.copy():
+                if other.is_closed():  # a weak key would not do: a semaphore that was waited for holds its event loop
+                    self._places.pop(other, None)
             places = self._places[loop] = asyncio.Semaphore(self._limit)
         return places
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -147,6 +149,22 @@ class TestMessages:
         caller.send = refuse  # type: ignore[method-assign]
 
         assert asyncio.run(caller.calls(app_of())) == []
+
+    def test_an_event_loop_that_has_ended_is_not_kept(self) -> None:
+        class Slow(Connection):
+            async def connect(self) -> None:
+                await asyncio.sleep(0)
+
+        app = app_of(Slow, rpc_pool_size=1)
+
+        async def crowd() -> weakref.ref[Any]:
+            await asyncio.gather(*(Caller(body(b"{}")).calls(app) for _ in range(3)))
+            return weakref.ref(asyncio.get_running_loop())
+
+        first, _ = asyncio.run(crowd()), asyncio.run(crowd())
+        gc.collect()
+
+        assert first() is None
 
     def test_calls_on_several_event_loops(self) -> None:
         app = app_of(rpc_pool_size=1)
