@@ -13,7 +13,10 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 
 _LISTEN_AFTER = 1.0
-"""Seconds. Most calls end before, and cost no listener; anycable-go waits for 3 s (`--http_rpc_timeout`)."""
+"""Seconds. Most calls end before, and cost no listener; anycable-go waits for 3 s (`--http_rpc_timeout`).
+
+A server that always has an empty message in place of the end is asked again as seldom.
+"""
 
 
 class CallerGoneError(Exception):
@@ -58,5 +61,5 @@ class _Listener:
 
     async def _listen(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
-            pass
+            await asyncio.sleep(_LISTEN_AFTER)
         self._on_disconnect()

@@ -150,6 +150,30 @@ class TestMessages:
 
         assert asyncio.run(caller.calls(app_of())) == []
 
+    def test_a_server_that_never_says_the_end_does_not_hold_up_the_event_loop(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        class Patient(Connection):
+            async def connect(self) -> None:
+                for _ in range(10):
+                    await asyncio.sleep(0)
+
+        class Chatty(Caller):
+            received = 0
+
+            async def receive(self) -> Any:
+                self.received += 1
+                assert self.received < 100
+                return body(b"{}")
+
+        monkeypatch.setattr(caller, "_LISTEN_AFTER", 0)
+        chatty = Chatty()
+
+        sent = asyncio.run(chatty.calls(app_of(Patient)))
+
+        assert sent[0]["status"] == 200
+        assert 1 < chatty.received < 100
+
     def test_an_event_loop_that_has_ended_is_not_kept(self) -> None:
         class Slow(Connection):
             async def connect(self) -> None:
