@@ -17,7 +17,7 @@ class PerProcess(Generic[_Value]):
 
     def __init__(self, make: Callable[[], _Value]) -> None:
         self._make = make
-        self._lock = threading.Lock()
+        self._locks: dict[int, threading.Lock] = {}  # one for each process: a fork may find that of its parent taken
         self._made: tuple[int, _Value] | None = None
 
     def get(self) -> _Value:
@@ -28,7 +28,7 @@ class PerProcess(Generic[_Value]):
         return made[1]
 
     def _make_once(self) -> tuple[int, _Value]:
-        with self._lock:
+        with self._locks.setdefault(os.getpid(), threading.Lock()):
             if self._made is None or self._made[0] != os.getpid():
                 self._made = os.getpid(), self._make()
             return self._made
