@@ -25,6 +25,7 @@ PATHS: Mapping[str, str] = {"connect": "Connect", "command": "Command", "disconn
 
 JSON_HEADERS: Headers = (("content-type", "application/json"),)
 _DIGITS, _HUGE = 20, 10**20  # `int` refuses thousands of digits
+_SPACES = " \t"
 _TEXT_HEADERS: Headers = (("content-type", "text/plain; charset=utf-8"),)
 _NO_KEY = (
     "RPC over HTTP needs a key: set ANYCABLE_SECRET or ANYCABLE_HTTP_RPC_SECRET, the same as for anycable-go. "
@@ -124,7 +125,8 @@ class Endpoint:
 
     def __init__(self, key: str | None, largest: int) -> None:
         self._largest = largest
-        self._authorization = f"Bearer {key}".encode() if key else None
+        # HTTP has no spaces at the end of a header: anycable-go drops those of a key
+        self._authorization = f"Bearer {key.rstrip(_SPACES)}".encode() if key else None
 
     @classmethod
     def of(cls, cable: Cable, *, insecure: bool) -> Endpoint:

@@ -227,6 +227,19 @@ class TestKey:
 
         assert [messages[0]["status"] for messages in sent] == [200, 401]
 
+    @pytest.mark.parametrize(
+        ("key", "authorization", "status"),
+        [(f"{KEY} \t", f"Bearer {KEY}", 200), (" ", "Bearer", 401), (f" {KEY}", f"Bearer {KEY}", 401)],
+    )
+    def test_spaces_at_the_end_of_a_key_do_not_count_since_http_has_none(
+        self, key: str, authorization: str, status: int
+    ) -> None:
+        scope = {**SCOPE, "headers": [(b"authorization", authorization.encode()), *HEADERS[1:]]}
+
+        sent = asyncio.run(Caller(body(b"{}")).calls(app_of(http_rpc_secret=key), scope))
+
+        assert sent[0]["status"] == status
+
 
 class TestColours:
     def test_the_channels_of_an_app_may_be_of_both_kinds(self) -> None:
