@@ -49,7 +49,7 @@ class WSGIApp:
             f"{status} {HTTPStatus(status).phrase}",
             [*((name.title(), value) for name, value in headers), ("Content-Length", str(len(body)))],
         )
-        return [body]
+        return [] if head.method == "HEAD" else [body]
 
     def _body(self, method: str, head: Head, environ: WSGIEnvironment) -> bytes:
         """Return the body: `Content-Length` bytes, or up to the end of a chunked body where the server finds it."""

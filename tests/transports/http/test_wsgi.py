@@ -206,6 +206,10 @@ class TestThreads:
         ]
 
 
+def test_the_answer_to_head_has_no_body() -> None:
+    assert call(app_of(), REQUEST_METHOD="HEAD") == ("405 Method Not Allowed", b"")
+
+
 class TestBody:
     def test_no_length_is_no_body_where_the_server_does_not_find_its_end(self) -> None:
         status, sentence = call(app_of(), CONTENT_LENGTH="")
