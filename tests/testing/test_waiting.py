@@ -30,6 +30,10 @@ class Places(Channel):
     def where(self) -> None:
         self.transmit([threading.get_ident(), tenant.get()])
 
+    @action
+    def enter(self, name: str) -> None:
+        tenant.set(name)
+
 
 class Mixed(Channel):
     @action
@@ -54,6 +58,16 @@ def test_callbacks_run_in_the_thread_of_the_test_and_see_its_context(way: Way) -
 
     tenant.reset(token)
     assert chat.transmissions == [[threading.get_ident(), "acme"]]
+
+
+def test_what_a_callback_sets_in_its_context_ends_with_the_call(way: Way) -> None:
+    chat = way.subscribe(way.connect(way.cable(channels=[Places])), Places)
+
+    way.do(chat, "perform", "enter", name="acme")
+    way.do(chat, "perform", "where")
+
+    assert chat.transmissions == [[threading.get_ident(), tenant.get()]]
+    assert tenant.get() != "acme"
 
 
 class TestInsideARunningLoop:
