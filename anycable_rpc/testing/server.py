@@ -96,6 +96,7 @@ class TestServer:
             vars(self.cable).pop("rest_api", None)
             if self._rest_api is not None:
                 self.cable.rest_api = self._rest_api
+        self.node.abandon_all()
         self._loop.close()
 
     # For clients

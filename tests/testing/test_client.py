@@ -248,6 +248,17 @@ class TestServers:
 
         assert (cable.broadcaster, cable.rest_api) == (own, own)
 
+    def test_its_end_ends_the_sessions_without_a_call_of_the_app(self, way: Way, cable: Cable) -> None:
+        ann = way.connect(cable, cookies={"user_id": "ann"})
+        chat = way.subscribe(ann, ChatChannel, room="1")
+
+        ann.server.close()
+
+        assert (ann.closed, chat.is_active, list(ann.broadcasts)) == (True, False, [])
+        way.do(ann, "disconnect")
+        with pytest.raises(IgnoredCommand, match="ignores the command message, since ChatChannel room='1' is ended"):
+            way.do(chat, "perform", "speak", text="hi")
+
     def test_only_the_client_that_opens_it_may_say_how_to_wait(self, way: Way, cable: Cable) -> None:
         with pytest.raises(ConfigurationError, match="test server is open already: give wait and hop to that one"):
             way.connect(cable, wait=lambda make: None)
