@@ -47,8 +47,9 @@ def anycable_hop() -> Any:
 def anycable_server(anycable_app: Cable, anycable_wait: Any, anycable_hop: Any) -> Iterator[TestServer]:
     """The stand-in for anycable-go of one test."""
     from anycable_rpc.testing import TestServer
+    from anycable_rpc.testing.connect import require_cable
 
-    with TestServer(anycable_app, wait=anycable_wait, hop=anycable_hop) as server:
+    with TestServer(require_cable(anycable_app), wait=anycable_wait, hop=anycable_hop) as server:
         yield server
 
 

@@ -134,6 +134,20 @@ def test_without_a_cable_it_says_what_to_do(project: Project) -> None:
     ) in project.run()
 
 
+def test_a_fixture_that_returns_no_cable_is_named(project: Project) -> None:
+    conftest = """
+        import pytest
+        import chat
+
+        @pytest.fixture
+        def anycable_app():
+            chat.cable
+    """
+    project.write(chat=KINDS["def"], conftest=conftest, test_chat=SPEAK)
+
+    assert "ConfigurationError: the fixture anycable_app has returned a NoneType, not a Cable" in project.run()
+
+
 @pytest.mark.parametrize("options", [("--collect-only",), ()])
 def test_a_project_that_does_not_use_it_loads_nothing_of_the_package(
     project: Project, options: tuple[str, ...]
