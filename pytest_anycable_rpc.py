@@ -78,7 +78,9 @@ def pytest_assertrepr_compare(op: str, left: object, right: object) -> Generator
 
 
 def _context(side: object) -> list[str]:
-    if not type(side).__module__.startswith("anycable_rpc.testing."):
+    # A class that a program makes may have no name of a module there.
+    module = str(type(side).__module__)
+    if not module.startswith("anycable_rpc.testing."):
         return []
     context = getattr(side, "context", None)
     return ["", *context()] if context else []

@@ -196,6 +196,9 @@ FAILING = """
 
     def test_others_are_left_alone():
         assert [1] == [2]
+
+    def test_a_class_without_a_module():
+        assert type("Odd", (), {"__module__": None, "__repr__": lambda self: "odd"})() == 1
 """
 SHOWN = {
     "test_received": ["received: [{'text': 'hi', 'user': 'ann'}]", "streamed: ['chat/1']", "transmitted: []"],
@@ -207,6 +210,7 @@ SHOWN = {
     "test_broadcast": ["broadcasts to each stream:", "'chat/1': [{'user': 'ann', 'text': 'hi'}]"],
     "test_broadcasts": ["nothing was broadcast"],
     "test_others_are_left_alone": ["At index 0 diff: 1 != 2"],
+    "test_a_class_without_a_module": ["assert odd == 1"],
 }
 
 
