@@ -129,6 +129,11 @@ def test_a_token_needs_a_secret(way: Way) -> None:
         way.connect(cable, token="ey")
 
 
+def test_a_cookie_has_no_semicolon(way: Way, cable: Cable) -> None:
+    with pytest.raises(ValueError, match="the cookie user_id has a semicolon"):
+        way.connect(cable, cookies={"user_id": "ann;admin=1"})
+
+
 def test_the_settings_say_who_needs_no_token(way: Way) -> None:
     strict = way.cable(User, settings=settings(secret=SECRET, enforce_jwt=True))
     open_to_all = way.cable(User, settings=settings(noauth=True))
