@@ -382,6 +382,20 @@ class TestRecords:
         assert client.broadcasts.context() == of_broadcasts
         assert context(client.frames)[:2] == ["client {'user_id': 'ann'}: closed (remote)", "its frames:"]
 
+    def test_an_item_that_is_missing_is_an_error_that_knows_it_too(self, way: Way, cable: Cable) -> None:
+        (chat,) = in_room(way, cable, "ann", room="secret")
+
+        with pytest.raises(IndexError) as caught:
+            chat.received[-1]
+
+        assert str(caught.value).splitlines() == [
+            "list index -1 out of range: there are 0 items",
+            "ChatChannel room='secret': rejected",
+            "  streamed: []",
+            "  received: []",
+            "  transmitted: []",
+        ]
+
     def test_copies_are_plain_lists(self, way: Way, cable: Cable) -> None:
         (ann,) = in_room(way, cable, "ann")
 
