@@ -143,6 +143,32 @@ class TestInsideARunningLoop:
 
         asyncio.run(test())
 
+    def test_a_verb_that_is_cancelled_cancels_the_callback(self) -> None:
+        events: list[str] = []
+
+        class Slow(Channel):
+            @action
+            async def hang(self) -> None:
+                started.set()
+                try:
+                    await asyncio.Event().wait()
+                except asyncio.CancelledError:
+                    events.append("cancelled")
+                    raise
+
+        async def test() -> None:
+            async with await TestClient.aconnect(cable_of(Slow)) as client:
+                verb = asyncio.create_task((await client.asubscribe(Slow)).aperform("hang"))
+                await started.wait()
+                verb.cancel()
+                await asyncio.wait([verb])
+                assert verb.cancelled()
+
+        started = asyncio.Event()
+        asyncio.run(test(), debug=True)
+
+        assert events == ["cancelled"]
+
     def test_verbs_run_side_by_side_and_each_raises_its_own_error(self) -> None:
         turns: list[str] = []
 
