@@ -47,8 +47,9 @@ def anycable_hop() -> Any:
 def anycable_server(anycable_app: Cable, anycable_wait: Any, anycable_hop: Any) -> Iterator[TestServer]:
     """The stand-in for anycable-go of one test."""
     from anycable_rpc.testing import TestServer
+    from anycable_rpc.testing.connect import require_cable
 
-    with TestServer(anycable_app, wait=anycable_wait, hop=anycable_hop) as server:
+    with TestServer(require_cable(anycable_app), wait=anycable_wait, hop=anycable_hop) as server:
         yield server
 
 
@@ -77,7 +78,9 @@ def pytest_assertrepr_compare(op: str, left: object, right: object) -> Generator
 
 
 def _context(side: object) -> list[str]:
-    if not type(side).__module__.startswith("anycable_rpc.testing."):
+    # A class that a program makes may have no name of a module there.
+    module = str(type(side).__module__)
+    if not module.startswith("anycable_rpc.testing."):
         return []
     context = getattr(side, "context", None)
     return ["", *context()] if context else []

@@ -54,6 +54,7 @@ class TestClient:
     Raises:
         EventLoopRunning: see `aconnect`.
         ConfigurationError: there is a token, and no key to verify it with.
+        ValueError: a cookie has a semicolon.
         Exception: what `connect` has raised.
     """
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import Unpack
 
+from ..cable import Cable
 from ..cli.find_app import find_cable
 from ..errors import ConfigurationError
 from ..settings.model import load
@@ -13,10 +14,7 @@ from .client import TestClient
 from .server import TestServer
 from .upgrade import Upgrade
 
-if TYPE_CHECKING:
-    from ..cable import Cable
-
-__all__ = ["CableClient", "find_app"]
+__all__ = ["CableClient", "find_app", "require_cable"]
 
 
 class CableClient:
@@ -58,3 +56,14 @@ def find_app(name: str, root: Path) -> Cable:
     if str(root) not in sys.path:
         sys.path.insert(0, str(root))
     return find_cable(name)
+
+
+def require_cable(app: object) -> Cable:
+    """Return the cable that a fixture `anycable_app` has returned.
+
+    Raises:
+        ConfigurationError: it has returned something else.
+    """
+    if not isinstance(app, Cable):
+        raise ConfigurationError(f"the fixture anycable_app has returned a {type(app).__name__}, not a Cable")
+    return app

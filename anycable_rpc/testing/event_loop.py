@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextvars import copy_context
-from typing import Any
+from functools import partial
+from types import coroutine
+from typing import Any, TypeVar
 
-__all__ = ["EventLoop", "Hop", "Hops", "here", "is_loop_running"]
+__all__ = ["EventLoop", "Hop", "Hops", "here", "in_own_context", "is_loop_running"]
+
+_Result = TypeVar("_Result")
 
 Hop = Callable[[Callable[[], Any]], Awaitable[Any]]
 """Takes a function, and returns something to await that calls it."""
@@ -50,6 +54,21 @@ class Hops:
 async def here(function: Callable[[], Any]) -> Any:
     """Call a function in this thread, which is the test's."""
     return function()
+
+
+@coroutine
+def in_own_context(steps: Coroutine[Any, Any, _Result]) -> Generator[Any, Any, _Result]:
+    """Await a coroutine in this task, with a copy of its context variables: what it sets there ends with it."""
+    context, step = copy_context(), partial(steps.send, None)
+    try:
+        while True:
+            waits_for = context.run(step)
+            try:
+                step = partial(steps.send, (yield waits_for))
+            except BaseException as error:
+                step = partial(steps.throw, error)
+    except StopIteration as stop:
+        return stop.value  # type: ignore[no-any-return]
 
 
 def _close(runner: asyncio.Runner) -> None:

@@ -85,3 +85,9 @@ class TestNode(Node):
         """Make the Disconnect calls that wait."""
         while self.disconnects:
             await self.calls.disconnect(*self.disconnects.popleft())
+
+    def abandon_all(self) -> None:
+        """End all sessions. The app is not told."""
+        for receiver in self.receivers.values():
+            receiver.abandon()
+        self.disconnects.clear()

@@ -1,4 +1,4 @@
-"""Lists of what was recorded. A failed comparison shows what else there was."""
+"""Lists of what was recorded. A failed comparison, and an item that is missing, show what else there was."""
 
 from __future__ import annotations
 
@@ -19,6 +19,13 @@ class Recorded(list[Any]):
     def __init__(self, items: Iterable[Any], context: Callable[[], list[str]]) -> None:
         super().__init__(items)
         self._context = context
+
+    def __getitem__(self, index: Any) -> Any:
+        try:
+            return super().__getitem__(index)
+        except IndexError:
+            counted = f"list index {index} out of range: there are {len(self)} items"
+            raise IndexError("\n".join([counted, *self.context()])) from None
 
     def context(self) -> list[str]:
         """Return the lines."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -14,7 +15,7 @@ from ..transports.bytes_handler import bytes_handler
 from ..transports.runner import Wait
 from ..transports.service import AnsweredCall
 from .broadcasts import Broadcasts
-from .event_loop import EventLoop, Hop, Hops, here, is_loop_running
+from .event_loop import EventLoop, Hop, Hops, here, in_own_context, is_loop_running
 from .node import TestNode
 from .presence import TestAPI
 from .service import InPlaceService
@@ -95,6 +96,7 @@ class TestServer:
             vars(self.cable).pop("rest_api", None)
             if self._rest_api is not None:
                 self.cable.rest_api = self._rest_api
+        self.node.abandon_all()
         self._loop.close()
 
     # For clients
@@ -173,12 +175,12 @@ class TestServer:
         return result
 
     def _answer(self, errors: list[BaseException], call: PendingCall) -> bytes:
-        data = self._handler.handle(*call)
+        data = copy_context().run(self._handler.handle, *call)
         errors += self._taken_errors()
         return data
 
     async def _aanswer(self, errors: list[BaseException], call: PendingCall) -> bytes:
-        data = await self._handler.ahandle(*call)
+        data = await in_own_context(self._handler.ahandle(*call))
         errors += self._taken_errors()  # of this call only: nothing else has run since its observers did
         return data
 

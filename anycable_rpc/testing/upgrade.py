@@ -38,6 +38,7 @@ def upgrade(
 
     Raises:
         ConfigurationError: there is a token, and no key to verify it with.
+        ValueError: a cookie has a semicolon.
     """
     given = {name.lower(): value for name, value in (headers or {}).items()}
     query = dict(params or {})
@@ -61,8 +62,15 @@ def upgrade(
 def _cookie(cookies: Mapping[str, str] | None, headers: Mapping[str, str]) -> dict[str, str]:
     if not cookies:
         return {}
+    for name, value in cookies.items():
+        _check_cookie(name, value)
     own = [headers["cookie"]] if "cookie" in headers else []
     return {"cookie": "; ".join([*own, *(f"{name}={value}" for name, value in cookies.items())])}
+
+
+def _check_cookie(name: str, value: str) -> None:
+    if ";" in f"{name}{value}":
+        raise ValueError(f"the cookie {name} has a semicolon, which ends a cookie: encode it as the app decodes it")
 
 
 def _check_keys(options: GatewayOptions) -> None:

@@ -129,6 +129,11 @@ def test_a_token_needs_a_secret(way: Way) -> None:
         way.connect(cable, token="ey")
 
 
+def test_a_cookie_has_no_semicolon(way: Way, cable: Cable) -> None:
+    with pytest.raises(ValueError, match="the cookie user_id has a semicolon"):
+        way.connect(cable, cookies={"user_id": "ann;admin=1"})
+
+
 def test_the_settings_say_who_needs_no_token(way: Way) -> None:
     strict = way.cable(User, settings=settings(secret=SECRET, enforce_jwt=True))
     open_to_all = way.cable(User, settings=settings(noauth=True))
@@ -247,6 +252,17 @@ class TestServers:
             assert outer is not inner
 
         assert (cable.broadcaster, cable.rest_api) == (own, own)
+
+    def test_its_end_ends_the_sessions_without_a_call_of_the_app(self, way: Way, cable: Cable) -> None:
+        ann = way.connect(cable, cookies={"user_id": "ann"})
+        chat = way.subscribe(ann, ChatChannel, room="1")
+
+        ann.server.close()
+
+        assert (ann.closed, chat.is_active, list(ann.broadcasts)) == (True, False, [])
+        way.do(ann, "disconnect")
+        with pytest.raises(IgnoredCommand, match="ignores the command message, since ChatChannel room='1' is ended"):
+            way.do(chat, "perform", "speak", text="hi")
 
     def test_only_the_client_that_opens_it_may_say_how_to_wait(self, way: Way, cable: Cable) -> None:
         with pytest.raises(ConfigurationError, match="test server is open already: give wait and hop to that one"):

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from anycable_rpc import Cable, ConfigurationError
+from anycable_rpc import Cable, ConfigurationError, Connection
 from anycable_rpc.testing import CableClient, TestServer
-from anycable_rpc.testing.connect import find_app
+from anycable_rpc.testing.connect import find_app, require_cable
 from app_example.chat import cable
 
 from ..support.paths import PROJECT
@@ -42,6 +42,14 @@ def test_without_both_it_says_what_to_do(tmp_path: Path, monkeypatch: pytest.Mon
 
     with pytest.raises(ConfigurationError, match=r"which cable\? Set `anycable_app = module:attribute`"):
         find_app("", tmp_path)
+
+
+def test_a_fixture_returns_a_cable_or_is_named() -> None:
+    app = Cable(Connection)
+
+    assert require_cable(app) is app
+    with pytest.raises(ConfigurationError, match="the fixture anycable_app has returned a NoneType, not a Cable"):
+        require_cable(None)
 
 
 def test_clients_connect_to_the_server_of_the_fixture(way: Way) -> None:

@@ -134,6 +134,20 @@ def test_without_a_cable_it_says_what_to_do(project: Project) -> None:
     ) in project.run()
 
 
+def test_a_fixture_that_returns_no_cable_is_named(project: Project) -> None:
+    conftest = """
+        import pytest
+        import chat
+
+        @pytest.fixture
+        def anycable_app():
+            chat.cable
+    """
+    project.write(chat=KINDS["def"], conftest=conftest, test_chat=SPEAK)
+
+    assert "ConfigurationError: the fixture anycable_app has returned a NoneType, not a Cable" in project.run()
+
+
 @pytest.mark.parametrize("options", [("--collect-only",), ()])
 def test_a_project_that_does_not_use_it_loads_nothing_of_the_package(
     project: Project, options: tuple[str, ...]
@@ -182,6 +196,9 @@ FAILING = """
 
     def test_others_are_left_alone():
         assert [1] == [2]
+
+    def test_a_class_without_a_module():
+        assert type("Odd", (), {"__module__": None, "__repr__": lambda self: "odd"})() == 1
 """
 SHOWN = {
     "test_received": ["received: [{'text': 'hi', 'user': 'ann'}]", "streamed: ['chat/1']", "transmitted: []"],
@@ -193,6 +210,7 @@ SHOWN = {
     "test_broadcast": ["broadcasts to each stream:", "'chat/1': [{'user': 'ann', 'text': 'hi'}]"],
     "test_broadcasts": ["nothing was broadcast"],
     "test_others_are_left_alone": ["At index 0 diff: 1 != 2"],
+    "test_a_class_without_a_module": ["assert odd == 1"],
 }
 
 

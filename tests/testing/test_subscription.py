@@ -69,6 +69,23 @@ def test_what_the_program_broadcasts_is_delivered(way: Way, cable: Cable) -> Non
     assert ann.received == [{"n": 1.0}, "two"]
 
 
+class Entrance(Channel):
+    """Says who enters, as they do."""
+
+    def subscribed(self) -> None:
+        self.stream_from("entrance")
+        self.cable.broadcast("entrance", "somebody enters")
+        self.transmit("welcome")
+
+
+def test_what_a_callback_broadcasts_is_delivered_before_its_answer(way: Way) -> None:
+    cable = way.cable(channels=[Entrance])
+    earlier, later = (way.subscribe(way.connect(cable), Entrance) for _ in range(2))
+
+    assert earlier.received == ["somebody enters"]
+    assert (later.streams, later.received, later.transmissions) == (["entrance"], [], ["welcome"])
+
+
 def test_transmissions_and_changes_of_state_come_with_the_answer(way: Way, cable: Cable) -> None:
     ann, bob = in_room(way, cable, "ann", "bob")
 
@@ -364,6 +381,20 @@ class TestRecords:
         assert context(client.broadcasts["x"]) == context(client.broadcasts.disconnects) == of_broadcasts
         assert client.broadcasts.context() == of_broadcasts
         assert context(client.frames)[:2] == ["client {'user_id': 'ann'}: closed (remote)", "its frames:"]
+
+    def test_an_item_that_is_missing_is_an_error_that_knows_it_too(self, way: Way, cable: Cable) -> None:
+        (chat,) = in_room(way, cable, "ann", room="secret")
+
+        with pytest.raises(IndexError) as caught:
+            chat.received[-1]
+
+        assert str(caught.value).splitlines() == [
+            "list index -1 out of range: there are 0 items",
+            "ChatChannel room='secret': rejected",
+            "  streamed: []",
+            "  received: []",
+            "  transmitted: []",
+        ]
 
     def test_copies_are_plain_lists(self, way: Way, cable: Cable) -> None:
         (ann,) = in_room(way, cable, "ann")

@@ -30,6 +30,10 @@ class Places(Channel):
     def where(self) -> None:
         self.transmit([threading.get_ident(), tenant.get()])
 
+    @action
+    def enter(self, name: str) -> None:
+        tenant.set(name)
+
 
 class Mixed(Channel):
     @action
@@ -54,6 +58,16 @@ def test_callbacks_run_in_the_thread_of_the_test_and_see_its_context(way: Way) -
 
     tenant.reset(token)
     assert chat.transmissions == [[threading.get_ident(), "acme"]]
+
+
+def test_what_a_callback_sets_in_its_context_ends_with_the_call(way: Way) -> None:
+    chat = way.subscribe(way.connect(way.cable(channels=[Places])), Places)
+
+    way.do(chat, "perform", "enter", name="acme")
+    way.do(chat, "perform", "where")
+
+    assert chat.transmissions == [[threading.get_ident(), tenant.get()]]
+    assert tenant.get() != "acme"
 
 
 class TestInsideARunningLoop:
@@ -128,6 +142,32 @@ class TestInsideARunningLoop:
                 assert (client.reason, client.broadcasts["log"]) == ("remote", ["leaving", "left"])
 
         asyncio.run(test())
+
+    def test_a_verb_that_is_cancelled_cancels_the_callback(self) -> None:
+        events: list[str] = []
+
+        class Slow(Channel):
+            @action
+            async def hang(self) -> None:
+                started.set()
+                try:
+                    await asyncio.Event().wait()
+                except asyncio.CancelledError:
+                    events.append("cancelled")
+                    raise
+
+        async def test() -> None:
+            async with await TestClient.aconnect(cable_of(Slow)) as client:
+                verb = asyncio.create_task((await client.asubscribe(Slow)).aperform("hang"))
+                await started.wait()
+                verb.cancel()
+                await asyncio.wait([verb])
+                assert verb.cancelled()
+
+        started = asyncio.Event()
+        asyncio.run(test(), debug=True)
+
+        assert events == ["cancelled"]
 
     def test_verbs_run_side_by_side_and_each_raises_its_own_error(self) -> None:
         turns: list[str] = []
