@@ -350,6 +350,10 @@ class TestMessages:
         with pytest.raises(ConfigurationError, match=r"^Own\.messages: values cannot be validated"):
             messages_of(type("Own", (Channel,), {"messages": 5}))
 
+    def test_the_error_says_what_messages_are(self) -> None:
+        with pytest.raises(ConfigurationError, match=r"give an attribute for something else another name$"):
+            messages_of(type("Own", (Channel,), {"messages": []}))
+
 
 def _json(data: Any) -> str:
     from anycable_rpc.protocol.json_text import dumps
