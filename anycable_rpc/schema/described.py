@@ -137,17 +137,17 @@ def _adapters(channel: type[Channel]) -> Iterator[tuple[_Key, _Mode, TypeAdapter
         for name, (adapter, _) in action.parameters.items():
             if adapter is not None:
                 yield ("action", action.name, name), "validation", adapter
-    for name, message in _messages(channel):
+    for name, message in _messages(channel).items():
         yield ("message", name), "serialization", TypeAdapter(message)
 
 
-def _messages(channel: type[Channel]) -> Iterator[tuple[str, Any]]:
-    """Yield the declared messages one by one: the members of the union, with their names."""
-    if messages_of(channel) is None:
-        return
-    members = list(_members(channel.messages))
-    for place, member in enumerate(members, 1):
-        yield getattr(member, "__name__", f"message{place}"), member
+def _messages(channel: type[Channel]) -> Mapping[str, Any]:
+    """Return the declared messages: the members of the union, each by a name of its own."""
+    found: dict[str, Any] = {}
+    if messages_of(channel) is not None:
+        for place, member in enumerate(_members(channel.messages), 1):
+            found[_unused(getattr(member, "__name__", f"message{place}"), found)] = member
+    return found
 
 
 def _members(declared: Any) -> Iterator[Any]:
@@ -164,7 +164,7 @@ def _channel(name: str, channel: type[Channel], schemas: Mapping[_Key, Schema], 
     actions = tuple(_action(name, key, channel, schemas) for key in sorted(actions_of(channel)))
     messages = None
     if messages_of(channel) is not None:
-        messages = {key: schemas[name, "message", key] for key, _ in _messages(channel)}
+        messages = {key: schemas[name, "message", key] for key in _messages(channel)}
         if refusal and any(action.takes_payload for action in actions):
             messages[refusal] = {"$ref": f"{REF}{refusal}"}
     return ChannelDescription(name, _doc(channel, Channel), schemas.get((name, "params")), actions, messages)
