@@ -95,9 +95,7 @@ def messages_of(channel: type) -> TypeAdapter[Any] | None:
     try:
         return adapter_for(f"{channel.__name__}.messages", declared)
     except ConfigurationError as error:
-        advice = (
-            "`messages` is a model, a TypedDict or a union of them; give an attribute for something else another name"
-        )
+        advice = "messages are a model, a TypedDict or a union; give an attribute for something else another name"
         raise ConfigurationError(f"{error}\n{advice}") from error
 
 

@@ -115,7 +115,7 @@ def describe(cable: Cable) -> Description:
             inputs, ref_template=f"{REF}{{model}}", schema_generator=_Generator
         )
     except PydanticInvalidForJsonSchema as error:
-        raise ConfigurationError(f"a type of a channel has no JSON Schema: {error}") from error
+        raise ConfigurationError(f"{_without_schema(inputs)} has no JSON Schema: {error}") from error
     named: dict[str, Schema] = definitions.get("$defs", {})
     schemas = {key: schema for (key, _), schema in found.items()}
     refusal = _unused("InvalidPayload", named) if cable.settings.report_invalid_payloads else ""
@@ -123,6 +123,20 @@ def describe(cable: Cable) -> Description:
     if any(refusal in (channel.messages or ()) for channel in channels):
         named[refusal] = _INVALID_PAYLOAD
     return Description(channels, named)
+
+
+def _without_schema(inputs: list[tuple[_Key, _Mode, TypeAdapter[Any]]]) -> str:
+    """Return the names of the channel and of the first of its types that has no schema."""
+    channel, *place = next(key for key, mode, adapter in inputs if not _has_schema(adapter, mode))
+    return f"{channel}, {' '.join(place)}"
+
+
+def _has_schema(adapter: TypeAdapter[Any], mode: _Mode) -> bool:
+    try:
+        adapter.json_schema(schema_generator=_Generator, mode=mode)
+    except PydanticInvalidForJsonSchema:
+        return False
+    return True
 
 
 def _unused(name: str, names: Container[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -92,10 +92,20 @@ class TestDescription:
             thing: Opaque
 
         class Odd(Channel):
-            messages = Holder
+            messages = int | Holder
 
-        with pytest.raises(ConfigurationError, match=r"^a type of a channel has no JSON Schema: "):
-            describe(cable_of(Odd))
+            @action
+            def go(self, call: Callable[[], int]) -> None: ...
+
+        class Odder(Channel):
+            messages = int | Holder
+
+        for channel, place in (
+            (Odd, "Odd, action Odd.go call"),
+            (Odder, "Odder, message Holder"),
+        ):
+            with pytest.raises(ConfigurationError, match=f"^{place} has no JSON Schema: "):
+                describe(cable_of(Plain, channel))
 
 
 class TestAsyncAPI:
