@@ -18,6 +18,7 @@ __all__ = ["adapter_for", "annotations_of", "check_state", "explain", "messages_
 
 # Their messages may hold the input.
 _WITH_INPUT = frozenset({"assertion_error", "byte_size_unit", "import_error", "union_tag_invalid", "value_error"})
+_WITH_PART = frozenset({"timezone_offset", "uuid_parsing"})  # theirs end with a part of it, after a comma
 
 # From Python 3.14 on, annotations are evaluated when they are read; the others of a class may be unresolvable.
 _AS_WRITTEN: dict[str, Any] = (
@@ -137,5 +138,6 @@ def explain(error: ValidationError) -> str:
     """Return the first problem: its place (the client's names, shortened) and a reason without the client's values."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     place = "".join(f"[{shorten(part, 40)}]" for part in first["loc"])
-    reason = "is not valid" if first["type"] in _WITH_INPUT else shorten(first["msg"], 200)[1:-1]
+    text = first["msg"].partition(",")[0] if first["type"] in _WITH_PART else first["msg"]
+    reason = "is not valid" if first["type"] in _WITH_INPUT else shorten(text, 200)[1:-1]
     return f"{place} {reason}".strip()

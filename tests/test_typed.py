@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from typing import Any, Generic, TypeVar
+from uuid import UUID
 
 import pytest
 from pydantic import BaseModel, ByteSize, ImportString, TypeAdapter, ValidationError
@@ -80,9 +81,13 @@ def test_a_model_that_is_not_fully_defined_is_an_error_when_the_cable_is_made() 
         Cable(Connection, [Chat])
 
 
-@pytest.mark.parametrize("declared", [ByteSize, ImportString], ids=str)
-def test_a_reason_holds_no_part_of_the_value(declared: Any) -> None:
+@pytest.mark.parametrize(
+    ("declared", "reason"),
+    [(ByteSize, "is not valid"), (ImportString, "is not valid"), (UUID, "Input should be a valid UUID")],
+    ids=str,
+)
+def test_a_reason_holds_no_part_of_the_value(declared: Any, reason: str) -> None:
     with pytest.raises(ValidationError) as caught:
         TypeAdapter(declared).validate_python("5 s3cret")
 
-    assert explain(caught.value) == "is not valid"
+    assert explain(caught.value) == reason
