@@ -8,15 +8,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import is_dataclass
 from importlib import import_module
 from types import SimpleNamespace
-from typing import Any, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
-from pydantic import PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from .errors import ConfigurationError, shorten
 
 __all__ = ["adapter_for", "annotations_of", "check_state", "explain", "messages_of", "params_of", "resolve"]
 
-_WITH_INPUT = frozenset({"assertion_error", "union_tag_invalid", "value_error"})  # their messages may hold it
+# Their messages may hold the input.
+_WITH_INPUT = frozenset({"assertion_error", "byte_size_unit", "import_error", "union_tag_invalid", "value_error"})
+_WITH_PART = frozenset({"timezone_offset", "uuid_parsing"})  # theirs end with a part of it, after a comma
 
 # From Python 3.14 on, annotations are evaluated when they are read; the others of a class may be unresolvable.
 _AS_WRITTEN: dict[str, Any] = (
@@ -34,10 +36,18 @@ def annotations_of(cls: type, names: Iterable[str]) -> dict[str, Any]:
     for name in names:
         owner = next((base for base in cls.__mro__ if name in _own_annotations(base)), None)
         if owner is not None:
-            names_there = vars(sys.modules.get(owner.__module__, SimpleNamespace()))
             annotation = _own_annotations(owner)[name]
-            found[name] = resolve(f"{cls.__name__}.{name}", name, annotation, names_there)
+            found[name] = resolve(f"{cls.__name__}.{name}", name, annotation, _names_in(owner))
     return found
+
+
+def _names_in(cls: type) -> dict[str, Any]:
+    """Return the names that annotations of a class may use: those of its module, and the classes inside it.
+
+    Other attributes are left out: with `date: date` the attribute is not the type.
+    """
+    inside = {name: value for name, value in vars(cls).items() if isinstance(value, type)}
+    return {**vars(sys.modules.get(cls.__module__, SimpleNamespace())), **inside}
 
 
 def _own_annotations(cls: type) -> dict[str, Any]:
@@ -53,6 +63,9 @@ def resolve(place: str, name: str, annotation: Any, names: Mapping[str, Any]) ->
     annotated = SimpleNamespace(__annotations__={name: annotation})
     try:
         return get_type_hints(annotated, globalns=dict(names), include_extras=True)[name]
+    except NameError as error:
+        advice = "define or import it at the top level of the module, not below `if TYPE_CHECKING:`"
+        raise ConfigurationError(f"{place}: the annotation cannot be resolved: {error}; {advice}") from error
     except Exception as error:  # an annotation may raise any error when it is evaluated
         raise ConfigurationError(f"{place}: the annotation cannot be resolved: {error}") from error
 
@@ -64,6 +77,8 @@ def params_of(channel: type) -> TypeAdapter[Any] | None:
         ConfigurationError: the annotation cannot be resolved, or pydantic cannot validate the type.
     """
     annotation = annotations_of(channel, ("params",)).get("params", Any)
+    if isinstance(annotation, TypeVar):  # pydantic takes any value for it, or only the bound
+        raise ConfigurationError(f"{channel.__name__}.params: {annotation} is no type: annotate params in this class")
     return None if annotation is Any else adapter_for(f"{channel.__name__}.params", annotation)
 
 
@@ -78,7 +93,11 @@ def messages_of(channel: type) -> TypeAdapter[Any] | None:
     declared = inspect.getattr_static(channel, "messages", None)
     if declared is None or isinstance(declared, staticmethod | classmethod) or _is_method(declared):
         return None
-    return adapter_for(f"{channel.__name__}.messages", declared)
+    try:
+        return adapter_for(f"{channel.__name__}.messages", declared)
+    except ConfigurationError as error:
+        advice = "messages are a model, a TypedDict or a union; give an attribute for something else another name"
+        raise ConfigurationError(f"{error}\n{advice}") from error
 
 
 def _is_method(value: object) -> bool:
@@ -108,8 +127,10 @@ def adapter_for(place: str, annotation: Any) -> TypeAdapter[Any]:
         ConfigurationError: pydantic cannot validate the type; the message begins with `place`.
     """
     try:
-        return TypeAdapter(annotation)
-    except (PydanticSchemaGenerationError, PydanticUserError) as error:
+        adapter: TypeAdapter[Any] = TypeAdapter(annotation)
+        _ = adapter.validator.validate_python  # fails where a model is not fully defined
+        return adapter
+    except Exception as error:  # pydantic has many errors for a wrong type, and a type may have its own
         raise ConfigurationError(f"{place}: values cannot be validated: {error}") from error
 
 
@@ -117,5 +138,6 @@ def explain(error: ValidationError) -> str:
     """Return the first problem: its place (the client's names, shortened) and a reason without the client's values."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     place = "".join(f"[{shorten(part, 40)}]" for part in first["loc"])
-    reason = "is not valid" if first["type"] in _WITH_INPUT else shorten(first["msg"], 200)[1:-1]
+    text = first["msg"].partition(",")[0] if first["type"] in _WITH_PART else first["msg"]
+    reason = "is not valid" if first["type"] in _WITH_INPUT else shorten(text, 200)[1:-1]
     return f"{place} {reason}".strip()

@@ -84,8 +84,8 @@ class SettingsCommand(click.Command):
         """Run the command, and turn each error into a message and an exit code."""
         try:
             return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
-            raise
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise  # click ends quietly when the reader of the output has gone, as `head` does
         except BindError as error:
             raise NotBound(str(error)) from None
         except AppNotNamed:

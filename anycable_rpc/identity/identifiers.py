@@ -7,6 +7,7 @@ disconnect names it (anycable-go `hub/hub.go` compares the strings), so all thre
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any, Protocol
 
 from ..errors import ConfigurationError, InvalidData, InvalidIdentifiers, near, shorten
@@ -107,6 +108,23 @@ class IdentifiersCodec:
             raise InvalidIdentifiers("connection identifiers are not a JSON object")
         values: dict[str, Any] = identifiers
         return _Lazy(values, self._objects.loads, self._revivals) if self._objects and self._revivals else values
+
+    def check_chosen(self, identifiers: Mapping[str, Any]) -> None:
+        """Check what `connect` has set: a string that names an object may be one that the client has chosen.
+
+        Raises:
+            InvalidIdentifiers: a string would come back as an object.
+        """
+        for name, revival in self._revivals.items():
+            revival.revive(name, identifiers[name], partial(self._refuse_name, name))
+
+    def _refuse_name(self, name: str, text: str) -> str:
+        if self._objects and self._objects.loads(text) != text:
+            raise InvalidIdentifiers(
+                f"identifiers: {name} is or holds a string that would come back as an object, and a client may have "
+                "chosen it: set the object itself"
+            )
+        return text
 
     def _check_objects(self, identifiers: Mapping[str, Any]) -> None:
         """Refuse an object that would come back as a string."""

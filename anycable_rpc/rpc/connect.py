@@ -67,7 +67,9 @@ def _connect_by_callback(call: Call, connection: Connection) -> Steps:
 def _encode_identifiers(call: Call, connection: Connection) -> str:
     codec, identifiers = call.cable.codec, call.reply.identifiers
     try:
-        return codec.dumps(identifiers)
+        text = codec.dumps(identifiers)
+        codec.check_chosen(identifiers)
+        return text
     except InvalidIdentifiers as error:
         missing = [name for name in codec.names if name not in identifiers]
         hints = [f"self.{name} was set{similar}" for name in vars(connection) if (similar := near(name, missing))]

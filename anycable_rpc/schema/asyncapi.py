@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
-from .described import ChannelDescription, Description, Schema
+from .described import REF, ChannelDescription, Description, Schema
 
 __all__ = ["asyncapi"]
 
 _VERSION = "3.0.0"
+_SUBSCRIBE = "subscribe"
 
 
 def asyncapi(description: Description, title: str, version: str) -> dict[str, Any]:
@@ -33,40 +34,53 @@ def asyncapi(description: Description, title: str, version: str) -> dict[str, An
         "asyncapi": _VERSION,
         "info": {"title": title, "version": version},
         "defaultContentType": "application/json",
-        "channels": {names[channel.name]: _channel(channel) for channel in description.channels},
+        "channels": {names[each.name]: _channel(each, description.schemas) for each in description.channels},
         "operations": operations,
         "components": {"schemas": {name: _draft_07(schema) for name, schema in description.schemas.items()}},
     }
 
 
-def _keys(names: Iterable[str]) -> dict[str, str]:
-    """Return a key for each name. Two names that would have the same key get different ones."""
+def _keys(names: Iterable[str], taken: str = "") -> dict[str, str]:
+    """Return a key for each name, and none that is taken. Two names that would have the same key get different ones."""
     keys: dict[str, str] = {}
     for name in names:
         key = _identifier(name)
-        while key in keys.values():
+        while key in keys.values() or key == taken:
             key += "_"
         keys[name] = key
     return keys
 
 
-def _channel(channel: ChannelDescription) -> dict[str, Any]:
+def _channel(channel: ChannelDescription, schemas: Mapping[str, Schema]) -> dict[str, Any]:
+    performed, said = _performed(channel), _said(channel)
     messages = {
-        "subscribe": _message("subscribe", _subscription(channel)),
-        **{_performed(name): _message(name, schema) for name, schema in _actions(channel)},
-        **{_identifier(name): _message(name, schema) for name, schema in (channel.messages or {}).items()},
+        _SUBSCRIBE: _message(_SUBSCRIBE, _subscription(channel, schemas)),
+        **{performed[name]: _message(name, schema) for name, schema in _actions(channel)},
+        **{said[name]: _message(name, schema) for name, schema in (channel.messages or {}).items()},
     }
     return {"address": channel.name, **_described(channel.doc), "messages": messages}
 
 
-def _subscription(channel: ChannelDescription) -> Schema:
-    """Return the schema of a subscription's identifier: the name of the channel, and the params."""
+def _subscription(channel: ChannelDescription, schemas: Mapping[str, Schema]) -> Schema:
+    """Return the schema of a subscription's identifier: the name of the channel, and the params.
+
+    Params that refuse other members would refuse `channel`, so they are written out with it.
+    """
     named: Schema = {
         "type": "object",
         "properties": {"channel": {"const": channel.name, "type": "string"}},
         "required": ["channel"],
     }
-    return {"allOf": [named, channel.params]} if channel.params else named
+    if not channel.params:
+        return named
+    params = schemas.get(channel.params.get("$ref", "").removeprefix(REF), channel.params)
+    if params.get("additionalProperties", True) is True:
+        return {"allOf": [named, channel.params]}
+    return {
+        **params,
+        "properties": {**named["properties"], **params.get("properties", {})},
+        "required": [*named["required"], *params.get("required", ())],
+    }
 
 
 def _actions(channel: ChannelDescription) -> Iterator[tuple[str, Schema]]:
@@ -80,17 +94,18 @@ def _actions(channel: ChannelDescription) -> Iterator[tuple[str, Schema]]:
 
 
 def _operations(channel: ChannelDescription, name: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    yield "subscribe", _operation("receive", name, ["subscribe"])
+    yield _SUBSCRIBE, _operation("receive", name, [_SUBSCRIBE])
+    performed = _performed(channel)
     for action in channel.actions:
-        key = _performed(action.name)
+        key = performed[action.name]
         yield key, {**_operation("receive", name, [key]), **_described(action.doc)}
     if channel.messages:
-        yield "say", _operation("send", name, list(channel.messages))
+        yield "say", _operation("send", name, _said(channel).values())
 
 
-def _operation(action: str, channel: str, messages: list[str]) -> dict[str, Any]:
+def _operation(action: str, channel: str, messages: Iterable[str]) -> dict[str, Any]:
     place = f"#/channels/{channel}"
-    references = [{"$ref": f"{place}/messages/{_identifier(name)}"} for name in messages]
+    references = [{"$ref": f"{place}/messages/{key}"} for key in messages]
     return {"action": action, "channel": {"$ref": place}, "messages": references}
 
 
@@ -102,9 +117,14 @@ def _described(doc: str) -> dict[str, str]:
     return {"description": doc} if doc else {}
 
 
-def _performed(action: str) -> str:
-    """Return the key of an action, which never is that of a message."""
-    return f"perform.{_identifier(action)}"
+def _performed(channel: ChannelDescription) -> dict[str, str]:
+    """Return the keys of the actions, which never are those of messages: no class has a point in its name."""
+    return {name: f"perform.{key}" for name, key in _keys(action.name for action in channel.actions).items()}
+
+
+def _said(channel: ChannelDescription) -> dict[str, str]:
+    """Return the keys of the messages."""
+    return _keys(channel.messages or (), taken=_SUBSCRIBE)
 
 
 def _identifier(name: str) -> str:

@@ -115,7 +115,7 @@ def describe(cable: Cable) -> Description:
             inputs, ref_template=f"{REF}{{model}}", schema_generator=_Generator
         )
     except PydanticInvalidForJsonSchema as error:
-        raise ConfigurationError(f"a type of a channel has no JSON Schema: {error}") from error
+        raise ConfigurationError(f"{_without_schema(inputs)} has no JSON Schema: {error}") from error
     named: dict[str, Schema] = definitions.get("$defs", {})
     schemas = {key: schema for (key, _), schema in found.items()}
     refusal = _unused("InvalidPayload", named) if cable.settings.report_invalid_payloads else ""
@@ -123,6 +123,20 @@ def describe(cable: Cable) -> Description:
     if any(refusal in (channel.messages or ()) for channel in channels):
         named[refusal] = _INVALID_PAYLOAD
     return Description(channels, named)
+
+
+def _without_schema(inputs: list[tuple[_Key, _Mode, TypeAdapter[Any]]]) -> str:
+    """Return the names of the channel and of the first of its types that has no schema."""
+    channel, *place = next(key for key, mode, adapter in inputs if not _has_schema(adapter, mode))
+    return f"{channel}, {' '.join(place)}"
+
+
+def _has_schema(adapter: TypeAdapter[Any], mode: _Mode) -> bool:
+    try:
+        adapter.json_schema(schema_generator=_Generator, mode=mode)
+    except PydanticInvalidForJsonSchema:
+        return False
+    return True
 
 
 def _unused(name: str, names: Container[str]) -> str:
@@ -137,17 +151,17 @@ def _adapters(channel: type[Channel]) -> Iterator[tuple[_Key, _Mode, TypeAdapter
         for name, (adapter, _) in action.parameters.items():
             if adapter is not None:
                 yield ("action", action.name, name), "validation", adapter
-    for name, message in _messages(channel):
+    for name, message in _messages(channel).items():
         yield ("message", name), "serialization", TypeAdapter(message)
 
 
-def _messages(channel: type[Channel]) -> Iterator[tuple[str, Any]]:
-    """Yield the declared messages one by one: the members of the union, with their names."""
-    if messages_of(channel) is None:
-        return
-    members = list(_members(channel.messages))
-    for place, member in enumerate(members, 1):
-        yield getattr(member, "__name__", f"message{place}"), member
+def _messages(channel: type[Channel]) -> Mapping[str, Any]:
+    """Return the declared messages: the members of the union, each by a name of its own."""
+    found: dict[str, Any] = {}
+    if messages_of(channel) is not None:
+        for place, member in enumerate(_members(channel.messages), 1):
+            found[_unused(getattr(member, "__name__", f"message{place}"), found)] = member
+    return found
 
 
 def _members(declared: Any) -> Iterator[Any]:
@@ -164,7 +178,7 @@ def _channel(name: str, channel: type[Channel], schemas: Mapping[_Key, Schema], 
     actions = tuple(_action(name, key, channel, schemas) for key in sorted(actions_of(channel)))
     messages = None
     if messages_of(channel) is not None:
-        messages = {key: schemas[name, "message", key] for key, _ in _messages(channel)}
+        messages = {key: schemas[name, "message", key] for key in _messages(channel)}
         if refusal and any(action.takes_payload for action in actions):
             messages[refusal] = {"$ref": f"{REF}{refusal}"}
     return ChannelDescription(name, _doc(channel, Channel), schemas.get((name, "params")), actions, messages)

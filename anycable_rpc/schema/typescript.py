@@ -20,12 +20,13 @@ import type * as core from "@anycable/core"
 _FOOT = """\
 type ParamsMap = { [name: string]: boolean | number | string }
 type Scalars<P> = P extends ParamsMap ? P : ParamsMap
+type Heard<M> = unknown extends M ? core.Message : Extract<M, core.Message>
 
 /** The channel class of @anycable/core with the types of one channel. */
 export type ChannelOf<Name extends keyof Channels> = core.Channel<
   Scalars<Channels[Name]["params"]>,
-  Channels[Name]["message"],
-  core.ChannelEvents<Channels[Name]["message"]>,
+  Heard<Channels[Name]["message"]>,
+  core.ChannelEvents<Heard<Channels[Name]["message"]>>,
   Channels[Name]["actions"]
 >
 
@@ -40,10 +41,15 @@ export interface TypedCable extends Pick<core.Cable, Exclude<keyof core.Cable, "
 }
 """
 
-_RESERVED = frozenset(
-    {"core", "ParamsMap", "Scalars", "ChannelOf", "Channels", "TypedCable", "Record", "Pick", "Exclude"}
-)
-"""Names that the declarations use themselves."""
+_OURS = "core ParamsMap Scalars Heard Extract ChannelOf Channels TypedCable Record Pick Exclude"
+_BUILT_IN = "any bigint boolean never number object string symbol undefined unknown"
+_WORDS = """
+await break case catch class const continue debugger default delete do else enum export extends false finally for
+function if implements import in instanceof interface let new null package private protected public return static super
+switch this throw true try typeof var void while with yield
+"""
+_RESERVED = frozenset(f"{_OURS} {_BUILT_IN} {_WORDS}".split())
+"""Names that a type cannot have: those that the declarations use themselves, and words of the language."""
 
 _NAME = re.compile(r"[A-Za-z_$][\w$]*", re.ASCII)
 _BASIC = {"string": "string", "integer": "number", "number": "number", "boolean": "boolean", "null": "null"}
@@ -153,7 +159,8 @@ class _Writer:
         if members:
             return f"{{ {'; '.join(members)} }}"
         others = schema.get("additionalProperties", True)
-        return f"Record<string, {self.type(others)}>" if others is not False else "Record<string, never>"
+        # A type may be in its own index signature, but not in its own Record.
+        return f"{{ [name: string]: {self.type(others)} }}" if others is not False else "Record<string, never>"
 
 
 def _union(types: Iterable[str], sign: str = " | ") -> str:

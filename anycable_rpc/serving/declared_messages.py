@@ -26,14 +26,14 @@ def check_messages(cable: Cable) -> None:
     """Make it an error to send data that the `messages` of a channel do not allow.
 
     `transmit` of these channels checks it, and so does each broadcast of the cable to a stream that one of them has
-    started in this process.
+    started in this process. The checks are around the methods of `Channel`, so they see what an override makes of its
+    arguments. Channels and cables that declare nothing pass them.
     """
     declared = {channel: adapter for channel in cable.channels.values() if (adapter := messages_of(channel))}
     if declared and cable.check_message is None:
         cable.check_message = DeclaredMessages(declared)
-        for channel in declared:
-            _wrap(channel, "transmit", _checked_transmit)
-            _wrap(channel, "stream_from", _noted_stream)
+        _wrap("transmit", _checked_transmit)
+        _wrap("stream_from", _noted_stream)
 
 
 class DeclaredMessages:
@@ -86,13 +86,13 @@ def _check_json(adapter: TypeAdapter[Any], channel: type[Channel], data: Any, ho
         raise InvalidMessage(f"what {how} is none of {channel.__name__}.messages: {explain(error)}") from None
 
 
-def _wrap(channel: type[Channel], name: str, wrapper: Callable[[Callable[..., None]], Callable[..., None]]) -> None:
-    """Put a check around a method of a channel, once: a base class may have it already."""
-    method = getattr(channel, name)
+def _wrap(name: str, wrapper: Callable[[Callable[..., None]], Callable[..., None]]) -> None:
+    """Put a check around a method of channels, once."""
+    method = getattr(Channel, name)
     if not hasattr(method, _MARK):
         wrapped = wrapper(method)
         setattr(wrapped, _MARK, True)
-        setattr(channel, name, wrapped)
+        setattr(Channel, name, wrapped)
 
 
 def _checked_transmit(transmit: Callable[..., None]) -> Callable[..., None]:
@@ -108,8 +108,8 @@ def _checked_transmit(transmit: Callable[..., None]) -> Callable[..., None]:
 def _noted_stream(stream_from: Callable[..., None]) -> Callable[..., None]:
     @wraps(stream_from)
     def noted(self: Channel, stream: str, whisper: bool = False) -> None:
+        stream_from(self, stream, whisper)
         if isinstance(self.cable.check_message, DeclaredMessages):
             self.cable.check_message.note(type(self), stream)
-        stream_from(self, stream, whisper)
 
     return noted

@@ -15,7 +15,7 @@ export type Typing = { user: string }
 export type You = { user: string; via: ("RPC" | "JWT"); type: "you" }
 
 /** An action has refused its payload and has not run. */
-export type InvalidPayload = { type: "invalid_payload"; action: string; errors: Record<string, string> }
+export type InvalidPayload = { type: "invalid_payload"; action: string; errors: { [name: string]: string } }
 
 export interface ChatChannelActions {
   /** Join the presence again after a resumed session, for which `subscribed` does not run. */
@@ -44,12 +44,13 @@ export interface Channels {
 
 type ParamsMap = { [name: string]: boolean | number | string }
 type Scalars<P> = P extends ParamsMap ? P : ParamsMap
+type Heard<M> = unknown extends M ? core.Message : Extract<M, core.Message>
 
 /** The channel class of @anycable/core with the types of one channel. */
 export type ChannelOf<Name extends keyof Channels> = core.Channel<
   Scalars<Channels[Name]["params"]>,
-  Channels[Name]["message"],
-  core.ChannelEvents<Channels[Name]["message"]>,
+  Heard<Channels[Name]["message"]>,
+  core.ChannelEvents<Heard<Channels[Name]["message"]>>,
   Channels[Name]["actions"]
 >
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from ..support.paths import PROJECT
 from .commands import run
 
 APP = """
@@ -57,6 +61,18 @@ def test_the_settings_count() -> None:
     result = run("schema", "rooms:cable", "--typescript", ANYCABLE_REPORT_INVALID_PAYLOADS="0")
 
     assert "InvalidPayload" not in result.stdout
+
+
+def test_it_ends_quietly_when_the_reader_of_its_output_has_gone(folder: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "anycable_rpc", "schema", "rooms:cable"]
+    env = {**os.environ, "PYTHONPATH": str(PROJECT)}
+
+    with os.fdopen(write, "wb") as output:
+        done = subprocess.run(command, cwd=folder, env=env, stdout=output, stderr=subprocess.PIPE, timeout=60)
+
+    assert (done.returncode, done.stderr) == (1, b"an app may print\n")
 
 
 @pytest.mark.parametrize(

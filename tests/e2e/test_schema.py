@@ -12,7 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel, JsonValue
+from typing_extensions import TypeAliasType
 
+from anycable_rpc import Cable, Channel, Connection, action
 from anycable_rpc.schema import asyncapi, describe, typescript
 
 from ..schema.app import cable
@@ -139,6 +142,41 @@ class TestAsyncAPI:
         found = validated(node, schema_tools, document)
 
         assert any("operations.ChatChannel.say.action" in problem for problem in found["problems"])
+
+
+class Node(BaseModel):
+    children: list[Node]
+
+
+class delete(BaseModel):  # noqa: N801 - a word of TypeScript
+    string: int
+
+
+Json = TypeAliasType("Json", "dict[str, Json] | list[Json] | str | None")
+
+
+def odd_channels() -> list[type[Channel]]:
+    """Return channels with unusual names and messages."""
+
+    def say(self: Channel, node: Node, json: Json) -> None: ...
+
+    kinds: list[Any] = [Node | int | None, JsonValue, Json, delete, list[int] | list[str]]
+    return [
+        type("Odd", (Channel,), {"name": f"Чат #{place}", "messages": kind, "сказать": action(say)})
+        for place, kind in enumerate(kinds)
+    ]
+
+
+class TestOddChannels:
+    def test_the_document_is_valid(self, node: str, schema_tools: Path) -> None:
+        document = asyncapi(describe(Cable(Connection, odd_channels())), "odd", "1")
+
+        assert validated(node, schema_tools, document)["problems"] == []
+
+    def test_the_types_compile(self, tsc: Callable[..., tuple[str, set[int]]], sources: Path) -> None:
+        (sources / "channels.ts").write_text(typescript(describe(Cable(Connection, odd_channels()))), "utf-8")
+
+        assert tsc(*STRICT, sources / "channels.ts") == ("", set())
 
 
 class TestTypeScript:

@@ -16,6 +16,10 @@ from hypothesis import strategies as st
 from anycable_rpc import Cable, ConfigurationError, Connection, GlobalID, IdentifiersCodec, InvalidIdentifiers
 from anycable_rpc.identity import revival
 from anycable_rpc.identity.revival import TEXT, Revival, held_object, revival_for
+from anycable_rpc.protocol.messages import ConnectionRequest, Env, Status
+from anycable_rpc.rpc.dispatch import respond
+from anycable_rpc.settings.model import Settings
+from anycable_rpc.transports.runner import run
 
 
 @dataclass(frozen=True)
@@ -128,6 +132,41 @@ class TestWhatAClientHasChosenStaysAString:
         before, _, after = str(caught.value).partition(" allows an object and a string: ")
         assert before.startswith("the identifier 'name': ")
         assert after == "a string that a client has chosen could name an object. Use two identifiers"
+
+    @pytest.mark.parametrize(
+        ("annotation", "chosen"),
+        [(User, GID), (User | None, "gid://app/User/1"), (list[User], [USER, GID]), (dict[str, User], {"a": GID})],
+        ids=str,
+    )
+    def test_connect_cannot_set_a_string_that_would_come_back_as_an_object(self, annotation: Any, chosen: Any) -> None:
+        codec = IdentifiersCodec(["user"], objects=OBJECTS, types={"user": annotation})
+
+        with pytest.raises(InvalidIdentifiers) as caught:
+            codec.check_chosen({"user": chosen})
+
+        assert str(caught.value) == (
+            "identifiers: user is or holds a string that would come back as an object, and a client may have chosen "
+            "it: set the object itself"
+        )
+
+    @pytest.mark.parametrize(
+        ("annotation", "chosen"), [(User, USER), (User, "ann"), (User, None), (list[User], [USER, "ann"]), (str, GID)]
+    )
+    def test_connect_can_set_objects_and_other_strings(self, annotation: Any, chosen: Any) -> None:
+        IdentifiersCodec(["user"], objects=OBJECTS, types={"user": annotation}).check_chosen({"user": chosen})
+
+    def test_a_connect_with_such_a_string_is_refused(self) -> None:
+        class Chat(Connection):
+            identified_by = ("user",)
+            user: User
+
+            def connect(self) -> None:
+                self.user = self.cookies["user"]  # type: ignore[assignment]  # pyright: ignore
+
+        cable = Cable(Chat, objects=OBJECTS, settings=Settings())
+        request = ConnectionRequest(Env(headers={"cookie": f"user={GID}"}))
+
+        assert run(respond(cable, request), ()).status is Status.ERROR
 
     def test_in_a_connection(self) -> None:
         class Chat(Connection):

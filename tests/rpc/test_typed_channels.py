@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
 from anycable_rpc import Cable, Channel, ConfigurationError, Connection, MemoryBroadcaster, action
-from anycable_rpc.errors import InvalidMessage
+from anycable_rpc.errors import InvalidData, InvalidMessage
 from anycable_rpc.protocol.messages import CommandMessage, CommandResponse, DisconnectRequest, Env, EnvResponse, Status
 from anycable_rpc.serving.declared_messages import DeclaredMessages, check_messages
 from anycable_rpc.typed import messages_of
@@ -303,6 +303,36 @@ class TestMessages:
         with pytest.raises(InvalidMessage, match=r"none of Talk\.messages"):
             served.cable.broadcast("stream of Talk", Said(text="hi"))
 
+    def test_an_override_may_take_other_arguments(self, app: MakeApp) -> None:
+        class Talk(Channel):
+            messages = Left
+
+            def stream_from(self, stream: str, whisper: bool = False, prefix: str = "") -> None:
+                super().stream_from(prefix + stream, whisper)
+
+            def transmit(self, data: Any, kind: str = "left") -> None:
+                super().transmit({"type": kind, "user": data})
+
+            def subscribed(self) -> None:
+                self.stream_from("talk", prefix="the ")
+                self.transmit("ann", kind="left")
+
+        served = in_development(app, Talk)
+
+        served.cable.broadcast("talk", 5)
+        with pytest.raises(InvalidMessage, match=r"^what to 'the talk' is broadcast is none of Talk\.messages: "):
+            served.cable.broadcast("the talk", 5)
+
+    def test_a_stream_that_is_no_name_has_the_same_error_as_without_the_check(self, app: MakeApp) -> None:
+        class Talk(Channel):
+            messages = Left
+
+        served = in_development(app, Talk)
+        talk: Any = Talk(User(served.cable, Env()), "", {})
+
+        with pytest.raises(InvalidData):
+            talk.stream_from(["talk"])
+
     def test_data_that_is_no_json_is_an_error_of_its_own(self) -> None:
         talk = make_talk()
 
@@ -328,7 +358,6 @@ class TestMessages:
         check_messages(cable)
 
         assert cable.check_message is None
-        assert Plain.transmit is Channel.transmit
 
     def test_a_channel_of_another_cable_is_not_checked(self, app: MakeApp) -> None:
         talk = make_talk()
@@ -349,6 +378,10 @@ class TestMessages:
     def test_what_is_no_type_is_an_error(self) -> None:
         with pytest.raises(ConfigurationError, match=r"^Own\.messages: values cannot be validated"):
             messages_of(type("Own", (Channel,), {"messages": 5}))
+
+    def test_the_error_says_what_messages_are(self) -> None:
+        with pytest.raises(ConfigurationError, match=r"give an attribute for something else another name$"):
+            messages_of(type("Own", (Channel,), {"messages": []}))
 
 
 def _json(data: Any) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -39,6 +39,10 @@ def references(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for item in value:
             yield from references(item)
+
+
+class Strict(BaseModel, extra="forbid"):
+    room: int
 
 
 class TestDescription:
@@ -88,10 +92,20 @@ class TestDescription:
             thing: Opaque
 
         class Odd(Channel):
-            messages = Holder
+            messages = int | Holder
 
-        with pytest.raises(ConfigurationError, match=r"^a type of a channel has no JSON Schema: "):
-            describe(cable_of(Odd))
+            @action
+            def go(self, call: Callable[[], int]) -> None: ...
+
+        class Odder(Channel):
+            messages = int | Holder
+
+        for channel, place in (
+            (Odd, "Odd, action Odd.go call"),
+            (Odder, "Odder, message Holder"),
+        ):
+            with pytest.raises(ConfigurationError, match=f"^{place} has no JSON Schema: "):
+                describe(cable_of(Plain, channel))
 
 
 class TestAsyncAPI:
@@ -120,6 +134,16 @@ class TestAsyncAPI:
             ]
         }
         assert messages("Plain")["subscribe"]["payload"]["required"] == ["channel"]
+
+    @pytest.mark.parametrize("declared", [Strict, dict[str, int]], ids=str)
+    def test_params_that_refuse_other_members_allow_the_name_of_the_channel(self, declared: Any) -> None:
+        own = type("Own", (Channel,), {"__annotations__": {"params": declared}})
+
+        payload = asyncapi(describe(cable_of(own)), "own", "1")["channels"]["Own"]["messages"]["subscribe"]["payload"]
+
+        assert payload["properties"]["channel"] == {"const": "Own", "type": "string"}
+        assert payload["required"] == ["channel", *(["room"] if declared is Strict else [])]
+        assert payload["additionalProperties"] == (False if declared is Strict else {"type": "integer"})
 
     def test_a_client_performs_actions(self) -> None:
         named, payload = messages("ChatChannel")["perform.speak"]["payload"]["allOf"]
@@ -182,6 +206,23 @@ class TestAsyncAPI:
         }
         assert list(document["operations"]) == ["A__B.subscribe", "A__B_.subscribe"]
 
+    def test_messages_and_actions_whose_names_are_alike_have_keys_of_their_own(self) -> None:
+        def act(self: Channel, text: str) -> None: ...
+
+        subscribe, other = type("subscribe", (BaseModel,), {}), type("subscribe", (BaseModel,), {})
+        own = {"messages": subscribe | other | list[int] | list[str], "ä": action(act), "ö": action(act)}
+
+        document = asyncapi(describe(cable_of(type("Own", (Channel,), own))), "own", "1")
+
+        assert list(document["channels"]["Own"]["messages"]) == [
+            *("subscribe", "perform._", "perform.__"),
+            *("subscribe_", "subscribe__", "list", "list_", "InvalidPayload"),
+        ]
+        assert [each["$ref"].rpartition("/")[2] for each in document["operations"]["Own.say"]["messages"]] == [
+            *("subscribe_", "subscribe__", "list", "list_", "InvalidPayload")
+        ]
+        assert [name for name in document["operations"] if "perform" in name] == ["Own.perform._", "Own.perform.__"]
+
     def test_each_reference_leads_somewhere(self) -> None:
         for reference in set(references(DOCUMENT)):
             found: Any = DOCUMENT
@@ -204,7 +245,7 @@ class TestTypeScript:
             (
                 "Left",
                 'export type Left = { type: "left"; user: string; pair: [number, string]; '
-                "more: Record<string, number> }",
+                "more: { [name: string]: number } }",
             ),
             ("Record_", "export type Record_ = { price: string; shape: (Circle | Square) }"),
         ],
@@ -222,7 +263,7 @@ export interface ChatChannelActions {
   paint: (payload?: { colour?: Colour }) => void
   /** Say something. */
   speak: (payload: { text: string; point?: (Point_Input | null) }) => void
-  whole: (payload: Record<string, number>) => void
+  whole: (payload: { [name: string]: number }) => void
 }
 """
             in TYPES
@@ -263,7 +304,7 @@ export interface Channels {
             (True, "unknown"),
             ({}, "unknown"),
             ({"type": "array"}, "unknown[]"),
-            ({"type": "object"}, "Record<string, unknown>"),
+            ({"type": "object"}, "{ [name: string]: unknown }"),
             ({"type": "object", "additionalProperties": False}, "Record<string, never>"),
             ({"const": 'a"b'}, '"a\\"b"'),
             ({"enum": ["a", 1, None]}, '("a" | 1 | null)'),
@@ -278,6 +319,24 @@ export interface Channels {
         types = typescript(type(described)(described.channels, {"X": {"anyOf": [schema]}}))
 
         assert f"export type X = {written}\n" in types
+
+    def test_a_schema_of_objects_may_hold_itself(self) -> None:
+        described = describe(cable_of(Plain))
+        itself = {"$ref": "#/components/schemas/X"}
+
+        types = typescript(
+            type(described)(described.channels, {"X": {"type": "object", "additionalProperties": itself}})
+        )
+
+        assert "export type X = { [name: string]: X }\n" in types
+
+    @pytest.mark.parametrize("name", ["string", "object", "delete", "new", "Record", "core"])
+    def test_words_of_the_language_are_no_names(self, name: str) -> None:
+        described = describe(cable_of(Plain))
+
+        types = typescript(type(described)(described.channels, {name: {}}))
+
+        assert f"export type {name}_ = unknown\n" in types
 
     def test_names_that_are_no_names_are_made_ones(self) -> None:
         described = describe(cable_of(Plain))
