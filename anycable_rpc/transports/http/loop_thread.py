@@ -72,7 +72,7 @@ class LoopThread:
             raise
 
     def _run(self) -> None:
-        while not self._loop.is_closed():
+        while True:
             try:
                 self._loop.run_forever()
             except BaseException:

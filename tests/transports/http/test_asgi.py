@@ -197,6 +197,14 @@ class TestMessages:
 
         assert [messages[0]["status"] for messages in sent] == [200] * 3
 
+    def test_calls_on_event_loops_that_live_at_the_same_time(self) -> None:
+        app = app_of()
+
+        with asyncio.Runner() as first, asyncio.Runner() as second:
+            sent = [runner.run(Caller(body(b"{}")).calls(app)) for runner in (first, second, first)]
+
+        assert [messages[0]["status"] for messages in sent] == [200] * 3
+
     def test_the_lifespan_is_completed_where_a_server_runs_the_app_alone(self) -> None:
         phases = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
 
