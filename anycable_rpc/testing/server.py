@@ -13,12 +13,11 @@ from ..protocol.messages import Status
 from ..serving.declared_messages import check_messages
 from ..transports.bytes_handler import bytes_handler
 from ..transports.runner import Wait
-from ..transports.service import AnsweredCall
+from ..transports.service import AnsweredCall, Service
 from .broadcasts import Broadcasts
 from .event_loop import EventLoop, Hop, Hops, here, in_own_context, is_loop_running
 from .node import TestNode
 from .presence import TestAPI
-from .service import InPlaceService
 from .steps import PendingCall, Steps, adrive, drive, nothing
 
 if TYPE_CHECKING:
@@ -59,8 +58,8 @@ class TestServer:
         self.node = TestNode(GatewayOptions.of(cable.settings))
         self.raise_exceptions = raise_exceptions
         self._loop = EventLoop()
-        service = InPlaceService.of(cable)
-        service.wait, service.hops = wait or self._loop.wait, Hops(hop or here)
+        service = Service.of(cable)
+        service.wait, service.thread_runner = wait or self._loop.wait, Hops(hop or here)
         service.observers.append(self._note_errors)
         self._handler = bytes_handler(service)
         self._rounded_numbers = RoundedNumbers()

@@ -59,12 +59,16 @@ class Service:
             nothing more while there are none.
         refusal_observers: each is called with every `Refusal` of a call that is not admitted.
         on_health_change: called with True or False when the health of the server turns, on any thread.
+        wait: runs an `async def` callback to its end for `handle`, where that may happen.
+        thread_runner: runs `def` callbacks for `ahandle`. At first it is the service's own `threads`.
     """
 
     def __init__(self, cable: Cable, *, version_check: bool = True, sid_header: bool = True, threads: int = 30) -> None:
         self.cable = cable
         self.is_async = cable.is_async
         self.threads = runner.CallbackThreads(threads)
+        self.thread_runner: runner.ThreadRunner = self.threads
+        self.wait: runner.Wait | None = None
         self.observers: list[Callable[[AnsweredCall], object]] = []
         self.refusal_observers: list[Callable[[Refusal], object]] = []
         self.on_health_change: Callable[[bool], object] = _ignore
@@ -99,7 +103,6 @@ class Service:
         metadata: Mapping[str, str],
         encode: Callable[[Response], _Encoded],
         problem: ProtocolError | None = None,
-        wait: runner.Wait | None = None,
     ) -> _Encoded:
         """Answer a request from this thread with an encoded response; for a transport with a codec.
 
@@ -109,16 +112,15 @@ class Service:
             encode: makes of a response what the transport sends. It may raise ResponseTooLarge: then the call fails
                 with that error, and the response that says so is encoded instead.
             problem: an error of the request that the transport has found; no callback runs then.
-            wait: runs an `async def` callback to its end, if the app has any.
         """
         began = perf_counter() if self.observers else 0.0
         try:
             call = self._begin(request, metadata)
-            response = runner.run(fail(call, problem) if problem else answer(call), self._middleware, wait)
+            response = runner.run(fail(call, problem) if problem else answer(call), self._middleware, self.wait)
             try:
                 encoded = encode(response)
             except ResponseTooLarge as error:
-                response = runner.run(fail(call, error), self._middleware, wait)
+                response = runner.run(fail(call, error), self._middleware, self.wait)
                 encoded = _encode_instead(encode, response)
             errors: tuple[BaseException, ...] = call.errors
         except BaseException as error:
@@ -137,9 +139,9 @@ class Service:
         problem: ProtocolError | None = None,
         threads: runner.ThreadRunner | None = None,
     ) -> _Encoded:
-        """`answer` on the running event loop; `def` callbacks run on `threads`, or on its own if None."""
+        """`answer` on the running event loop; `def` callbacks run on `threads`, or on `thread_runner` if None."""
         began = perf_counter() if self.observers else 0.0
-        threads = threads or self.threads
+        threads = threads or self.thread_runner
         try:
             call = self._begin(request, metadata)
             steps = fail(call, problem) if problem else answer(call)
