@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from .grouped import GroupedBroadcaster
-from .http_carriers import AsyncHTTPCarrier, HTTPCarrier, Posts, Refusal, may_be_about_content
+from .http_carriers import PostingBroadcaster, Refusal, may_be_about_content
 from .http_problems import CHECK_SERVER_LOG, COMMON_ADVICE
 from .http_url import ErrorTexts, Target
 from .retries import DEADLINE
@@ -31,7 +30,7 @@ _STATUS_ADVICE = COMMON_ADVICE | {
 }
 
 
-class HTTPBroadcaster(GroupedBroadcaster):
+class HTTPBroadcaster(PostingBroadcaster):
     """A broadcaster with kept connections, for any thread, with or without an event loop, also after a fork.
 
     Publications that come while others are on their way leave together, as one JSON array. After a failure that looks
@@ -50,14 +49,7 @@ class HTTPBroadcaster(GroupedBroadcaster):
 
     def __init__(self, url: str, key: str | None = None, *, deadline: float = DEADLINE) -> None:
         target = Target.parse(url, key, _TEXTS)
-        super().__init__(target.address, deadline)
-        self._posts = Posts(target, target.path, _TEXTS, _refusal, self._failed)
-
-    def _carrier(self) -> HTTPCarrier:
-        return HTTPCarrier(self._posts)
-
-    def _async_carrier(self) -> AsyncHTTPCarrier:
-        return AsyncHTTPCarrier(self._posts)
+        super().__init__(target, target.path, _TEXTS, _refusal, deadline)
 
 
 def _refusal(status: int) -> Refusal | None:

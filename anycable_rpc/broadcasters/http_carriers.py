@@ -15,14 +15,16 @@ from typing import NamedTuple
 
 from ..errors import BroadcastFailed
 from ..publishing.payloads import is_publication
+from .grouped import GroupedBroadcaster
 from .http_async import AsyncConnections
 from .http_messages import head_of
 from .http_problems import NoResponse
 from .http_sync import Connections
 from .http_url import ErrorTexts, Target
+from .steps import adrive, drive
 from .trips import CROWDED, Failed, Outcomes, with_context
 
-__all__ = ["AsyncHTTPCarrier", "HTTPCarrier", "Posts", "Refusal", "may_be_about_content"]
+__all__ = ["AsyncHTTPCarrier", "HTTPCarrier", "PostingBroadcaster", "Posts", "Refusal", "may_be_about_content"]
 
 
 class Refusal(NamedTuple):
@@ -114,13 +116,7 @@ class HTTPCarrier:
 
     def send_many(self, payloads: Sequence[str], seconds: float) -> Outcomes:
         end = monotonic() + seconds
-        exchange = self._posts.of_trip(payloads)
-        try:
-            request = next(exchange)
-            while True:
-                request = exchange.send(self._send(request, end - monotonic()))
-        except StopIteration as stop:
-            return list(stop.value)
+        return drive(self._posts.of_trip(payloads), lambda request: self._send(request, end - monotonic()))
 
     def close(self) -> None:
         self._connections.close()
@@ -146,13 +142,7 @@ class AsyncHTTPCarrier:
 
     async def send_many(self, payloads: Sequence[str], seconds: float) -> Outcomes:
         end = monotonic() + seconds
-        exchange = self._posts.of_trip(payloads)
-        try:
-            request = next(exchange)
-            while True:
-                request = exchange.send(await self._send(request, end - monotonic()))
-        except StopIteration as stop:
-            return list(stop.value)
+        return await adrive(self._posts.of_trip(payloads), lambda request: self._send(request, end - monotonic()))
 
     async def close(self) -> None:
         await self._connections.close()
@@ -162,6 +152,30 @@ class AsyncHTTPCarrier:
             return (await self._connections.exchange(request, seconds)).status
         except NoResponse as error:
             return error
+
+
+class PostingBroadcaster(GroupedBroadcaster):
+    """A broadcaster that posts.
+
+    Args:
+        target: the server.
+        path: where publications are posted.
+        texts: parts of the error sentences.
+        refusal: see `Posts`.
+        deadline: seconds that a publication may take in all.
+    """
+
+    def __init__(
+        self, target: Target, path: str, texts: ErrorTexts, refusal: Callable[[int], Refusal | None], deadline: float
+    ) -> None:
+        super().__init__(target.address, deadline)
+        self._posts = Posts(target, path, texts, refusal, self._failed)
+
+    def _carrier(self) -> HTTPCarrier:
+        return HTTPCarrier(self._posts)
+
+    def _async_carrier(self) -> AsyncHTTPCarrier:
+        return AsyncHTTPCarrier(self._posts)
 
 
 def _runs(payloads: Sequence[str]) -> Iterator[list[str]]:

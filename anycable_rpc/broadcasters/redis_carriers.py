@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from redis.exceptions import RedisClusterException, RedisError, ResponseError
@@ -19,6 +20,7 @@ from . import redis_clients
 from .redis_commands import Commands
 from .redis_errors import describe
 from .redis_listeners import Listeners
+from .steps import adrive, drive
 from .trips import CROWDED, Failed, Outcomes, with_context
 
 __all__ = ["AsyncRedisCarrier", "RedisCarrier", "Route"]
@@ -27,10 +29,18 @@ _logger = logging.getLogger("anycable_rpc")
 
 _ERRORS = (RedisError, RedisClusterException)
 
+_Clients = Callable[[], Any]
+"""Returns the client. That of a cluster connects then, so it is asked for where its errors are caught."""
+_Command = Callable[[], Any]
+"""A command to Redis. Sync code calls it, async code awaits what it returns."""
+
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A Redis, what to do there, and how to report failures. `seconds` limits each step of an attempt."""
+    """A Redis, what to do there, and how to report failures. `seconds` limits each step of an attempt.
+
+    The commands of a trip are steps (`steps.py`), the same for sync and async code.
+    """
 
     url: str
     sentinels: str
@@ -40,36 +50,71 @@ class Route:
     listeners: Listeners
     failed: Failed
 
-    def failure(self, error: Exception) -> BroadcastFailed:
-        """Return the error of a publication."""
+    def of_one(self, clients: _Clients, payload: str) -> Generator[_Command, Any, None]:
+        """Yield the commands that publish a payload.
+
+        Raises:
+            BroadcastFailed: it was not accepted.
+        """
+        try:
+            reply = yield partial(self._publish, clients, payload)
+        except _ERRORS as error:
+            raise self._failure(error) from None
+        yield from self._look_for_listeners(clients, reply)
+
+    def of_many(self, clients: _Clients, payloads: Sequence[str]) -> Generator[_Command, Any, Outcomes]:
+        """Yield the commands that publish payloads in their order. Return the outcomes."""
+        if self.is_cluster:
+            return (yield from self._one_by_one(clients, payloads))
+        client = clients()  # a client that nobody holds would close the connection of its pipeline
+        pipeline = client.pipeline(transaction=False)
+        for payload in payloads:
+            self.commands.publish(pipeline, payload)
+        try:
+            replies = yield lambda: pipeline.execute(raise_on_error=False)
+        except _ERRORS as error:
+            return [self._failure(error) for _ in payloads]
+        yield from self._look_for_listeners(clients, replies[-1])
+        return [self._failure(reply) if isinstance(reply, Exception) else None for reply in replies]
+
+    def _one_by_one(self, clients: _Clients, payloads: Sequence[str]) -> Generator[_Command, Any, Outcomes]:
+        outcomes: Outcomes = []
+        for payload in payloads:
+            try:
+                yield partial(self._publish, clients, payload)
+            except ResponseError as error:
+                outcomes.append(self._failure(error))
+            except _ERRORS as error:
+                return self._cut_short(outcomes, error, len(payloads))
+            else:
+                outcomes.append(None)
+        return outcomes
+
+    def _look_for_listeners(self, clients: _Clients, reply: Any) -> Generator[_Command, Any, None]:
+        """Note who listens, by a reply. Ask the server where the reply does not say so, and it is time to ask."""
+        is_heard = self.commands.is_heard(reply)
+        if is_heard is not None:
+            self.listeners.note(is_heard)
+        elif self.listeners.is_time_to_check():
+            try:
+                answer = yield lambda: self.commands.ask(clients())
+            except _ERRORS as error:  # for example a user that may only write: the payloads have arrived all the same
+                _logger.debug("cannot see who listens to %s: %s", self.commands.channel, type(error).__name__)
+            else:
+                self.listeners.note(self.commands.is_answer_of_listeners(answer))
+
+    def _publish(self, clients: _Clients, payload: str) -> Any:
+        return self.commands.publish(clients(), payload)
+
+    def _failure(self, error: Exception) -> BroadcastFailed:
         return with_context(self.failed(*describe(error)), error)
 
-    def outcomes(self, replies: Sequence[Any]) -> Outcomes:
-        """Return the error of each reply."""
-        return [self.failure(reply) if isinstance(reply, Exception) else None for reply in replies]
-
-    def cut_short(self, outcomes: Outcomes, error: Exception, count: int) -> Outcomes:
+    def _cut_short(self, outcomes: Outcomes, error: Exception, count: int) -> Outcomes:
         """Return the outcomes of a trip of `count` publications that ended with an error of the connection."""
         reason, is_transient = describe(error)
         unsent = reason if is_transient else CROWDED
         rest = [self.failed(unsent, True) for _ in range(count - len(outcomes) - 1)]
-        return [*outcomes, self.failure(error), *rest]
-
-    def must_ask(self, reply: Any) -> bool:
-        """Note who listens, by a reply. Return whether it is time to ask the server."""
-        is_heard = self.commands.is_heard(reply)
-        if is_heard is None:
-            return self.listeners.is_time_to_check()
-        self.listeners.note(is_heard)
-        return False
-
-    def note(self, answer: Any) -> None:
-        """Note who listens, by the answer of the server."""
-        self.listeners.note(self.commands.is_answer_of_listeners(answer))
-
-    def cannot_ask(self, error: Exception) -> None:
-        """Log that the question failed, perhaps for want of a permission. The payloads have arrived all the same."""
-        _logger.debug("cannot see who listens to %s: %s", self.commands.channel, type(error).__name__)
+        return [*outcomes, self._failure(error), *rest]
 
 
 class RedisCarrier:
@@ -81,53 +126,16 @@ class RedisCarrier:
         self._lock = threading.Lock()
 
     def send_one(self, payload: str, seconds: float) -> None:
-        try:
-            reply = self._route.commands.publish(self._client, payload)
-        except _ERRORS as error:
-            raise self._route.failure(error) from None
-        self._look_for_listeners(reply)
+        drive(self._route.of_one(self._client, payload), _call)
 
     def send_many(self, payloads: Sequence[str], seconds: float) -> Outcomes:
-        if self._route.is_cluster:
-            return self._one_by_one(payloads)
-        client = self._client  # a client that nobody holds would close the connection of its pipeline
-        try:
-            pipeline = client.pipeline(transaction=False)
-            for payload in payloads:
-                self._route.commands.publish(pipeline, payload)
-            replies = pipeline.execute(raise_on_error=False)
-        except _ERRORS as error:
-            replies = [error] * len(payloads)
-        else:
-            self._look_for_listeners(replies[-1])
-        return self._route.outcomes(replies)
+        return drive(self._route.of_many(self._client, payloads), _call)
 
     def close(self) -> None:
         client, self._made = self._made, None
         if client is not None:
             redis_clients.close(client)
 
-    def _one_by_one(self, payloads: Sequence[str]) -> Outcomes:
-        outcomes: Outcomes = []
-        for payload in payloads:
-            try:
-                self._route.commands.publish(self._client, payload)
-            except ResponseError as error:
-                outcomes.append(self._route.failure(error))
-            except _ERRORS as error:
-                return self._route.cut_short(outcomes, error, len(payloads))
-            else:
-                outcomes.append(None)
-        return outcomes
-
-    def _look_for_listeners(self, reply: Any) -> None:
-        if self._route.must_ask(reply):
-            try:
-                self._route.note(self._route.commands.ask(self._client))
-            except _ERRORS as error:
-                self._route.cannot_ask(error)
-
-    @property
     def _client(self) -> Any:
         with self._lock:
             if self._made is None:
@@ -140,54 +148,29 @@ class AsyncRedisCarrier:
 
     def __init__(self, route: Route) -> None:
         self._route = route
-        self._client = redis_clients.async_client(route.url, route.sentinels, route.seconds)
+        self._made = redis_clients.async_client(route.url, route.sentinels, route.seconds)
 
     async def send_one(self, payload: str, seconds: float) -> None:
-        try:
-            reply = await self._route.commands.publish(self._client, payload)
-        except _ERRORS as error:
-            raise self._route.failure(self._clarified(error)) from None
-        await self._look_for_listeners(reply)
+        await adrive(self._route.of_one(self._client, payload), self._perform)
 
     async def send_many(self, payloads: Sequence[str], seconds: float) -> Outcomes:
-        if self._route.is_cluster:
-            return await self._one_by_one(payloads)
-        try:
-            pipeline = self._client.pipeline(transaction=False)
-            for payload in payloads:
-                self._route.commands.publish(pipeline, payload)
-            replies = await pipeline.execute(raise_on_error=False)
-        except _ERRORS as error:
-            replies = [self._clarified(error)] * len(payloads)
-        else:
-            await self._look_for_listeners(replies[-1])
-        return self._route.outcomes(replies)
+        return await adrive(self._route.of_many(self._client, payloads), self._perform)
 
     async def close(self) -> None:
-        await redis_clients.aclose(self._client)
+        await redis_clients.aclose(self._made)
 
-    async def _one_by_one(self, payloads: Sequence[str]) -> Outcomes:
-        outcomes: Outcomes = []
-        for payload in payloads:
-            try:
-                await self._route.commands.publish(self._client, payload)
-            except ResponseError as error:
-                outcomes.append(self._route.failure(error))
-            except _ERRORS as error:
-                return self._route.cut_short(outcomes, self._clarified(error), len(payloads))
-            else:
-                outcomes.append(None)
-        return outcomes
+    def _client(self) -> Any:
+        return self._made
 
-    async def _look_for_listeners(self, reply: Any) -> None:
-        if self._route.must_ask(reply):
-            try:
-                self._route.note(await self._route.commands.ask(self._client))
-            except _ERRORS as error:
-                self._route.cannot_ask(error)
+    async def _perform(self, command: _Command) -> Any:
+        """Execute a command. Say of an error that it may be about TLS: redis-py does not tell what it waited for."""
+        try:
+            return await command()
+        except TimedOut as error:
+            if self._route.url.startswith("rediss:") and "connecting" in str(error):
+                error.__cause__ = TimeoutError("no TLS handshake in time")
+            raise
 
-    def _clarified(self, error: Exception) -> Exception:
-        """Return the error. Add that it may be about TLS: here redis-py does not tell what it waited for."""
-        if self._route.url.startswith("rediss:") and isinstance(error, TimedOut) and "connecting" in str(error):
-            error.__cause__ = TimeoutError("no TLS handshake in time")
-        return error
+
+def _call(command: _Command) -> Any:
+    return command()

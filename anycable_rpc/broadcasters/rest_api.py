@@ -10,8 +10,7 @@ from urllib.parse import quote
 from ..errors import InvalidData, RequestFailed
 from ..protocol import json_text
 from ..protocol.messages import stream_name
-from .grouped import GroupedBroadcaster
-from .http_carriers import AsyncHTTPCarrier, HTTPCarrier, Posts, Refusal, may_be_about_content
+from .http_carriers import PostingBroadcaster, Refusal, may_be_about_content
 from .http_messages import head_of
 from .http_problems import CHECK_SERVER_LOG, COMMON_ADVICE, NoResponse
 from .http_sync import Connections
@@ -54,7 +53,7 @@ class Presence:
     records: tuple[PresenceRecord, ...] = ()
 
 
-class RestAPI(GroupedBroadcaster):
+class RestAPI(PostingBroadcaster):
     """A client with kept connections, for any thread, with or without an event loop, also after a fork.
 
     It is a broadcaster too, for programs that can reach only the API: `Cable(…, broadcaster=RestAPI(url, key))`.
@@ -70,8 +69,7 @@ class RestAPI(GroupedBroadcaster):
 
     def __init__(self, url: str, key: str | None = None, *, deadline: float = DEADLINE) -> None:
         self._target = target = Target.parse(url.rstrip("/"), key, _TEXTS)
-        super().__init__(target.address, deadline)
-        self._posts = Posts(target, f"{target.path}/publish", _TEXTS, _refusal_to_publish, self._failed)
+        super().__init__(target, f"{target.path}/publish", _TEXTS, _refusal_to_publish, deadline)
 
     def presence(self, stream: str) -> Presence:
         """Return the members of the stream.
@@ -86,12 +84,6 @@ class RestAPI(GroupedBroadcaster):
         bodies: list[bytes] = []
         retry_until(self.deadline, lambda seconds: bodies.append(self._get(path, seconds)))
         return self._read(bodies[0])
-
-    def _carrier(self) -> HTTPCarrier:
-        return HTTPCarrier(self._posts)
-
-    def _async_carrier(self) -> AsyncHTTPCarrier:
-        return AsyncHTTPCarrier(self._posts)
 
     def _get(self, path: str, seconds: float) -> bytes:
         request = head_of("GET", path, {**self._target.headers, "Accept": "application/json", "Connection": "close"})
