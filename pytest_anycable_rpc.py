@@ -33,13 +33,13 @@ def anycable_app(pytestconfig: pytest.Config) -> Cable:
 
 @pytest.fixture
 def anycable_wait() -> Any:
-    """How sync verbs run `async def` callbacks (see `TestServer`): None is an event loop in the thread of the test."""
+    """The way of sync verbs to run `async def` callbacks (see `TestServer`): None is an event loop in this thread."""
     return None
 
 
 @pytest.fixture
 def anycable_hop() -> Any:
-    """How async verbs run `def` callbacks (see `TestServer`): None calls them in the thread of the test."""
+    """The way of async verbs to run `def` callbacks (see `TestServer`): None calls them in the thread of the test."""
     return None
 
 

@@ -27,13 +27,13 @@ class Author(BaseModel):
 
 
 class You(Author):
-    """Who you are, to the client that has subscribed."""
+    """The name of the client that has subscribed, sent to this client alone."""
 
     type: Literal["you"] = "you"
 
 
 class Message(Author):
-    """What somebody has said."""
+    """A message that a client has sent to the room."""
 
     type: Literal["message"] = "message"
     text: str
@@ -41,7 +41,7 @@ class Message(Author):
 
 
 class Typing(BaseModel):
-    """Somebody is typing; clients whisper this to each other."""
+    """A whisper between clients: its user is typing."""
 
     user: str
 

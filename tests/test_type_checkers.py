@@ -1,4 +1,4 @@
-"""What a channel declares is visible to mypy and to pyright: each line marked `# wrong` is an error, and no other."""
+"""The types of a channel as mypy and pyright see them: each line marked `# wrong` is an error, and no other."""
 
 from __future__ import annotations
 

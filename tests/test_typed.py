@@ -1,4 +1,4 @@
-"""What classes declare: their annotations, resolved one by one."""
+"""Declarations of classes: their annotations, resolved one by one."""
 
 from __future__ import annotations
 

@@ -2,16 +2,16 @@
 
 import type * as core from "@anycable/core"
 
-/** What somebody has said. */
+/** A message that a client has sent to the room. */
 export type Message = { user: string; via: ("RPC" | "JWT"); type: "message"; text: string; at: string }
 
 /** The room to subscribe to. A client that names none, or one that cannot be, is rejected. */
 export type RoomParams = { room: string }
 
-/** Somebody is typing; clients whisper this to each other. */
+/** A whisper between clients: its user is typing. */
 export type Typing = { user: string }
 
-/** Who you are, to the client that has subscribed. */
+/** The name of the client that has subscribed, sent to this client alone. */
 export type You = { user: string; via: ("RPC" | "JWT"); type: "you" }
 
 /** An action has refused its payload and has not run. */

@@ -25,7 +25,7 @@ class RoomParams(TypedDict):
 
 
 class SearchParams(BaseModel):
-    """What to search for."""
+    """The words and the page of a search."""
 
     words: list[str] = []
     page: int = Field(default=1, alias="the page")
@@ -37,8 +37,8 @@ class Point(BaseModel):
 
 
 class Said(BaseModel):
-    """Somebody */ has
-    said something."""
+    """A message */ of
+    somebody."""
 
     type: Literal["said"] = "said"
     text: str

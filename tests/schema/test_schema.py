@@ -296,7 +296,7 @@ export interface Channels {
         )
 
     def test_a_comment_cannot_end_early(self) -> None:
-        assert "/**\n * Somebody *\\/ has\n * said something.\n */\nexport type Said" in TYPES
+        assert "/**\n * A message *\\/ of\n * somebody.\n */\nexport type Said" in TYPES
 
     @pytest.mark.parametrize(
         ("schema", "written"),
